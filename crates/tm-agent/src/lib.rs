@@ -1,0 +1,1 @@
+//! The device agent: health roll-up and what the balena supervisor says.

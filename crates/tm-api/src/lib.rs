@@ -1,0 +1,1 @@
+//! The on-device API: REST with generated OpenAPI and Swagger, live stream, history and a live page.

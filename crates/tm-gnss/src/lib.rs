@@ -1,0 +1,1 @@
+//! The GNSS reader: NMEA to fixes, states and time anchors.

@@ -1,0 +1,1 @@
+//! The sensor collector: the machine itself, 1-Wire and Modbus TCP.

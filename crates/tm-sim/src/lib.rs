@@ -1,0 +1,1 @@
+//! Plays the hardware of a cabinet, and the network's bad days (Gate). Never shipped.

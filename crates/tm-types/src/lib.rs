@@ -1,0 +1,1 @@
+//! The vocabulary of tm-server: readings, points, stamps, states, topics and texts.
