@@ -1,1 +1,52 @@
-//! The vocabulary of tm-server: readings, points, stamps, states, topics and texts.
+//! The vocabulary of tm-server: what a measurement, a time and a state look like, everywhere.
+//!
+//! Rust, the bus, the API, the journal and the payloads use these types and these names.
+//! Nothing here does I/O, reads a clock, or panics on input.
+//! What crosses a border is frozen by the literal JSON in `tests/v1.rs`.
+
+mod error;
+mod name;
+mod number;
+mod value;
+
+mod reading;
+mod time;
+
+mod point;
+mod poll;
+mod stamp;
+
+pub mod code;
+pub mod text;
+pub mod topic;
+
+mod alarm;
+mod anchor;
+mod event;
+mod health;
+mod operation;
+mod problem;
+mod state;
+
+pub use alarm::Alarm;
+pub use anchor::Anchor;
+pub use code::{Cause, Code};
+pub use error::Invalid;
+pub use event::{Event, Severity};
+pub use health::{Health, HealthStatus};
+pub use name::{Instance, PointName, SeriesId, Source, Unit};
+pub use number::{Decimal, Number};
+pub use operation::{Command, Operation, OperationId, OperationStatus};
+pub use point::{Kind, Point};
+pub use poll::{Poll, Sequence};
+pub use problem::{FieldError, Problem};
+pub use reading::{Quality, Reading, Reason};
+pub use stamp::{BootId, Clock, RunId, Stamp};
+pub use state::{
+    AgentState, Cell, Device, Fix, FixMode, GnssPresence, GnssState, JournalState, LinkStatus,
+    Modem, ModemIdentity, ModemPresence, ModemState, Registration, RegistrationStatus, Satellite,
+    SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim, SimStatus, Supervisor,
+    UplinkState,
+};
+pub use time::Timestamp;
+pub use value::{Text, Value};

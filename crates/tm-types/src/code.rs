@@ -1,0 +1,254 @@
+//! Stable machine codes, and a code with its arguments: the unit of explanation.
+//!
+//! A code never changes its meaning and is never translated; `text` holds its sentence in three
+//! languages. Services name codes by these constants, so that a code without a text cannot exist.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A code known at compile time, such as `gnss.no_fix`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Code(&'static str);
+
+impl Code {
+    /// The code as text.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// The code without arguments.
+    pub fn plain(self) -> Cause {
+        Cause {
+            code: self.0.to_owned(),
+            args: BTreeMap::new(),
+        }
+    }
+
+    /// The code with one argument; chain [`Cause::and`] for more.
+    pub fn with(self, name: &str, value: impl fmt::Display) -> Cause {
+        self.plain().and(name, value)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A code with the arguments of its sentence. Never carries a secret.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Cause {
+    /// The stable code, such as `gnss.no_fix`.
+    pub code: String,
+    /// What the sentence names: ports, counts, names.
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
+}
+
+impl Cause {
+    /// The same cause with one more argument.
+    #[must_use]
+    pub fn and(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.args.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Whether this is that code.
+    pub fn is(&self, code: Code) -> bool {
+        self.code == code.0
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
+        $($(#[$doc])* pub const $name: Code = Code($code);)*
+        /// Every code of this version, for the tests that hold the texts complete.
+        pub const ALL: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    /// Everything works.
+    STATUS_OK = "status.ok";
+    /// The cabinet works; some parts are not configured.
+    STATUS_PARTS_NOT_CONFIGURED = "status.parts_not_configured";
+    /// One or more services are degraded.
+    STATUS_DEGRADED = "status.degraded";
+    /// One or more services are down or silent.
+    STATUS_DOWN = "status.down";
+    /// The API has just started and has not heard the services yet.
+    STATUS_STARTING = "status.starting";
+    /// Alarms are active.
+    STATUS_ALARM = "status.alarm";
+
+    /// The local broker cannot be reached.
+    BUS_UNREACHABLE = "bus.unreachable";
+    /// The local broker refuses the credentials.
+    BUS_REFUSED = "bus.refused";
+    /// Measurements were dropped because the local broker was away too long.
+    BUS_OUTBOX_OVERFLOW = "bus.outbox_overflow";
+    /// Messages of a source never arrived: a gap in its numbers.
+    BUS_MESSAGES_LOST = "bus.messages_lost";
+    /// The broker forgot the persistent session.
+    BUS_SESSION_LOST = "bus.session_lost";
+
+    /// A service answers no more: its last will arrived.
+    SERVICE_CONNECTION_LOST = "service.connection_lost";
+    /// A service was stopped on purpose.
+    SERVICE_STOPPED = "service.stopped";
+    /// A service did not report for three periods.
+    SERVICE_SILENT = "service.silent";
+    /// A service does not answer a command.
+    SERVICE_UNAVAILABLE = "service.unavailable";
+    /// A service is starting.
+    SERVICE_STARTING = "service.starting";
+
+    /// An unknown `TM_` variable was ignored.
+    CONFIG_UNKNOWN_VARIABLE = "config.unknown_variable";
+    /// A malformed value was replaced by its default.
+    CONFIG_MALFORMED_VALUE = "config.malformed_value";
+    /// A file of the service's store could not be read and was set aside.
+    STORE_UNREADABLE = "store.unreadable";
+    /// A file of the service's store could not be written.
+    STORE_UNWRITABLE = "store.unwritable";
+
+    /// The operation is not known to this service.
+    OPERATION_UNKNOWN = "operation.unknown";
+    /// The arguments of an operation are wrong.
+    OPERATION_BAD_ARGUMENTS = "operation.bad_arguments";
+    /// The service was restarted while the operation ran.
+    OPERATION_INTERRUPTED = "operation.interrupted";
+    /// The operation came later than its time to live.
+    OPERATION_EXPIRED = "operation.expired";
+    /// The operation failed.
+    OPERATION_FAILED = "operation.failed";
+
+    /// No modem was ever seen, and none is expected.
+    MODEM_NOT_CONFIGURED = "modem.not_configured";
+    /// The modem is gone although it was there or is expected.
+    MODEM_ABSENT = "modem.absent";
+    /// The modem's port is open, but nothing answers.
+    MODEM_MUTE = "modem.mute";
+    /// The port could not be opened.
+    MODEM_PORT_UNUSABLE = "modem.port_unusable";
+    /// No SIM card.
+    MODEM_SIM_ABSENT = "modem.sim_absent";
+    /// The SIM asks for its PIN.
+    MODEM_SIM_PIN_REQUIRED = "modem.sim_pin_required";
+    /// The SIM asks for its PUK.
+    MODEM_SIM_PUK_REQUIRED = "modem.sim_puk_required";
+    /// The SIM failed.
+    MODEM_SIM_FAILURE = "modem.sim_failure";
+    /// Looking for a network.
+    MODEM_SEARCHING = "modem.searching";
+    /// The operator refuses the SIM.
+    MODEM_DENIED = "modem.denied";
+    /// Only emergency calls are possible.
+    MODEM_EMERGENCY_ONLY = "modem.emergency_only";
+    /// Not registered and not searching.
+    MODEM_NOT_REGISTERED = "modem.not_registered";
+    /// Registered in the home network.
+    MODEM_REGISTERED = "modem.registered";
+    /// Registered in a foreign network.
+    MODEM_ROAMING = "modem.roaming";
+
+    /// No source of positions is configured or found.
+    GNSS_NOT_CONFIGURED = "gnss.not_configured";
+    /// The source is there, but sends nothing.
+    GNSS_SILENT = "gnss.silent";
+    /// The source cannot be opened.
+    GNSS_SOURCE_UNUSABLE = "gnss.source_unusable";
+    /// Sentences come, but no position yet.
+    GNSS_NO_FIX = "gnss.no_fix";
+    /// A position.
+    GNSS_FIX = "gnss.fix";
+
+    /// No sensor beyond the machine itself is configured or found.
+    SENSORS_NOT_CONFIGURED = "sensors.not_configured";
+    /// A sensor does not answer or is gone.
+    SENSORS_DEVICE_FAILED = "sensors.device_failed";
+
+    /// No cloud broker is configured.
+    UPLINK_NOT_CONFIGURED = "uplink.not_configured";
+    /// The cloud broker's address is not a valid URL.
+    UPLINK_BAD_URL = "uplink.bad_url";
+    /// Connecting to the cloud broker.
+    UPLINK_CONNECTING = "uplink.connecting";
+    /// Connected to the cloud broker.
+    UPLINK_CONNECTED = "uplink.connected";
+    /// The cloud broker cannot be reached.
+    UPLINK_UNREACHABLE = "uplink.unreachable";
+    /// The cloud broker's name cannot be resolved.
+    UPLINK_DNS_FAILED = "uplink.dns_failed";
+    /// The cloud broker refuses the connection.
+    UPLINK_REFUSED = "uplink.refused";
+    /// The encrypted connection cannot be made.
+    UPLINK_TLS_FAILED = "uplink.tls_failed";
+    /// The cloud broker's certificate is not valid at the time this clock shows.
+    UPLINK_TLS_CLOCK_SUSPECT = "uplink.tls_clock_suspect";
+    /// The cloud broker acknowledges nothing.
+    UPLINK_STALLED = "uplink.stalled";
+    /// A message on the bus could not be read and was passed over.
+    UPLINK_UNREADABLE_MESSAGE = "uplink.unreadable_message";
+    /// A message was too large and was passed over.
+    UPLINK_OVERSIZED_MESSAGE = "uplink.oversized_message";
+
+    /// The disk is full.
+    JOURNAL_DISK_FULL = "journal.disk_full";
+    /// The disk can only be read.
+    JOURNAL_READ_ONLY = "journal.read_only";
+    /// The disk fails.
+    JOURNAL_DISK_FAILING = "journal.disk_failing";
+    /// Another process holds the journal.
+    JOURNAL_LOCKED = "journal.locked";
+    /// Damaged records were passed over.
+    JOURNAL_RECORDS_DAMAGED = "journal.records_damaged";
+    /// The oldest records were dropped for room.
+    JOURNAL_RECORDS_DROPPED = "journal.records_dropped";
+
+    /// The balena supervisor is not there (not running on balenaOS).
+    AGENT_NOT_ON_BALENA = "agent.not_on_balena";
+    /// The balena supervisor does not answer.
+    AGENT_SUPERVISOR_UNREACHABLE = "agent.supervisor_unreachable";
+
+    /// No token is configured, so nothing can be changed.
+    API_NO_TOKEN_CONFIGURED = "api.no_token_configured";
+    /// The request carries no token, or an unknown one.
+    API_UNAUTHORIZED = "api.unauthorized";
+    /// The token's scope does not allow this.
+    API_FORBIDDEN = "api.forbidden";
+    /// Nothing is at this path.
+    API_NOT_FOUND = "api.not_found";
+    /// The path does not take this method.
+    API_METHOD_NOT_ALLOWED = "api.method_not_allowed";
+    /// The request cannot be read.
+    API_BAD_REQUEST = "api.bad_request";
+    /// The request's body is too large.
+    API_BODY_TOO_LARGE = "api.body_too_large";
+    /// The request took too long.
+    API_TIMEOUT = "api.timeout";
+    /// The history query would cost too much.
+    HISTORY_TOO_MANY_POINTS = "history.too_many_points";
+    /// No such series.
+    HISTORY_UNKNOWN_SERIES = "history.unknown_series";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_well_formed() {
+        let mut seen = std::collections::HashSet::new();
+        for code in ALL {
+            assert!(seen.insert(code.as_str()), "{code} appears twice");
+            let well_formed = |b: u8| b.is_ascii_lowercase() || matches!(b, b'.' | b'_');
+            assert!(code.as_str().bytes().all(well_formed), "{code}");
+            assert_eq!(code.as_str().matches('.').count(), 1, "{code}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{BootId, Clock, Invalid, Point, RunId, Stamp, Timestamp};
+
+/// Where a message stands in the run of its publisher.
+///
+/// Lets a receiver drop repeats (n not above the last) and count losses (a gap).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Sequence {
+    /// The publisher's run.
+    pub run: RunId,
+    /// 0, 1, 2… without gaps within a run.
+    pub n: u64,
+}
+
+/// One poll of one device: the message on `tm/v1/data/<source>`.
+///
+/// JSON: `{"run":"5f1c20aa","n":7,"time":"…","mono_ms":81234,"boot":"00c0ffee","clock":"ntp",
+/// "err_ms":12,"points":[…]}`. A foreign publisher may leave out everything but `points`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Poll {
+    /// Run and number; absent from foreign publishers, whose messages are taken as they come.
+    pub sequence: Option<Sequence>,
+    /// When the device was read.
+    pub stamp: Stamp,
+    /// What was read.
+    pub points: Vec<Point>,
+}
+
+#[derive(Serialize)]
+struct PollOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u64>,
+    time: Timestamp,
+    mono_ms: u64,
+    boot: BootId,
+    clock: Clock,
+    err_ms: Option<u32>,
+    points: &'a [Point],
+}
+
+#[derive(Deserialize)]
+struct PollIn {
+    run: Option<RunId>,
+    n: Option<u64>,
+    time: Option<Timestamp>,
+    mono_ms: Option<u64>,
+    boot: Option<BootId>,
+    clock: Option<Clock>,
+    err_ms: Option<u32>,
+    points: Vec<Point>,
+}
+
+impl Poll {
+    /// Reads a message; `received` fills in what a foreign publisher left out.
+    ///
+    /// A stamp that names its boot is taken whole. A bare `time` keeps the receiver's boot,
+    /// monotonic time and clock quality; without a `time` the moment of receipt counts.
+    pub fn from_json(payload: &[u8], received: &Stamp) -> Result<Self, Invalid> {
+        let fields: PollIn =
+            serde_json::from_slice(payload).map_err(|error| Invalid::Shape(error.to_string()))?;
+        let stamp = match (fields.time, fields.mono_ms, fields.boot) {
+            (Some(time), Some(mono_ms), Some(boot)) => Stamp {
+                time,
+                mono_ms,
+                boot,
+                clock: fields.clock.unwrap_or_default(),
+                err_ms: fields.err_ms,
+            },
+            (Some(time), ..) => Stamp {
+                time,
+                clock: fields.clock.unwrap_or(received.clock),
+                ..*received
+            },
+            (None, ..) => *received,
+        };
+        let sequence = fields.run.zip(fields.n).map(|(run, n)| Sequence { run, n });
+        Ok(Self {
+            sequence,
+            stamp,
+            points: fields.points,
+        })
+    }
+
+    /// The message as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let Stamp {
+            time,
+            mono_ms,
+            boot,
+            clock,
+            err_ms,
+        } = self.stamp;
+        let fields = PollOut {
+            run: self.sequence.map(|s| s.run),
+            n: self.sequence.map(|s| s.n),
+            time,
+            mono_ms,
+            boot,
+            clock,
+            err_ms,
+            points: &self.points,
+        };
+        serde_json::to_vec(&fields).expect("a poll has only string keys and finite numbers")
+    }
+}

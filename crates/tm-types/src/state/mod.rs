@@ -1,0 +1,19 @@
+//! The full present state of each service: the retained messages on `tm/v1/state/<service>`.
+//!
+//! Fixed fields carry their unit in the name; `null` is known to be unavailable.
+//! New fields are optional and may be added; nothing is renamed or removed within `v1`.
+
+mod agent;
+mod gnss;
+mod modem;
+mod sensors;
+mod uplink;
+
+pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
+pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite};
+pub use modem::{
+    Cell, Modem, ModemIdentity, ModemPresence, ModemState, Registration, RegistrationStatus,
+    Signal, Sim, SimStatus,
+};
+pub use sensors::{SensorDevice, SensorPresence, SensorsState};
+pub use uplink::{JournalState, LinkStatus, UplinkState};

@@ -1,0 +1,68 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Cause, Timestamp};
+
+/// The state on `tm/v1/state/uplink`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct UplinkState {
+    /// How the cloud connection stands.
+    pub link: LinkStatus,
+    /// The present situation as one code, such as `uplink.unreachable`.
+    pub cause: Cause,
+    /// Host and port of the cloud broker, without credentials; null when not configured.
+    pub broker: Option<String>,
+    /// When the connection last came up or went down.
+    pub since: Option<Timestamp>,
+    /// Age of the last acknowledgement from the cloud, in milliseconds; null before the first.
+    pub ack_age_ms: Option<u64>,
+    /// What waits on disk.
+    pub journal: JournalState,
+    /// Messages taken from the bus since start.
+    pub messages_received: u64,
+    /// Messages dropped as repeats since start.
+    pub duplicates_dropped: u64,
+    /// Messages that never arrived from the bus, seen as gaps, since start.
+    pub lost_on_bus: u64,
+    /// Messages passed over because they could not be read or were too large, since start.
+    pub messages_unreadable: u64,
+    /// Batches acknowledged by the cloud since start.
+    pub batches_acked: u64,
+    /// Payload bytes acknowledged by the cloud since start.
+    pub bytes_acked: u64,
+}
+
+/// How a connection stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LinkStatus {
+    /// Nobody asked for one.
+    NotConfigured,
+    /// Being made.
+    Connecting,
+    /// Up.
+    Connected,
+    /// Cannot be made, see the cause.
+    Failed,
+}
+
+/// What waits in the journals, both classes together.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JournalState {
+    /// Records not acknowledged by the cloud.
+    pub records_pending: u64,
+    /// Points in them.
+    pub points_pending: u64,
+    /// Bytes on disk.
+    pub bytes_on_disk: u64,
+    /// The most bytes it may take.
+    pub quota_bytes: u64,
+    /// Wall time of the oldest pending record; null when nothing waits.
+    pub oldest: Option<Timestamp>,
+    /// Records dropped for room, since the journal was made.
+    pub records_dropped: u64,
+    /// Damaged records passed over, since start.
+    pub records_damaged: u64,
+}
