@@ -130,7 +130,7 @@ mod tests {
         );
         let future = Cause {
             code: "modem.eaten_by_goat".into(),
-            args: Default::default(),
+            args: std::collections::BTreeMap::new(),
         };
         assert_eq!(sentence(Language::Uk, &future), "modem.eaten_by_goat");
         assert!(sentence(Language::En, &code::CONFIG_UNKNOWN_VARIABLE.plain()).contains('?'));

@@ -1,6 +1,8 @@
 //! What crosses a border, frozen. If a test here fails, do not change the test: a changed shape
 //! is a new version.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use tm_types::{
     Anchor, BootId, Cause, Clock, Command, Event, Health, HealthStatus, Operation, Point,
     PointName, Poll, Problem, Reading, Reason, RunId, Sequence, Severity, Stamp, Timestamp, Unit,
