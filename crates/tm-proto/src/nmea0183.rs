@@ -1,0 +1,19 @@
+//! NMEA 0183 from 2.3 to 4.11: framed sentences, their fields, and epochs merged from them.
+//!
+//! The readers of the fields are our own and not the `nmea` crate's, which serves as the second opinion in the tests:
+//! positions stay exact decimals here (not binary floats), an odd field costs that field and not its sentence (a
+//! date such as `2208-1` was seen after a week rollover), and the `PQ` talker of Qualcomm engines keeps its satellites.
+
+mod epoch;
+mod field;
+mod fold;
+mod frame;
+mod message;
+mod satellite;
+
+pub use epoch::Epochs;
+pub use field::{Position, TimeOfDay};
+pub use fold::{Epoch, FixMode};
+pub use frame::{Counters, Framer, Sentence, checksum};
+pub use message::{Gga, Gll, Gns, Gsa, Gst, Gsv, Message, Pqxfi, Rmc, Vtg, Zda};
+pub use satellite::{Constellation, Satellite};

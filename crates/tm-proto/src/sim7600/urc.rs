@@ -1,0 +1,135 @@
+//! Lines nobody asked for (manual, 1.4, 4.2, 8.2, 11.3, 17.2 and 19.2).
+
+use super::{
+    fields,
+    network::{AccessTechnology, Registration},
+    sim::SimState,
+};
+
+/// An unsolicited line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Urc {
+    /// `RDY`: the module has just started; whatever it was told before is gone.
+    Started,
+    /// `+CPIN: …` or `+SIMCARD: NOT AVAILABLE`: the SIM changed.
+    Sim(SimState),
+    /// `SMS DONE`: messages can be read.
+    MessagesReady,
+    /// `PB DONE`: the start is finished.
+    PhonebookReady,
+    /// `+CREG: …`, `+CGREG: …` or `+CEREG: …`: registration changed.
+    Registration(Registration),
+    /// `+CNSMOD: …`: access technology changed; absent without service.
+    Access(Option<AccessTechnology>),
+    /// `+CGPS: 0`: the GNSS engine has stopped.
+    GnssStopped,
+    /// `+CMTE: …`: below (negative) or above the temperature limits.
+    Temperature {
+        /// Too cold rather than too hot.
+        is_cold: bool,
+        /// The module switches off now (`±2`) rather than warns (`±1`).
+        shuts_down: bool,
+    },
+    /// `UNDER-VOLTAGE WARNNING` or `OVER-VOLTAGE WARNNING`, with or without `POWER DOWN`.
+    Supply(SupplyAlarm),
+    /// `+CMTI: "SM",7`: a message was stored; the index is absent when it could not be (store full).
+    Message {
+        /// `SM` or `ME`; empty when not printed.
+        storage: String,
+        /// Where it is.
+        index: Option<u16>,
+    },
+    /// `+CGEV: …`: a context came or went, in the module's words.
+    PacketDomain(String),
+    /// `+CTZV: …`: the network told the time; the zone in quarters of an hour.
+    TimeZone {
+        /// What local time is ahead of UTC, in quarters of an hour.
+        offset_quarters: i8,
+    },
+    /// Anything else, as printed.
+    Other(String),
+}
+
+/// A warning about the supply voltage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SupplyAlarm {
+    /// Too low rather than too high.
+    pub is_under: bool,
+    /// The module switches off now rather than warns.
+    pub shuts_down: bool,
+}
+
+impl Urc {
+    /// Reads a line; every line is something.
+    pub fn parse(line: &str) -> Self {
+        Self::known(line).unwrap_or_else(|| Self::Other(line.to_owned()))
+    }
+
+    fn known(line: &str) -> Option<Self> {
+        match line {
+            "RDY" => return Some(Self::Started),
+            "SMS DONE" => return Some(Self::MessagesReady),
+            "PB DONE" => return Some(Self::PhonebookReady),
+            _ => {}
+        }
+        if let Some(is_under) = supply_alarm(line) {
+            return Some(Self::Supply(SupplyAlarm {
+                is_under,
+                shuts_down: line.ends_with("POWER DOWN"),
+            }));
+        }
+        let (prefix, _) = line.split_once(':')?;
+        let fields = fields::after(line, prefix)?;
+        let first = *fields.first()?;
+        match prefix {
+            "+CPIN" => SimState::parse(line).map(Self::Sim),
+            "+SIMCARD" => (first == "NOT AVAILABLE").then_some(Self::Sim(SimState::NotInserted)),
+            "+CREG" | "+CGREG" | "+CEREG" => {
+                Registration::from_fields(&fields).map(Self::Registration)
+            }
+            "+CNSMOD" if fields.len() == 1 => match first {
+                "0" => Some(Self::Access(None)),
+                code => {
+                    AccessTechnology::from_cnsmod(code).map(|access| Self::Access(Some(access)))
+                }
+            },
+            "+CGPS" => (first == "0").then_some(Self::GnssStopped),
+            "+CMTE" => {
+                let level: i8 = first
+                    .parse()
+                    .ok()
+                    .filter(|level| matches!(level, -2..=-1 | 1..=2))?;
+                Some(Self::Temperature {
+                    is_cold: level < 0,
+                    shuts_down: level.abs() == 2,
+                })
+            }
+            "+CMTI" => {
+                let index = fields.get(1)?.parse().ok();
+                Some(Self::Message {
+                    storage: first.to_owned(),
+                    index,
+                })
+            }
+            "+CGEV" => Some(Self::PacketDomain(
+                line.strip_prefix("+CGEV:")?.trim().to_owned(),
+            )),
+            "+CTZV" => first
+                .parse()
+                .ok()
+                .map(|offset_quarters| Self::TimeZone { offset_quarters }),
+            _ => None,
+        }
+    }
+}
+
+/// The firmware spells it `WARNNING`; the right spelling is taken too.
+fn supply_alarm(line: &str) -> Option<bool> {
+    let (kind, rest) = line.split_once("-VOLTAGE ")?;
+    let is_under = match kind {
+        "UNDER" => true,
+        "OVER" => false,
+        _ => return None,
+    };
+    (rest.starts_with("WARN")).then_some(is_under)
+}
