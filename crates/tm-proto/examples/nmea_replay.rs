@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use serde_json::json;
 use tm_proto::{
     calendar::Date,
-    nmea0183::{Epoch, Epochs},
+    nmea0183::{Epoch, Epochs, Position},
 };
 
 fn main() -> io::Result<()> {
@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
 fn line(epoch: &Epoch) -> serde_json::Value {
     json!({
         "time": time(epoch),
-        "lat": epoch.position.map(|position| position.latitude_deg()),
-        "lon": epoch.position.map(|position| position.longitude_deg()),
+        "lat": epoch.position.map(Position::latitude_deg),
+        "lon": epoch.position.map(Position::longitude_deg),
         "alt": epoch.altitude_m,
         "speed": epoch.speed_mps,
         "track": epoch.course_deg,

@@ -5,15 +5,21 @@
 //! date such as `2208-1` was seen after a week rollover), and the `PQ` talker of Qualcomm engines keeps its satellites.
 
 mod epoch;
+mod errors;
 mod field;
+mod fix;
 mod fold;
 mod frame;
 mod message;
 mod satellite;
+mod sky;
 
 pub use epoch::Epochs;
+pub use errors::{Gst, Pqxfi};
 pub use field::{Position, TimeOfDay};
+pub use fix::{Gga, Gll, Gns, Rmc, Vtg, Zda};
 pub use fold::{Epoch, FixMode};
 pub use frame::{Counters, Framer, Sentence, checksum};
-pub use message::{Gga, Gll, Gns, Gsa, Gst, Gsv, Message, Pqxfi, Rmc, Vtg, Zda};
+pub use message::Message;
 pub use satellite::{Constellation, Satellite};
+pub use sky::{Gsa, Gsv};

@@ -126,19 +126,16 @@ impl Command {
                 self.prefixes.push("+GCAP".to_owned());
             }
             "+CGMI" | "+CGMM" | "+CGSN" | "+CIMI" | "+GMI" | "+GMM" | "+GSN" | "&V" => {
-                self.bare_lines = true
-            }
-            // Prefixed on this family, bare on others (seen on LE20B04SIM7600G22: `+CGMR: …`).
-            "+CGMR" => {
                 self.bare_lines = true;
-                self.prefixes.push(name);
             }
             "+CICCID" => self.prefixes.push("+ICCID".to_owned()),
             "+CMGS" | "+CMGW" => {
                 self.prompts = true;
                 self.prefixes.push(name);
             }
-            "+CMGL" | "+CMGR" => {
+            // Message texts stand on lines of their own. CGMR is prefixed on this family and bare on others
+            // (seen on LE20B04SIM7600G22: `+CGMR: …`).
+            "+CMGL" | "+CMGR" | "+CGMR" => {
                 self.bare_lines = true;
                 self.prefixes.push(name);
             }

@@ -26,8 +26,46 @@ impl Position {
     }
 }
 
+/// Fields by the numbers of the rulers at the sentences; a missing one is an empty one.
+pub(super) struct Fields<'a>(Vec<&'a str>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn new(fields: Vec<&'a str>) -> Self {
+        Self(fields)
+    }
+
+    /// All of them, from the first on.
+    pub(super) fn all(&self) -> &[&'a str] {
+        &self.0
+    }
+
+    pub(super) fn get(&self, number: usize) -> &'a str {
+        number
+            .checked_sub(1)
+            .and_then(|index| self.0.get(index))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(super) fn position(&self, number: usize) -> Option<Position> {
+        position(&self.0, number.checked_sub(1)?)
+    }
+
+    pub(super) fn decimal(&self, number: usize) -> Option<f64> {
+        decimal(self.get(number))
+    }
+
+    pub(super) fn is_valid(&self, number: usize) -> Option<bool> {
+        match self.get(number) {
+            "" => None,
+            // `D` marks a differential fix on some receivers.
+            status => Some(matches!(status, "A" | "D")),
+        }
+    }
+}
+
 /// The four fields `ddmm.mmmm,N,dddmm.mmmm,E` from `index` on.
-pub(super) fn position(fields: &[&str], index: usize) -> Option<Position> {
+fn position(fields: &[&str], index: usize) -> Option<Position> {
     let [latitude, ns, longitude, ew] = *fields.get(index..index.checked_add(4)?)? else {
         return None;
     };
@@ -118,7 +156,7 @@ fn two(text: &str, at: usize) -> Option<u32> {
 }
 
 /// A decimal number; nothing for an empty field, `NaN` and exponents.
-pub(super) fn decimal(field: &str) -> Option<f64> {
+fn decimal(field: &str) -> Option<f64> {
     let plain = field
         .bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));

@@ -213,10 +213,6 @@ fn lte(fields: &[&str], is_limited: bool) -> Option<LteCell> {
         earfcn,
         downlink,
         uplink,
-        rsrq,
-        rsrp,
-        rssi,
-        snr,
         ..,
     ] = fields
     else {
@@ -234,7 +230,7 @@ fn lte(fields: &[&str], is_limited: bool) -> Option<LteCell> {
         earfcn: earfcn.parse().ok(),
         downlink_mhz: bandwidth_mhz(downlink),
         uplink_mhz: bandwidth_mhz(uplink),
-        levels: levels([rsrq, rsrp, rssi, snr])?,
+        levels: levels(fields.get(10..14)?)?,
     })
 }
 
@@ -243,50 +239,38 @@ fn lte(fields: &[&str], is_limited: bool) -> Option<LteCell> {
 /// The scale of the others depends on the firmware and is decided by the RSRP, whose ranges do not overlap:
 /// up to -440 tenths (SIM7600: -892 = -89.2 dBm), -140 to -44 whole dBm (SIM70xx), from 0 on indices of
 /// 3GPP TS 36.133, 9.1 (A76xx).
-fn levels([rsrq, rsrp, rssi, snr]: [&str; 4]) -> Option<CellLevels> {
-    let [rsrq, rsrp, rssi] = [rsrq, rsrp, rssi].map(fields::decimal);
-    let sinr_db = fields::decimal(snr).filter(|level| (-30.0..=50.0).contains(level));
-    let rsrp = rsrp?;
-    let scaled = if rsrp <= -440.0 {
-        CellLevels {
-            rsrp_dbm: Some(rsrp / 10.0),
-            rsrq_db: rsrq.map(tenth),
-            rssi_dbm: rssi.map(tenth),
-            sinr_db,
-        }
-    } else if rsrp <= -44.0 {
-        CellLevels {
-            rsrp_dbm: Some(rsrp),
-            rsrq_db: rsrq,
-            rssi_dbm: rssi,
-            sinr_db,
-        }
-    } else if rsrp >= 0.0 {
-        CellLevels {
-            rsrp_dbm: Some(rsrp - 141.0),
-            rsrq_db: rsrq.map(|index| index / 2.0 - 20.0),
-            rssi_dbm: rssi.map(|index| index - 111.0),
-            sinr_db,
-        }
+fn levels(printed: &[&str]) -> Option<CellLevels> {
+    let &[quality, power, total, noise] = printed else {
+        return None;
+    };
+    let (quality, power, total) = (
+        fields::decimal(quality),
+        fields::decimal(power)?,
+        fields::decimal(total),
+    );
+    let (rsrq_db, rsrp_dbm, rssi_dbm) = if power <= -440.0 {
+        (
+            quality.map(|level| level / 10.0),
+            power / 10.0,
+            total.map(|level| level / 10.0),
+        )
+    } else if power <= -44.0 {
+        (quality, power, total)
+    } else if power >= 0.0 {
+        (
+            quality.map(|index| index / 2.0 - 20.0),
+            power - 141.0,
+            total.map(|index| index - 111.0),
+        )
     } else {
         return None;
     };
     Some(CellLevels {
-        rsrp_dbm: scaled
-            .rsrp_dbm
-            .filter(|level| (-156.0..=-20.0).contains(level)),
-        rsrq_db: scaled
-            .rsrq_db
-            .filter(|level| (-45.0..=20.0).contains(level)),
-        rssi_dbm: scaled
-            .rssi_dbm
-            .filter(|level| (-130.0..0.0).contains(level)),
-        sinr_db,
+        rsrp_dbm: Some(rsrp_dbm).filter(|level| (-156.0..=-20.0).contains(level)),
+        rsrq_db: rsrq_db.filter(|level| (-45.0..=20.0).contains(level)),
+        rssi_dbm: rssi_dbm.filter(|level| (-130.0..0.0).contains(level)),
+        sinr_db: fields::decimal(noise).filter(|level| (-30.0..=50.0).contains(level)),
     })
-}
-
-fn tenth(level: f64) -> f64 {
-    level / 10.0
 }
 
 /// Codes 0 to 5 (manual, 4.2.14).

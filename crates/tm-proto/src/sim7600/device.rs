@@ -91,7 +91,7 @@ pub fn network_clock(lines: &[String]) -> Option<Option<NetworkClock>> {
     let mut parts = time.splitn(3, ':').map(|part| two_digits(part, 60));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
     // The counter starts at the GPS epoch; the family is younger than 2014.
-    if year >= 80 || year < 14 {
+    if !(14..80).contains(&year) {
         return Some(None);
     }
     let date = Date::new(2000 + i16::from(year), month, day)?;

@@ -1,0 +1,178 @@
+//! Single answers and unsolicited lines, one case a line.
+
+use tm_proto::sim7600::{self, CellLevels, ServingCell, SimState, SupplyAlarm, Urc};
+
+fn lines(line: &str) -> Vec<String> {
+    vec![line.to_owned()]
+}
+
+#[test]
+fn the_scale_of_lte_levels_is_seen_from_the_rsrp() {
+    // RSRQ, RSRP, RSSI, RSSNR as printed; dBm and dB.
+    let table = [
+        // SIM7600NA LE20B01, published test data.
+        (
+            "-125,-987,-663,10",
+            (Some(-98.7), Some(-12.5), Some(-66.3), Some(10.0)),
+        ),
+        // The same in whole units, as SIM70xx print.
+        (
+            "-12,-98,-66,10",
+            (Some(-98.0), Some(-12.0), Some(-66.0), Some(10.0)),
+        ),
+        // A7670: indices of 3GPP TS 36.133.
+        (
+            "12,36,42,5",
+            (Some(-105.0), Some(-14.0), Some(-69.0), Some(5.0)),
+        ),
+        // An implausible level is absent and the others stay.
+        ("-999,-987,-663,99", (Some(-98.7), None, Some(-66.3), None)),
+    ];
+    for (printed, (rsrp_dbm, rsrq_db, rssi_dbm, sinr_db)) in table {
+        let line = format!(
+            "+CPSI: LTE,Online,310-260,0x2D18,50896642,236,EUTRAN-BAND4,2300,5,5,{printed}"
+        );
+        let cells = sim7600::serving_cells(&lines(&line)).unwrap();
+        let [ServingCell::Lte(cell)] = cells.as_slice() else {
+            panic!("{line}")
+        };
+        assert_eq!(
+            cell.levels,
+            CellLevels {
+                rsrp_dbm,
+                rsrq_db,
+                rssi_dbm,
+                sinr_db
+            },
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn limited_service_is_told() {
+    let line = "+CPSI: LTE-LIMITED,Online,460-01,0x18DB,8718111,313,EUTRAN-BAND3,1650,5,5,-147,-958,-612,30";
+    let cells = sim7600::serving_cells(&lines(line)).unwrap();
+    assert!(matches!(cells.as_slice(), [ServingCell::Lte(cell)] if cell.is_limited));
+}
+
+#[test]
+fn unreadable_answers_are_nothing() {
+    for line in [
+        "",
+        "+CPSI:",
+        "+CPSI: LTE,Online",
+        "+CPSI: LTE,Online,310260,0x2D18,1,1,EUTRAN-BAND4,2300,5,5,-125,-987,-663,10",
+        "+CPSI: 5G,Online",
+        "+CPSI: LTE,Online,310-260,0x2D18,1,1,EUTRAN-BAND4,2300,5,5,-125,-10,-663,10",
+        "+CSQ: 32,99",
+        "+CSQ: x",
+        "+CSQ: 15",
+        "+CREG: 0,77",
+        "+CREG: 1",
+        "+COPS: 9",
+        "+CBC: 0.013V",
+        "+CBC: NaN",
+        "+CPMUTEMP: 999",
+        "+CNSMOD: 0,9",
+        "+CCLK: \"26/13/22,19:10:00+08\"",
+        "+CCLK: \"26/11/22\"",
+        "+CGPS: 7",
+        "+SPIC: 3,10",
+        "+ICCID: 12ab",
+    ] {
+        let lines = lines(line);
+        assert_eq!(sim7600::serving_cells(&lines), None, "{line}");
+        assert_eq!(sim7600::signal_quality(&lines), None, "{line}");
+        assert_eq!(sim7600::registration(&lines), None, "{line}");
+        assert_eq!(sim7600::operator(&lines), None, "{line}");
+        assert_eq!(sim7600::supply_voltage_v(&lines), None, "{line}");
+        assert_eq!(sim7600::temperature_celsius(&lines), None, "{line}");
+        assert_eq!(sim7600::access_technology(&lines), None, "{line}");
+        assert_eq!(sim7600::network_clock(&lines), None, "{line}");
+        assert_eq!(sim7600::gnss_engine(&lines), None, "{line}");
+        assert_eq!(sim7600::pin_tries(&lines), None, "{line}");
+        assert_eq!(sim7600::iccid(&lines), None, "{line}");
+    }
+}
+
+#[test]
+fn received_power() {
+    for (line, rssi_dbm) in [
+        ("+CSQ: 0,0", Some(-113)),
+        ("+CSQ: 31,99", Some(-51)),
+        ("+CSQ: 99,99", None),
+        ("+CSQ: 116,99", Some(-100)),
+    ] {
+        assert_eq!(
+            sim7600::signal_quality(&lines(line)).unwrap().rssi_dbm,
+            rssi_dbm,
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn unsolicited_lines() {
+    for (line, expected) in [
+        ("RDY", Urc::Started),
+        ("+CPIN: SIM PIN", Urc::Sim(SimState::PinRequired)),
+        ("+CPIN: SIM PUK", Urc::Sim(SimState::PukRequired)),
+        ("+CPIN: SIM FAILURE", Urc::Sim(SimState::Failed)),
+        ("+SIMCARD: NOT AVAILABLE", Urc::Sim(SimState::NotInserted)),
+        (
+            "+CMTE:-1",
+            Urc::Temperature {
+                is_cold: true,
+                shuts_down: false,
+            },
+        ),
+        (
+            "+CMTE:2",
+            Urc::Temperature {
+                is_cold: false,
+                shuts_down: true,
+            },
+        ),
+        (
+            "UNDER-VOLTAGE WARNNING",
+            Urc::Supply(SupplyAlarm {
+                is_under: true,
+                shuts_down: false,
+            }),
+        ),
+        (
+            "OVER-VOLTAGE WARNNING POWER DOWN",
+            Urc::Supply(SupplyAlarm {
+                is_under: false,
+                shuts_down: true,
+            }),
+        ),
+        (
+            "+CMTI: ,-1",
+            Urc::Message {
+                storage: String::new(),
+                index: None,
+            },
+        ),
+        (
+            "+CGEV: NW DETACH",
+            Urc::PacketDomain("NW DETACH".to_owned()),
+        ),
+        (
+            "+CTZV: 32,08/12/09,17:00:00,1",
+            Urc::TimeZone {
+                offset_quarters: 32,
+            },
+        ),
+        ("+CNSMOD: 0", Urc::Access(None)),
+        ("+CGPS: 0", Urc::GnssStopped),
+        ("+CMTE:9", Urc::Other("+CMTE:9".to_owned())),
+        (
+            "VOICE CALL: BEGIN",
+            Urc::Other("VOICE CALL: BEGIN".to_owned()),
+        ),
+    ] {
+        assert_eq!(Urc::parse(line), expected, "{line}");
+    }
+}
