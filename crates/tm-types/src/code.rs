@@ -231,6 +231,12 @@ codes! {
     API_BODY_TOO_LARGE = "api.body_too_large";
     /// The request took too long.
     API_TIMEOUT = "api.timeout";
+    /// Too many wrong tokens came from this address.
+    API_TOO_MANY_ATTEMPTS = "api.too_many_attempts";
+    /// An `Idempotency-Key` was used before for something else.
+    API_IDEMPOTENCY_KEY_REUSED = "api.idempotency_key_reused";
+    /// Too many streams are open.
+    API_BUSY = "api.busy";
     /// The history query would cost too much.
     HISTORY_TOO_MANY_POINTS = "history.too_many_points";
     /// No such series.
