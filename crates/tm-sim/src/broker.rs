@@ -56,11 +56,17 @@ impl Broker {
 
 fn start_on(address: SocketAddr) -> io::Result<()> {
     let (ended, is_ended) = mpsc::channel();
-    thread::Builder::new().name("broker".into()).spawn(move || {
-        let outcome = rumqttd::Broker::new(config(address)).start();
-        // Nobody listens any more once the start was judged.
-        let _ = ended.send(outcome.err().map_or_else(|| "its server ended".into(), |e| e.to_string()));
-    })?;
+    thread::Builder::new()
+        .name("broker".into())
+        .spawn(move || {
+            let outcome = rumqttd::Broker::new(config(address)).start();
+            // Nobody listens any more once the start was judged.
+            let _ = ended.send(
+                outcome
+                    .err()
+                    .map_or_else(|| "its server ended".into(), |e| e.to_string()),
+            );
+        })?;
     let deadline = Instant::now() + START_DEADLINE;
     loop {
         if let Ok(reason) = is_ended.recv_timeout(Duration::from_millis(5)) {
@@ -70,7 +76,9 @@ fn start_on(address: SocketAddr) -> io::Result<()> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(io::Error::other(format!("broker on {address}: it does not accept")));
+            return Err(io::Error::other(format!(
+                "broker on {address}: it does not accept"
+            )));
         }
     }
 }
