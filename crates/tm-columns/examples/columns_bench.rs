@@ -1,0 +1,163 @@
+//! Bytes per measurement and points per second of the codec on the standard load.
+//!
+//! `cargo run --release -p tm-columns --example columns_bench`
+
+use std::hint::black_box;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tm_columns::cabinet::{Cabinet, measurements};
+use tm_columns::{Batch, Encoder, Header, ReadingRef, SeriesKey, SourceKey, decode, encode};
+use tm_types::{Poll, Source};
+
+/// TCP/IP, TLS, MQTT and PUBACK around one batch on a warm connection: an estimate.
+const AROUND_BATCH: f64 = 234.0;
+
+type Row = (u64, Source, Poll);
+
+fn main() -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let header = Header {
+        device: None,
+        class: "data".into(),
+        stream: "7-9f31c2d4".into(),
+    };
+    writeln!(
+        out,
+        "bytes per measurement, 600 s of the standard load, mean of seeds 1 to 10"
+    )?;
+    for (name, moving) in [("still", false), ("moving", true)] {
+        for period in [60, 10] {
+            let (mut packed, mut plain, mut batches, mut measured) = (0, 0, 0, 0);
+            for seed in 1..=10 {
+                let rows = load(seed, moving, 1260);
+                measured += rows
+                    .iter()
+                    .map(|(_, s, p)| measurements(s, p))
+                    .sum::<usize>();
+                for batch in rows.chunks(period * 21 / 10) {
+                    packed += encode(&header, batch)?.len();
+                    plain += plain_rows(batch)?;
+                    batches += 1;
+                }
+            }
+            let each = |bytes: f64| bytes / f64::from(u32::try_from(measured).unwrap_or(u32::MAX));
+            let packed = f64::from(u32::try_from(packed)?);
+            let around = f64::from(batches) * AROUND_BATCH;
+            writeln!(
+                out,
+                "{name}, {period} s batches: {:.3} payload ({:.0} B a batch), {:.2} with TCP/IP, TLS and MQTT (estimate), {:.2} plain JSON rows + gzip",
+                each(packed),
+                packed / f64::from(batches),
+                each(packed + around),
+                each(f64::from(u32::try_from(plain)?)),
+            )?;
+        }
+    }
+    writeln!(out, "points per second on one core, gzip included")?;
+    for n in [126, 1260, 12_600] {
+        let rows = load(1, true, n);
+        speed(&mut out, &header, &rows)?;
+    }
+    Ok(())
+}
+
+fn load(seed: u64, moving: bool, n: usize) -> Vec<Row> {
+    (1_000_000..)
+        .zip(Cabinet::new(seed, moving).take(n))
+        .map(|(seq, (source, poll))| (seq, source, poll))
+        .collect()
+}
+
+/// What one JSON object per poll would come to under the same gzip.
+fn plain_rows(rows: &[Row]) -> anyhow::Result<usize> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    for (_, _, poll) in rows {
+        gzip.write_all(&poll.to_json())?;
+        gzip.write_all(b"\n")?;
+    }
+    Ok(gzip.finish()?.len())
+}
+
+fn speed(out: &mut impl Write, header: &Header, rows: &[Row]) -> anyhow::Result<()> {
+    let points: usize = rows.iter().map(|(_, _, poll)| poll.points.len()).sum();
+    let mut batch = Batch::new();
+    let keys = keys(&mut batch, rows);
+    let mut encoder = Encoder::new();
+    let mut payload = Vec::new();
+    fill(&mut batch, rows, &keys)?;
+    encoder.encode(header, &batch, &mut payload);
+    let pushing = time(|| fill(&mut batch, rows, &keys))?;
+    let json = time(|| {
+        black_box(encoder.json(header, &batch));
+        Ok(())
+    })?;
+    let encoding = time(|| {
+        fill(&mut batch, rows, &keys)?;
+        payload.clear();
+        encoder.encode(header, &batch, &mut payload);
+        Ok(())
+    })?;
+    let decoding = time(|| {
+        black_box(decode(&payload)?);
+        Ok(())
+    })?;
+    let rate = |each: Duration| {
+        f64::from(u32::try_from(points).unwrap_or(u32::MAX)) / each.as_secs_f64() / 1e6
+    };
+    writeln!(
+        out,
+        "{} polls, {points} points, {} B: encode {:.2} M/s (rows to columns alone {:.1}, columns to JSON alone {:.1}), decode {:.2} M/s",
+        rows.len(),
+        payload.len(),
+        rate(encoding),
+        rate(pushing),
+        rate(json),
+        rate(decoding),
+    )?;
+    Ok(())
+}
+
+/// The keys of every row, as a caller with its own dictionary keeps them.
+fn keys(batch: &mut Batch, rows: &[Row]) -> Vec<(SourceKey, Vec<SeriesKey>)> {
+    let mut keys = Vec::new();
+    for (_, source, poll) in rows {
+        let source = batch.source(source);
+        let series = poll
+            .points
+            .iter()
+            .map(|point| batch.series(source, &point.name, point.kind, &point.unit, point.scale));
+        keys.push((source, series.collect()));
+    }
+    keys
+}
+
+fn fill(
+    batch: &mut Batch,
+    rows: &[Row],
+    keys: &[(SourceKey, Vec<SeriesKey>)],
+) -> anyhow::Result<()> {
+    batch.clear();
+    for ((seq, _, poll), (source, series)) in rows.iter().zip(keys) {
+        let readings = poll
+            .points
+            .iter()
+            .map(|point| ReadingRef::from(&point.reading));
+        let points = series.iter().copied().zip(readings);
+        batch.push(*seq, *source, poll.sequence, poll.stamp, points)?;
+    }
+    Ok(())
+}
+
+/// The mean time of one call, over half a second.
+fn time(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    work()?;
+    let (start, mut calls) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_millis(500) {
+        work()?;
+        calls += 1;
+    }
+    Ok(start.elapsed() / calls)
+}

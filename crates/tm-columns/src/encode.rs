@@ -1,0 +1,355 @@
+//! From the columns of a batch to its payload.
+
+use std::io::Write;
+
+use tm_types::{Kind, Number, Poll, Sequence, Source};
+
+use crate::gzip::Gzip;
+use crate::integers::{self, LIMIT, Scratch, integer};
+use crate::literals::{self, string};
+use crate::source::{Mark, Series, SourceRows};
+use crate::{Batch, Header, PushError, VERSION, ValueRef, order};
+
+/// Makes payloads; kept between batches for its buffers (about 0.3 MiB).
+#[derive(Debug)]
+pub struct Encoder {
+    json: Vec<u8>,
+    gzip: Gzip,
+    scratch: Scratch,
+    integers: Vec<i64>,
+}
+
+/// The payload of these records, which must have contiguous seqs.
+pub fn encode(header: &Header, records: &[(u64, Source, Poll)]) -> Result<Vec<u8>, PushError> {
+    let mut batch = Batch::new();
+    let mut keys = Vec::new();
+    for (seq, source, poll) in records {
+        let source = batch.source(source);
+        keys.clear();
+        for point in &poll.points {
+            keys.push(batch.series(source, &point.name, point.kind, &point.unit, point.scale));
+        }
+        let readings = poll.points.iter().map(|point| (&point.reading).into());
+        let points = keys.iter().copied().zip(readings);
+        batch.push(*seq, source, poll.sequence, poll.stamp, points)?;
+    }
+    let mut payload = Vec::new();
+    Encoder::new().encode(header, &batch, &mut payload);
+    Ok(payload)
+}
+
+impl Encoder {
+    /// An encoder with empty buffers.
+    pub fn new() -> Self {
+        Self {
+            json: Vec::new(),
+            gzip: Gzip::new(),
+            scratch: Scratch::default(),
+            integers: Vec::new(),
+        }
+    }
+
+    /// Appends the payload of the batch: gzip.
+    pub fn encode(&mut self, header: &Header, batch: &Batch, payload: &mut Vec<u8>) {
+        self.json(header, batch);
+        self.gzip.write(&self.json, payload);
+    }
+
+    /// The payload of the batch before gzip: JSON, good until the next call.
+    pub fn json(&mut self, header: &Header, batch: &Batch) -> &[u8] {
+        self.json.clear();
+        self.put(|out| write!(out, "{{\"v\":{VERSION}").expect(INFALLIBLE));
+        if let Some(device) = &header.device {
+            self.key("device");
+            self.put(|out| string(out, device));
+        }
+        self.key("class");
+        self.put(|out| string(out, &header.class));
+        self.key("stream");
+        self.put(|out| string(out, &header.stream));
+        self.key("seq");
+        self.put(|out| integer(out, batch.first_seq.into()));
+        self.key("n");
+        self.put(|out| integer(out, batch.order.len() as i128));
+        self.order(batch);
+        self.key("sources");
+        for (i, source) in batch.used.iter().enumerate() {
+            self.json.push(if i == 0 { b'[' } else { b',' });
+            self.source(batch, &batch.sources[*source as usize]);
+        }
+        self.json
+            .extend_from_slice(if batch.used.is_empty() { b"[]}" } else { b"]}" });
+        &self.json
+    }
+
+    /// Which source each record is of, unless a merge by time tells.
+    fn order(&mut self, batch: &Batch) {
+        let times: Vec<Vec<i64>> = batch
+            .used
+            .iter()
+            .map(|source| {
+                let polls = &batch.sources[*source as usize].polls;
+                polls
+                    .iter()
+                    .map(|(_, stamp)| stamp.time.unix_ms())
+                    .collect()
+            })
+            .collect();
+        let order = batch.order.iter().map(|place| *place as usize);
+        if !order::by_time(&times).eq(order) {
+            self.key("order");
+            self.integers(batch.order.iter().map(|place| (*place).into()));
+        }
+    }
+
+    fn source(&mut self, batch: &Batch, source: &SourceRows) {
+        self.put(|out| out.extend_from_slice(b"{\"source\":"));
+        self.put(|out| string(out, source.name.as_str()));
+        self.key("polls");
+        self.put(|out| integer(out, source.polls.len() as i128));
+        self.polls(source);
+        let series = source.used.iter().map(|key| &batch.series[*key as usize]);
+        if !source.used.is_empty() {
+            self.series(series.clone());
+        }
+        if !source.shapes.is_plain(source.used.len()) {
+            self.shapes(source);
+        }
+        if !source.used.is_empty() {
+            self.values(series.clone(), &batch.texts);
+            self.quality(series);
+        }
+        self.json.push(b'}');
+    }
+
+    /// Sequence and stamp of every poll.
+    fn polls(&mut self, source: &SourceRows) {
+        let polls = || source.polls.iter();
+        if polls().any(|(sequence, _)| sequence.is_some()) {
+            self.key("run");
+            let runs = polls().map(|(sequence, _)| sequence.map(|s| s.run));
+            self.literals(runs, |out, run| match run {
+                Some(run) => write!(out, "\"{run}\"").expect(INFALLIBLE),
+                None => out.extend_from_slice(b"null"),
+            });
+            self.key("n");
+            let numbers = polls().filter_map(|(sequence, _)| *sequence);
+            self.integers(numbers.map(|Sequence { n, .. }| n.into()));
+        }
+        self.key("time");
+        self.integers(polls().map(|(_, stamp)| stamp.time.unix_ms().into()));
+        self.key("mono_zero");
+        self.integers(
+            polls().map(|(_, stamp)| i128::from(stamp.time.unix_ms()) - i128::from(stamp.mono_ms)),
+        );
+        self.key("boot");
+        self.literals(polls().map(|(_, stamp)| stamp.boot), |out, boot| {
+            write!(out, "\"{boot}\"").expect(INFALLIBLE);
+        });
+        self.key("clock");
+        self.literals(polls().map(|(_, stamp)| stamp.clock), |out, clock| {
+            string(out, clock.as_str());
+        });
+        self.key("err_ms");
+        let errors = || polls().map(|(_, stamp)| stamp.err_ms);
+        if errors().all(|error| error.is_some()) {
+            self.integers(errors().flatten().map(Into::into));
+        } else {
+            self.literals(errors(), |out, error| match error {
+                Some(error) => integer(out, (*error).into()),
+                None => out.extend_from_slice(b"null"),
+            });
+        }
+    }
+
+    /// Name, unit, scale and kind of every series.
+    fn series<'a>(&mut self, series: impl Iterator<Item = &'a Series> + Clone) {
+        for (key, text) in [
+            (
+                "names",
+                (|series| series.name.as_str()) as fn(&Series) -> &str,
+            ),
+            ("units", |series| series.unit.as_str()),
+        ] {
+            self.key(key);
+            let texts: Vec<&str> = series.clone().map(text).collect();
+            self.put(|out| string(out, &texts.join(" ")));
+        }
+        if series.clone().any(|series| series.scale.is_some()) {
+            self.key("scales");
+            self.letters(
+                series
+                    .clone()
+                    .map(|series| series.scale.map_or(b'-', digit)),
+            );
+        }
+        if series.clone().any(|series| series.kind != Kind::Gauge) {
+            self.key("kinds");
+            self.letters(series.map(|series| series.kind.as_str().as_bytes()[0]));
+        }
+    }
+
+    /// Which series each poll has, where that is not all of them, each once, in order.
+    fn shapes(&mut self, source: &SourceRows) {
+        self.key("shapes");
+        self.json.push(b'[');
+        for (i, shape) in source.shapes.different.iter().enumerate() {
+            self.put(|out| out.extend_from_slice(if i == 0 { b"[" } else { b",[" }));
+            for (i, place) in shape.iter().enumerate() {
+                let comma = if i == 0 { "" } else { "," };
+                self.put(|out| write!(out, "{comma}{place}").expect(INFALLIBLE));
+            }
+            self.json.push(b']');
+        }
+        self.json.push(b']');
+        self.key("shape");
+        self.integers(source.shapes.of_poll.iter().map(|shape| (*shape).into()));
+    }
+
+    fn values<'a>(&mut self, series: impl Iterator<Item = &'a Series> + Clone, texts: &str) {
+        self.key("values");
+        let mut places = Vec::new();
+        for (i, series) in series.clone().enumerate() {
+            self.json.push(if i == 0 { b'[' } else { b',' });
+            places.push(self.column(series, texts));
+        }
+        self.json.push(b']');
+        let differ = series
+            .zip(&places)
+            .any(|(series, places)| series.scale.unwrap_or(0) != *places);
+        if differ {
+            self.key("places");
+            self.letters(places.into_iter().map(digit));
+        }
+    }
+
+    /// One column of values; says how many decimal places its integers have.
+    fn column(&mut self, series: &Series, texts: &str) -> u8 {
+        let declared = series.scale.unwrap_or(0);
+        let values = series.values.iter().map(|value| value.of(texts));
+        let Some(first) = values.clone().next() else {
+            self.put(|out| out.extend_from_slice(b"null"));
+            return declared;
+        };
+        let is_constant = values.clone().all(|value| value == first);
+        if !is_constant && let Some(finest) = series.places {
+            for places in [declared.max(finest), finest] {
+                if self.scaled(values.clone(), places) {
+                    integers::write(&mut self.json, &self.integers, &mut self.scratch);
+                    return places;
+                }
+            }
+        }
+        self.literals(values, value);
+        declared
+    }
+
+    /// Puts the values, all decimals, into `integers`; whether they can be.
+    fn scaled<'a>(&mut self, values: impl Iterator<Item = ValueRef<'a>>, places: u8) -> bool {
+        self.integers.clear();
+        for value in values {
+            let ValueRef::Number(Number::Decimal(decimal)) = value else {
+                return false;
+            };
+            let units = if decimal.scale() == places {
+                Some(decimal.units())
+            } else {
+                decimal.units_at(places)
+            };
+            match units {
+                Some(units) if units.unsigned_abs() <= LIMIT.unsigned_abs() => {
+                    self.integers.push(units);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Why points are not good, for each series with such points.
+    fn quality<'a>(&mut self, series: impl Iterator<Item = &'a Series> + Clone) {
+        if series.clone().all(|series| series.marks.is_empty()) {
+            return;
+        }
+        self.key("quality");
+        for (i, series) in series.enumerate() {
+            self.json.push(if i == 0 { b'[' } else { b',' });
+            let mut marks = series.marks.iter().peekable();
+            let marks: Vec<Option<Mark>> = (0..series.n)
+                .map(|n| marks.next_if(|(marked, _)| *marked == n).map(|(_, m)| *m))
+                .collect();
+            self.literals(marks.iter(), |out, mark| match mark {
+                None => out.extend_from_slice(b"null"),
+                Some(mark) => {
+                    let (word, reason) = match mark {
+                        Mark::Uncertain(reason) => ("uncertain", reason),
+                        Mark::Bad(reason) => ("bad", reason),
+                        Mark::Missing(reason) => ("missing", reason),
+                    };
+                    write!(out, "\"{word} {}\"", reason.as_str()).expect(INFALLIBLE);
+                }
+            });
+        }
+        self.json.push(b']');
+    }
+
+    /// A column of integers of any size; nothing when there is none.
+    fn integers(&mut self, values: impl Iterator<Item = i128> + Clone) {
+        self.integers.clear();
+        for value in values.clone() {
+            match i64::try_from(value) {
+                Ok(value) if value.unsigned_abs() <= LIMIT.unsigned_abs() => {
+                    self.integers.push(value);
+                }
+                _ => return self.literals(values, |out, value| integer(out, *value)),
+            }
+        }
+        integers::write(&mut self.json, &self.integers, &mut self.scratch);
+    }
+
+    fn literals<T: PartialEq>(
+        &mut self,
+        items: impl Iterator<Item = T> + Clone,
+        one: impl FnMut(&mut Vec<u8>, &T),
+    ) {
+        literals::write(&mut self.json, items, one);
+    }
+
+    fn letters(&mut self, letters: impl Iterator<Item = u8>) {
+        self.json.push(b'"');
+        self.json.extend(letters);
+        self.json.push(b'"');
+    }
+
+    fn key(&mut self, name: &str) {
+        self.put(|out| write!(out, ",\"{name}\":").expect(INFALLIBLE));
+    }
+
+    fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.json);
+    }
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const INFALLIBLE: &str = "a Vec takes everything";
+
+/// 0 to 15 as one character.
+fn digit(places: u8) -> u8 {
+    b"0123456789ABCDEF"[usize::from(places)]
+}
+
+/// A value as it stands in any JSON of ours.
+fn value(out: &mut Vec<u8>, value: &ValueRef<'_>) {
+    match value {
+        ValueRef::Number(number) => {
+            serde_json::to_writer(out, number).expect("a number is finite");
+        }
+        ValueRef::Bool(flag) => write!(out, "{flag}").expect(INFALLIBLE),
+        ValueRef::Text(text) => string(out, text),
+    }
+}
