@@ -1,0 +1,428 @@
+//! Making records durable: one write and one sync per commit, a new segment now and then, the oldest dropped under the quota.
+
+use std::io;
+use std::ops::Range;
+
+use crate::cursor::Cursor;
+use crate::disk::{Disk, write_all};
+use crate::format::{
+    GROUP_HEADER, Group, Header, PAGE, RECORD_HEADER, RecordHead, kind, segment_name,
+};
+use crate::journal::{Buffer, Dropped, Journal, Segment};
+use crate::walk::{End, Lost};
+
+/// What the caller knows at a commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    /// What is settled; written into the header of a new segment, and frees fully settled segments.
+    pub cursor: &'a Cursor,
+    /// Also write the cursor as a record of this commit.
+    pub write_cursor: bool,
+    /// Ranges that are sent and not yet acknowledged: the quota spares their segments.
+    pub in_flight: &'a [Range<u64>],
+    /// The caller's own state, true of exactly the records appended so far. Given back by the next opening.
+    pub app_state: &'a [u8],
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// One past the last durable record.
+    pub end: u64,
+    /// What the quota took: settle these ranges, and report them. Records and points already settled are not counted.
+    pub dropped: Vec<DroppedRange>,
+}
+
+/// A segment that the quota took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedRange {
+    /// All its records.
+    pub range: Range<u64>,
+    /// Those that were never acknowledged, and their points.
+    pub unsent: Dropped,
+}
+
+/// The disk did not take the records: they stay in memory, and the next commit tries a new segment.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} for the journal")]
+pub struct CommitError {
+    /// What was being done.
+    pub step: &'static str,
+    /// What the disk said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// The segment that is appended to: the last one of the list.
+#[derive(Debug)]
+pub(crate) struct Active<F> {
+    pub(crate) number: u64,
+    pub(crate) file: F,
+    /// End of what is durable.
+    pub(crate) offset: u64,
+    /// Begin a new segment at the next commit.
+    pub(crate) is_done: bool,
+}
+
+fn failed(step: &'static str) -> impl Fn(io::Error) -> CommitError {
+    move |source| CommitError { step, source }
+}
+
+impl<D: Disk> Journal<D> {
+    /// Makes everything appended durable.
+    ///
+    /// Without records, and with no cursor to write, it costs nothing, except in bad-disk mode, where it tries the disk.
+    pub fn commit(&mut self, with: &Commit<'_>) -> Result<Committed, CommitError> {
+        let result = self.try_commit(with);
+        self.is_bad = result.is_err();
+        if result.is_ok() {
+            self.reclaim(with.cursor);
+        }
+        result
+    }
+
+    fn try_commit(&mut self, with: &Commit<'_>) -> Result<Committed, CommitError> {
+        self.sync_tail()
+            .map_err(failed("make the last run's records durable"))?;
+        let mut committed = Committed {
+            end: self.disk_end,
+            dropped: Vec::new(),
+        };
+        if self.buffer.records == 0 && !with.write_cursor && !self.is_bad {
+            return Ok(committed);
+        }
+        let length = self.build_group(with);
+        let room = self
+            .active
+            .as_ref()
+            .filter(|active| !active.is_done)
+            .and_then(|active| {
+                let bytes = self.segments.last()?.bytes;
+                (active.offset + length <= bytes).then_some(())
+            });
+        if room.is_none() {
+            committed.dropped = self.begin_segment(length, with)?;
+            // The header of the new segment carries all definitions.
+            self.build_group(with);
+        }
+        self.write_group()?;
+        self.app_state.clear();
+        self.app_state.extend_from_slice(with.app_state);
+        committed.end = self.disk_end;
+        Ok(committed)
+    }
+
+    /// Lays out the group in `out`, checksums still open; returns its length.
+    fn build_group(&mut self, with: &Commit<'_>) -> u64 {
+        let out = &mut self.out;
+        out.clear();
+        out.resize(GROUP_HEADER, 0);
+        let definitions = out.len();
+        if self.defined < self.definer.dictionary.len() {
+            push_record(out, kind::DEFINITIONS, |out| {
+                self.definer.dictionary.encode_from(self.defined, out)
+            });
+        }
+        let definitions = definitions..out.len();
+        if with.write_cursor {
+            push_record(out, kind::CURSOR, |out| with.cursor.encode(out));
+        }
+        out.extend_from_slice(&self.buffer.bytes);
+        // Twice, before and behind the records: one bad spot must not take the names of a whole segment.
+        out.extend_from_within(definitions);
+        out.len() as u64
+    }
+
+    /// Closes the checksums, writes, syncs.
+    fn write_group(&mut self) -> Result<(), CommitError> {
+        let (Some(active), Some(segment)) = (&mut self.active, self.segments.last_mut()) else {
+            return Err(failed("find a segment")(io::ErrorKind::NotFound.into()));
+        };
+        let first_seq = self.buffer.first_seq;
+        let mut at = GROUP_HEADER;
+        let mut offset = 0_u16;
+        while let Some(head) = self.out.get(at..).and_then(RecordHead::decode) {
+            let end = at + RECORD_HEADER + head.length;
+            let is_numbered = head.kind < kind::FIRST_UNNUMBERED;
+            RecordHead::close(
+                &mut self.out[at..end],
+                if is_numbered { offset } else { 0 },
+                segment.seal,
+                first_seq,
+            );
+            offset = offset.saturating_add(u16::from(is_numbered));
+            at = end;
+        }
+        let group = Group {
+            length: u32::try_from(self.out.len() - GROUP_HEADER).unwrap_or(u32::MAX),
+            first_seq,
+            points_before: self.points_total,
+            records: u32::try_from(self.buffer.records).unwrap_or(u32::MAX),
+            points: u32::try_from(self.buffer.points).unwrap_or(u32::MAX),
+        };
+        self.out[..GROUP_HEADER].copy_from_slice(&group.encode(segment.seal));
+        let written = write_all(&self.disk, &active.file, active.offset, &self.out)
+            .map_err(failed("write"))
+            .and_then(|()| self.disk.sync_data(&active.file).map_err(failed("sync")));
+        if let Err(error) = written {
+            // After a failed sync the kernel may call lost pages clean: this file is never appended to again.
+            self.active = None;
+            return Err(error);
+        }
+        let length = self.out.len() as u64;
+        active.offset += length;
+        self.points_total += self.buffer.points;
+        self.disk_end = self.buffer.end();
+        segment.end_seq = self.disk_end;
+        segment.points_end = self.points_total;
+        self.defined = self.definer.dictionary.len();
+        self.buffer.clear();
+        // Names can only be dropped while no row in memory uses them, and a segment is worth it only when it is nearly full.
+        let left = segment.bytes - active.offset;
+        if self.definer.is_full() && left < (segment.bytes / 8).max(2 * length) {
+            active.is_done = true;
+            self.definer.clear();
+            self.defined = 0;
+        }
+        Ok(())
+    }
+
+    /// Begins a segment whose first group takes `group_bytes`; drops under the quota.
+    fn begin_segment(
+        &mut self,
+        group_bytes: u64,
+        with: &Commit<'_>,
+    ) -> Result<Vec<DroppedRange>, CommitError> {
+        let number = self.next_number;
+        self.next_number += 1;
+        let mut header = Header {
+            number,
+            stream: self.stream,
+            prior_end: self.disk_end,
+            first_seq: self.buffer.first_seq,
+            points_before: self.points_total,
+            salt: crate::recover::random(),
+            dropped_records: self.dropped.records,
+            dropped_points: self.dropped.points,
+            cursor: with.cursor.clone(),
+            app_state: self.app_state.clone(),
+            dictionary: Vec::new(),
+        };
+        self.definer
+            .dictionary
+            .encode_from(0, &mut header.dictionary);
+        // Room for the header as it will be: the cursor grows by at most two edges for each victim.
+        let head_bytes = header.encode().len() as u64;
+        let least = (head_bytes + PAGE as u64 + group_bytes).max(4 * head_bytes);
+        let bytes = self.next_bytes.max(least).next_multiple_of(PAGE as u64);
+        let victims = self.victims(bytes, with);
+        let mut dropped = Vec::new();
+        for &index in &victims {
+            let unsent = self.count_unsettled(&self.segments[index], with.cursor);
+            let range = self.segments[index].first_seq..self.segments[index].end_seq;
+            header.cursor.settle(range.clone());
+            header.dropped_records += unsent.records;
+            header.dropped_points += unsent.points;
+            dropped.push(DroppedRange { range, unsent });
+        }
+        let head = header.encode();
+        let name = segment_name(number);
+        let made = self
+            .disk
+            .create(&name, bytes)
+            .map_err(failed("make a segment"))
+            .and_then(|file| {
+                write_all(&self.disk, &file, 0, &head).map_err(failed("write a header"))?;
+                self.disk
+                    .sync_data(&file)
+                    .map_err(failed("sync a header"))?;
+                self.disk.sync_dir().map_err(failed("sync the directory"))?;
+                Ok(file)
+            });
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                // If this fails as well, the next opening finds an unfinished or empty segment, and copes.
+                let _ = self.disk.remove(&name);
+                return Err(error);
+            }
+        };
+        self.doomed
+            .extend(victims.iter().map(|&index| self.segments[index].number));
+        self.dropped = Dropped {
+            records: header.dropped_records,
+            points: header.dropped_points,
+        };
+        self.segments
+            .push(Segment::of(&header, head.len() as u64, bytes));
+        self.active = Some(Active {
+            number,
+            file,
+            offset: head.len() as u64,
+            is_done: false,
+        });
+        self.defined = self.definer.dictionary.len();
+        self.next_bytes = (self.next_bytes * 2).min(self.largest_segment());
+        Ok(dropped)
+    }
+
+    /// The oldest segments that have to go so that `bytes` more fit under the quota.
+    fn victims(&self, bytes: u64, with: &Commit<'_>) -> Vec<usize> {
+        let mut total = self.disk_bytes() + bytes;
+        let mut victims = Vec::new();
+        for (index, segment) in self.segments.iter().enumerate() {
+            if total <= self.config.quota_bytes {
+                break;
+            }
+            let is_in_flight = with
+                .in_flight
+                .iter()
+                .any(|sent| sent.start < segment.end_seq && sent.end > segment.first_seq);
+            if !is_in_flight && !self.doomed.contains(&segment.number) {
+                total -= segment.bytes;
+                victims.push(index);
+            }
+        }
+        victims
+    }
+
+    /// Counts what would be lost with a segment, by reading it where it is partly settled.
+    fn count_unsettled(&self, segment: &Segment, cursor: &Cursor) -> Dropped {
+        let range = segment.first_seq..segment.end_seq;
+        let records = cursor.unsettled_in(&range);
+        let all = Dropped {
+            records,
+            points: segment.points_end - segment.points_before,
+        };
+        if records == range.end - range.start || records == 0 {
+            return if records == 0 {
+                Dropped::default()
+            } else {
+                all
+            };
+        }
+        let Ok(mut walk) = self.enter(segment) else {
+            return all;
+        };
+        let mut points = 0;
+        let known = Some((segment.end_seq, segment.points_end));
+        let end = End {
+            bytes: segment.bytes,
+            known,
+        };
+        loop {
+            match walk.next(&self.disk, end) {
+                Ok(true) => {
+                    let unsettled = walk
+                        .items
+                        .iter()
+                        .filter(|item| !cursor.is_settled(item.seq));
+                    points += unsettled.map(|item| u64::from(item.points)).sum::<u64>();
+                    let lost = walk
+                        .lost
+                        .iter()
+                        .filter(|lost| cursor.unsettled_in(&lost.range) > 0);
+                    points += lost.map(|lost: &Lost| lost.points).sum::<u64>();
+                }
+                Ok(false) => return Dropped { records, points },
+                Err(_) => return all,
+            }
+        }
+    }
+
+    /// Removes the victims of the quota, and the oldest segments while nothing in them is left to send.
+    fn reclaim(&mut self, cursor: &Cursor) {
+        let active = self.active.as_ref().map(|active| active.number);
+        let leading = self.segments.iter().take_while(|segment| {
+            segment.end_seq <= cursor.low() && Some(segment.number) != active
+        });
+        let settled: Vec<u64> = leading.map(|segment| segment.number).collect();
+        for number in settled {
+            if !self.doomed.contains(&number) {
+                self.doomed.push(number);
+            }
+        }
+        // One at a time, each made durable, the oldest first: a power cut never leaves a hole between segments.
+        self.doomed.sort_unstable();
+        while let Some(&number) = self.doomed.first() {
+            let gone = match self.disk.remove(&segment_name(number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => false,
+                _ => self.disk.sync_dir().is_ok(),
+            };
+            if !gone {
+                // Tried again with the next commit.
+                return;
+            }
+            self.doomed.remove(0);
+            self.segments.retain(|segment| segment.number != number);
+        }
+    }
+
+    /// Forgets records below `seq` that are only in memory: the cloud has them, and the disk never needs to.
+    pub fn trim(&mut self, seq: u64) {
+        let seq = seq.min(self.buffer.end());
+        if !self.is_bad || seq <= self.buffer.first_seq {
+            return;
+        }
+        let (mut bytes, mut points, mut records) = (0, 0, 0);
+        for ((at, head), number) in Buffer::records(&self.buffer.bytes).zip(self.buffer.first_seq..)
+        {
+            if number >= seq {
+                break;
+            }
+            bytes = at + RECORD_HEADER + head.length;
+            points += u64::from(head.points);
+            records += 1;
+        }
+        self.buffer.bytes.drain(..bytes);
+        self.buffer.points -= points;
+        self.buffer.records -= records;
+        self.buffer.first_seq = seq;
+    }
+
+    /// Writes the last run's tail once more: what a failed sync may have lost becomes durable, what is durable stays as it is.
+    pub(crate) fn sync_tail(&mut self) -> io::Result<()> {
+        let Some((number, range)) = self.unsynced_tail.clone() else {
+            return Ok(());
+        };
+        let file = self.disk.open(&segment_name(number))?;
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
+        crate::disk::read_full(&self.disk, &file, range.start, &mut bytes)?;
+        write_all(&self.disk, &file, range.start, &bytes)?;
+        self.disk.sync_data(&file)?;
+        self.unsynced_tail = None;
+        Ok(())
+    }
+
+    pub(crate) fn largest_segment(&self) -> u64 {
+        // At least eight pieces under any quota, so that dropping one is dropping little.
+        self.config
+            .segment_bytes
+            .min(self.config.quota_bytes / 8)
+            .max(PAGE as u64 * 4)
+    }
+}
+
+fn push_record(out: &mut Vec<u8>, kind: u8, encode: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(
+        &RecordHead {
+            length: 0,
+            kind,
+            offset: 0,
+            points: 0,
+        }
+        .encode(),
+    );
+    encode(out);
+    let length = out.len() - start - RECORD_HEADER;
+    out[start..start + RECORD_HEADER].copy_from_slice(
+        &RecordHead {
+            length,
+            kind,
+            offset: 0,
+            points: 0,
+        }
+        .encode(),
+    );
+}
