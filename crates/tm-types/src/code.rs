@@ -155,6 +155,10 @@ codes! {
     MODEM_REGISTERED = "modem.registered";
     /// Registered in a foreign network.
     MODEM_ROAMING = "modem.roaming";
+    /// The modem or its SIM is starting.
+    MODEM_STARTING = "modem.starting";
+    /// The SIM asks for its PIN, and the configured one was refused or is not spent.
+    MODEM_SIM_PIN_WITHHELD = "modem.sim_pin_withheld";
 
     /// No source of positions is configured or found.
     GNSS_NOT_CONFIGURED = "gnss.not_configured";
@@ -171,6 +175,10 @@ codes! {
     SENSORS_NOT_CONFIGURED = "sensors.not_configured";
     /// A sensor does not answer or is gone.
     SENSORS_DEVICE_FAILED = "sensors.device_failed";
+    /// The register map is not valid; none of its devices is read.
+    SENSORS_MAP_INVALID = "sensors.map_invalid";
+    /// The file with the register map cannot be read.
+    SENSORS_MAP_UNREADABLE = "sensors.map_unreadable";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";
@@ -214,6 +222,10 @@ codes! {
     AGENT_NOT_ON_BALENA = "agent.not_on_balena";
     /// The balena supervisor does not answer.
     AGENT_SUPERVISOR_UNREACHABLE = "agent.supervisor_unreachable";
+    /// The balena supervisor answers, but not with what was asked for.
+    AGENT_SUPERVISOR_REFUSED = "agent.supervisor_refused";
+    /// The cabinet was rebooted too often within a day to be rebooted again.
+    AGENT_REBOOT_LIMIT = "agent.reboot_limit";
 
     /// No token is configured, so nothing can be changed.
     API_NO_TOKEN_CONFIGURED = "api.no_token_configured";
