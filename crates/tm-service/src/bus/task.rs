@@ -1,0 +1,439 @@
+//! The bus's own task: feeds the outbox to the session, and sorts what comes in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tm_types::{Command, Operation, code, topic};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::connector::{BusConnector, PERIOD_S};
+use super::filter::covers;
+use super::outbox::json;
+use super::shared::Shared;
+use super::{BusEvent, BusMessage, BusOptions, Request};
+use crate::session::{Incoming, NotTaken, Outgoing, Qos, Session, SessionEvent};
+
+/// Whose health says that measurements are stored from now on.
+const UPLINK_HEALTH: &str = "tm/v1/health/uplink";
+/// The store's file of operations.
+const BOOK: &str = "operations";
+/// How long a stop waits for acknowledgements.
+const STOP_DEADLINE: Duration = Duration::from_secs(2);
+/// How long a new bus waits for the one before it.
+const PREVIOUS_DEADLINE: Duration = Duration::from_secs(5);
+/// How often ages and waits are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// Events handled before the outbox is fed again.
+const BURST: usize = 64;
+
+/// Runs until the bus is dropped.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    options: BusOptions,
+    stopped: oneshot::Receiver<()>,
+    previous: Option<JoinHandle<()>>,
+) {
+    if let Some(previous) = previous {
+        let _ = tokio::time::timeout(PREVIOUS_DEADLINE, previous).await;
+    }
+    let mut task = Task::new(shared, options);
+    task.load_book().await;
+    tokio::select! {
+        never = task.turn() => match never {},
+        _ = stopped => {}
+    }
+    task.stop().await;
+}
+
+struct Task {
+    shared: Arc<Shared>,
+    options: BusOptions,
+    /// Publishes, and receives what needs no memory of the broker.
+    main: Session,
+    /// Receives with a persistent session.
+    ingest: Option<Session>,
+    /// Since when the main session is up.
+    up_since: Option<Instant>,
+    /// Whether this connection has seen the uplink's health.
+    uplink_seen: bool,
+    health_at: Instant,
+}
+
+enum Turn {
+    Main(SessionEvent),
+    Ingest(SessionEvent),
+    Woken,
+    Tick,
+}
+
+impl Task {
+    fn new(shared: Arc<Shared>, options: BusOptions) -> Self {
+        let connector = BusConnector::of_shared(shared.clone());
+        let instance = &shared.options.instance;
+        let mut filters = Vec::new();
+        if !options.operations.is_empty() {
+            filters.push(topic::commands(instance));
+        }
+        if options.follow_results {
+            filters.push(topic::RESULT_ALL.to_owned());
+        }
+        if !options.persistent {
+            filters.extend(options.subscriptions.iter().cloned());
+        }
+        if !filters.iter().any(|filter| covers(filter, UPLINK_HEALTH)) {
+            filters.push(UPLINK_HEALTH.to_owned());
+        }
+        let mut main = connector.session_options("");
+        main.will = Some(BusConnector::will(&shared));
+        main.subscriptions = at_least_once(filters);
+        let ingest = options.persistent.then(|| {
+            let mut ingest = connector.session_options("-in");
+            ingest.clean_session = false;
+            ingest.subscriptions = at_least_once(options.subscriptions.clone());
+            Session::open(ingest)
+        });
+        Self {
+            main: Session::open(main),
+            ingest,
+            shared,
+            options,
+            up_since: None,
+            uplink_seen: false,
+            health_at: Instant::now(),
+        }
+    }
+
+    async fn turn(&mut self) -> std::convert::Infallible {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let has_room = !self.shared.lock().inbox.is_full();
+            let turn = tokio::select! {
+                event = self.main.next(), if has_room => Turn::Main(event),
+                event = next_of(&mut self.ingest), if has_room && self.ingest.is_some() => Turn::Ingest(event),
+                () = self.shared.wake.notified() => Turn::Woken,
+                _ = tick.tick() => Turn::Tick,
+            };
+            match turn {
+                Turn::Main(event) => self.on_main_burst(event).await,
+                Turn::Ingest(event) => self.on_ingest(event),
+                Turn::Woken => {}
+                Turn::Tick => self.on_tick().await,
+            }
+            self.settle().await;
+            self.pump();
+        }
+    }
+
+    /// Handles an event and those right behind it, so that one feeding serves many.
+    async fn on_main_burst(&mut self, event: SessionEvent) {
+        self.on_main(event).await;
+        for _ in 1..BURST {
+            let Some(event) = self.main.try_next() else {
+                break;
+            };
+            self.on_main(event).await;
+        }
+    }
+
+    async fn on_main(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Up { session_present } => {
+                self.up_since = Some(Instant::now());
+                self.uplink_seen = false;
+                self.on_up(session_present, false);
+                self.shared.publish_health();
+            }
+            SessionEvent::Down(reason) => {
+                self.up_since = None;
+                let mut state = self.shared.lock();
+                state.outbox.down();
+                let cause = reason.cause_for_bus(&self.shared.options.address);
+                tracing::warn!(%reason, "not connected to the local broker");
+                state.inbox.push(BusEvent::Down(cause));
+                drop(state);
+                self.shared.arrived.notify_one();
+            }
+            SessionEvent::Acked(token) => self.shared.lock().outbox.acked(token),
+            SessionEvent::Message(message) => self.on_message(message).await,
+        }
+    }
+
+    fn on_ingest(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Up { session_present } => self.on_up(session_present, true),
+            SessionEvent::Message(message) => self.deliver(message),
+            // The main session tells of the same broker.
+            SessionEvent::Down(_) | SessionEvent::Acked(_) => {}
+        }
+    }
+
+    /// The session that carries the subscriptions is up.
+    fn on_up(&self, session_present: bool, is_ingest: bool) {
+        if is_ingest == self.ingest.is_some() {
+            tracing::info!(session_present, "connected to the local broker");
+            let mut state = self.shared.lock();
+            state.inbox.push(BusEvent::Up { session_present });
+            drop(state);
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    async fn on_message(&mut self, message: Incoming) {
+        if message.topic == UPLINK_HEALTH && !message.payload.is_empty() {
+            self.uplink_seen = true;
+        }
+        match topic::classify(&message.topic) {
+            Some(topic::Class::Command(service, op))
+                if service == self.shared.options.instance.as_str() =>
+            {
+                // A retained command would be executed at every connection.
+                if !message.retain && !self.options.operations.is_empty() {
+                    let op = op.to_owned();
+                    self.on_command(&op, &message).await;
+                }
+                return;
+            }
+            Some(topic::Class::Result(_)) if self.options.follow_results => {
+                self.on_result(&message);
+            }
+            _ => {}
+        }
+        self.deliver(message);
+    }
+
+    /// Tells the service, if it has subscribed to this itself.
+    fn deliver(&self, message: Incoming) {
+        let topic = message.topic.as_str();
+        let mut wanted = self.options.subscriptions.iter();
+        let is_stale =
+            message.retain && matches!(topic::classify(topic), Some(topic::Class::Data(_)));
+        if is_stale || !wanted.any(|filter| covers(filter, topic)) {
+            return;
+        }
+        self.shared.lock().inbox.push(BusEvent::Message(BusMessage {
+            topic: message.topic,
+            payload: message.payload,
+            retained: message.retain,
+        }));
+        self.shared.arrived.notify_one();
+    }
+
+    fn on_result(&self, message: &Incoming) {
+        let Ok(operation) = serde_json::from_slice::<Operation>(&message.payload) else {
+            return;
+        };
+        let mut state = self.shared.lock();
+        state.requests.answered(&operation.id);
+        state.inbox.push(BusEvent::Operation(operation));
+        drop(state);
+        self.shared.arrived.notify_one();
+    }
+
+    async fn on_command(&mut self, op: &str, message: &Incoming) {
+        let command: Command = match serde_json::from_slice(&message.payload) {
+            Ok(command) => command,
+            Err(error) => {
+                tracing::warn!(op, %error, "a command cannot be read");
+                return;
+            }
+        };
+        let own = &self.shared.options;
+        let is_known = self.options.operations.contains(&op);
+        let now = own.clock.stamp();
+        let received = Instant::now();
+        let is_new = {
+            let mut state = self.shared.lock();
+            state
+                .book
+                .receive(&own.instance, op, &command, is_known, &now)
+        };
+        self.settle().await;
+        if !is_new {
+            return;
+        }
+        let ttl = Duration::from_millis(command.ttl_ms.into()).saturating_sub(received.elapsed());
+        let request = Request {
+            id: command.id,
+            op: op.to_owned(),
+            args: command.args,
+            issuer: command.issuer,
+        };
+        let mut state = self.shared.lock();
+        state.inbox.push_with_ttl(BusEvent::Command(request), ttl);
+        drop(state);
+        self.shared.arrived.notify_one();
+    }
+
+    async fn on_tick(&mut self) {
+        let own = &self.shared.options;
+        let now = own.clock.stamp();
+        let notices = own.store.take_notices();
+        let mut is_news = false;
+        {
+            let mut state = self.shared.lock();
+            let state = &mut *state;
+            let mono = Duration::from_millis(now.mono_ms);
+            state.outbox.hold_limits(mono);
+            is_news |= state.health.dropped(state.outbox.dropped(), mono);
+            for notice in notices {
+                is_news |= state.health.notice(notice);
+            }
+            state.book.forget_old(&now);
+            let overdue = state.requests.overdue(Instant::now(), now.time);
+            if !overdue.is_empty() {
+                overdue
+                    .into_iter()
+                    .for_each(|operation| state.inbox.push(BusEvent::Operation(operation)));
+                self.shared.arrived.notify_one();
+            }
+        }
+        let period = Duration::from_secs(PERIOD_S.into());
+        let is_due = self.health_at.elapsed() >= period;
+        if is_due {
+            let store = own.store.clone();
+            let _ = tokio::task::spawn_blocking(move || store.write_due()).await;
+        }
+        // A service that is stuck falls silent: three periods later it counts as unknown.
+        if is_news || (is_due && own.progress.age() < period * 3) {
+            self.shared.publish_health();
+        }
+        if is_due {
+            self.health_at = Instant::now();
+        }
+    }
+
+    /// Stores what changed in the book, then publishes it: never the other way round.
+    async fn settle(&mut self) {
+        loop {
+            let (image, changed, cleared) = {
+                let mut state = self.shared.lock();
+                if !state.book.is_changed() {
+                    return;
+                }
+                let (changed, cleared) = state.book.take_changes();
+                (json(&state.book), changed, cleared)
+            };
+            let store = self.shared.options.store.clone();
+            let stored =
+                tokio::task::spawn_blocking(move || store.save_bytes_now(BOOK, image.to_vec()))
+                    .await;
+            let mut state = self.shared.lock();
+            if let Ok(Err(error)) = stored {
+                tracing::warn!(%error, "operations cannot be stored");
+                let cause = code::STORE_UNWRITABLE.with("file", BOOK);
+                state.health.notice(cause.and("error", error));
+            }
+            for operation in changed {
+                state
+                    .outbox
+                    .retain(topic::result(&operation.id), json(&operation));
+            }
+            for id in cleared {
+                state.outbox.retain(topic::result(&id), bytes::Bytes::new());
+            }
+        }
+    }
+
+    /// Feeds as much as the session takes.
+    fn pump(&mut self) {
+        let Some(up_since) = self.up_since else {
+            return;
+        };
+        let wait = Duration::from_secs(self.shared.options.settings.uplink_wait_s.into());
+        let gate_is_open = self.uplink_seen || up_since.elapsed() >= wait;
+        let mut state = self.shared.lock();
+        while let Some(message) = state.outbox.next_fleeting() {
+            if self.main.feed(message).is_err() {
+                break;
+            }
+        }
+        while self.main.room() > 0 {
+            let message = match state.requests.next_unsent() {
+                Some((topic, payload)) => Outgoing {
+                    // Never fed again: an answer or its absence decides.
+                    token: 0,
+                    topic,
+                    payload,
+                    qos: Qos::AtLeastOnce,
+                    retain: false,
+                },
+                None => match state.outbox.next(gate_is_open) {
+                    Some(message) => message,
+                    None => break,
+                },
+            };
+            match self.main.feed(message) {
+                Ok(()) => {}
+                Err(NotTaken::Unsendable(message)) => {
+                    tracing::warn!(topic = message.topic, "a message cannot be sent");
+                    state.outbox.acked(message.token);
+                }
+                // A connection that has just ended: its Down gives everything back.
+                Err(NotTaken::Full(_) | NotTaken::Down(_)) => break,
+            }
+        }
+    }
+
+    async fn load_book(&mut self) {
+        let store = self.shared.options.store.clone();
+        let load = move || store.load_bytes(BOOK);
+        let image = tokio::task::spawn_blocking(load).await.ok().flatten();
+        let now = self.shared.options.clock.stamp();
+        let mut state = self.shared.lock();
+        if let Some(image) = image
+            && let Ok(book) = serde_json::from_slice(&image)
+        {
+            state.book = book;
+        }
+        state.book.recover(&now);
+        state.book.forget_old(&now);
+        let all: Vec<Operation> = state.book.all().cloned().collect();
+        for operation in all {
+            let topic = topic::result(&operation.id);
+            state.outbox.retain(topic, json(&operation));
+        }
+    }
+
+    /// Says `down/stopped` and waits a moment for what is on its way.
+    async fn stop(mut self) {
+        self.shared.lock().health.say(
+            tm_types::HealthStatus::Down,
+            vec![code::SERVICE_STOPPED.plain()],
+        );
+        self.shared.publish_health();
+        let farewell = async {
+            while self.up_since.is_some() {
+                self.settle().await;
+                self.pump();
+                if !self.shared.lock().outbox.is_fed() {
+                    return;
+                }
+                let event = self.main.next().await;
+                self.on_main(event).await;
+            }
+        };
+        let _ = tokio::time::timeout(STOP_DEADLINE, farewell).await;
+        self.main.close(STOP_DEADLINE).await;
+        if let Some(ingest) = self.ingest {
+            ingest.close(STOP_DEADLINE).await;
+        }
+        self.shared.lock().outbox.down();
+    }
+}
+
+fn at_least_once(filters: Vec<String>) -> Vec<(String, Qos)> {
+    filters
+        .into_iter()
+        .map(|filter| (filter, Qos::AtLeastOnce))
+        .collect()
+}
+
+async fn next_of(session: &mut Option<Session>) -> SessionEvent {
+    match session {
+        Some(session) => session.next().await,
+        None => std::future::pending().await,
+    }
+}

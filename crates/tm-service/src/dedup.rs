@@ -1,0 +1,167 @@
+//! Which messages of a source were seen before, by run and number. Pure.
+//!
+//! MQTT's DUP flag proves nothing: brokers and clients send again without it.
+
+use std::collections::HashMap;
+
+use tm_types::{RunId, Sequence, Source};
+
+/// Runs remembered per source: late messages of an earlier run are still told apart.
+const RUNS: usize = 4;
+/// Sources remembered; the one not heard of for longest goes first.
+const SOURCES: usize = 256;
+/// First byte of the compact form.
+const VERSION: u8 = 1;
+
+/// What a message is, by its number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Not seen before.
+    New,
+    /// Not seen before, and so many before it never came.
+    Gap(u64),
+    /// Seen before: drop it.
+    Repeat,
+}
+
+impl Verdict {
+    /// Whether the message is to be taken.
+    pub fn is_new(self) -> bool {
+        self != Self::Repeat
+    }
+}
+
+/// The last run and number of each source.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Dedup {
+    sources: HashMap<Source, Runs>,
+    clock: u64,
+    lost: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Runs {
+    /// Newest last.
+    last: Vec<Sequence>,
+    heard: u64,
+}
+
+impl Dedup {
+    /// Judges a message and remembers it. Messages without run and number are always new.
+    pub fn check(&mut self, source: &Source, sequence: Option<Sequence>) -> Verdict {
+        let Some(sequence) = sequence else {
+            return Verdict::New;
+        };
+        self.clock += 1;
+        let heard = self.clock;
+        if let Some(runs) = self.sources.get_mut(source) {
+            runs.heard = heard;
+            let verdict = runs.check(sequence);
+            if let Verdict::Gap(lost) = verdict {
+                self.lost = self.lost.saturating_add(lost);
+            }
+            return verdict;
+        }
+        if self.sources.len() >= SOURCES {
+            let oldest = self.sources.iter().min_by_key(|(_, runs)| runs.heard);
+            if let Some(oldest) = oldest.map(|(source, _)| source.clone()) {
+                self.sources.remove(&oldest);
+            }
+        }
+        let last = vec![sequence];
+        self.sources.insert(source.clone(), Runs { last, heard });
+        // Where a run began before we first listened is not a loss of ours.
+        Verdict::New
+    }
+
+    /// Messages that never came, over all sources.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The compact form: version, lost (u64), then per source its name and its runs, oldest source
+    /// first; integers little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut sources: Vec<_> = self.sources.iter().collect();
+        sources.sort_by_key(|(_, runs)| runs.heard);
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&self.lost.to_le_bytes());
+        for (source, runs) in sources {
+            let name = source.as_str().as_bytes();
+            bytes.push(u8::try_from(name.len()).expect("a source has at most 32 characters"));
+            bytes.extend_from_slice(name);
+            bytes.push(u8::try_from(runs.last.len()).expect("at most RUNS runs"));
+            for sequence in &runs.last {
+                bytes.extend_from_slice(&sequence.run.0.to_le_bytes());
+                bytes.extend_from_slice(&sequence.n.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    /// Reads the compact form; `None` when it is none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (&version, rest) = bytes.split_first()?;
+        let (lost, mut rest) = rest.split_first_chunk::<8>()?;
+        if version != VERSION {
+            return None;
+        }
+        let mut dedup = Self {
+            lost: u64::from_le_bytes(*lost),
+            ..Self::default()
+        };
+        while !rest.is_empty() {
+            let (source, runs, tail) = read_source(rest)?;
+            dedup.clock += 1;
+            let heard = dedup.clock;
+            dedup.sources.insert(source, Runs { last: runs, heard });
+            rest = tail;
+        }
+        (dedup.sources.len() <= SOURCES).then_some(dedup)
+    }
+}
+
+impl Runs {
+    fn check(&mut self, sequence: Sequence) -> Verdict {
+        let Some(index) = self.last.iter().position(|last| last.run == sequence.run) else {
+            if self.last.len() >= RUNS {
+                self.last.remove(0);
+            }
+            self.last.push(sequence);
+            return match sequence.n {
+                0 => Verdict::New,
+                missed => Verdict::Gap(missed),
+            };
+        };
+        let last = self.last[index].n;
+        if sequence.n <= last {
+            return Verdict::Repeat;
+        }
+        self.last[index].n = sequence.n;
+        match sequence.n - last - 1 {
+            0 => Verdict::New,
+            missed => Verdict::Gap(missed),
+        }
+    }
+}
+
+fn read_source(bytes: &[u8]) -> Option<(Source, Vec<Sequence>, &[u8])> {
+    let (&length, rest) = bytes.split_first()?;
+    let (name, rest) = rest.split_at_checked(length.into())?;
+    let source = Source::new(std::str::from_utf8(name).ok()?).ok()?;
+    let (&count, mut rest) = rest.split_first()?;
+    if usize::from(count) > RUNS {
+        return None;
+    }
+    let mut runs = Vec::with_capacity(count.into());
+    for _ in 0..count {
+        let (run, tail) = rest.split_first_chunk::<4>()?;
+        let (n, tail) = tail.split_first_chunk::<8>()?;
+        runs.push(Sequence {
+            run: RunId(u32::from_le_bytes(*run)),
+            n: u64::from_le_bytes(*n),
+        });
+        rest = tail;
+    }
+    Some((source, runs, rest))
+}

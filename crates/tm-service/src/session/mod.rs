@@ -1,0 +1,86 @@
+//! An MQTT 3.1.1 session with a broker, the same for the bus and for the cloud.
+//!
+//! The owner feeds messages under tokens of its own and hears which of them the broker took.
+//! Whatever was fed and not [`Acked`](SessionEvent::Acked) when [`Down`](SessionEvent::Down) comes
+//! is lost and must be fed again. The session reconnects by itself, with back-off.
+
+mod backoff;
+mod connect;
+mod driver;
+mod options;
+mod reason;
+mod tls;
+
+use bytes::Bytes;
+
+pub use driver::{Acknowledger, Session};
+pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
+pub use reason::DownReason;
+pub use tls::{BadTls, TlsOptions};
+
+/// The owner's name for a message it feeds.
+pub type Token = u64;
+
+/// A message on its way to the broker.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The owner's name for it; told again in [`SessionEvent::Acked`].
+    pub token: Token,
+    /// Where to.
+    pub topic: String,
+    /// What.
+    pub payload: Bytes,
+    /// A QoS 0 message is never acked and never given back.
+    pub qos: Qos,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+}
+
+/// A message from the broker.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Where it was published.
+    pub topic: String,
+    /// What.
+    pub payload: Bytes,
+    /// How it is delivered to us.
+    pub qos: Qos,
+    /// Whether it was kept by the broker from before we subscribed.
+    pub retain: bool,
+    /// To be acknowledged; `None` for QoS 0 and where acks are not manual.
+    pub receipt: Option<Receipt>,
+}
+
+/// The right to acknowledge one incoming message, on the connection it came by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    connection: u64,
+    packet: u16,
+}
+
+/// What a session tells its owner.
+#[derive(Debug)]
+pub enum SessionEvent {
+    /// Connected and subscribed; feed from the first message that is not acked.
+    Up {
+        /// Whether the broker remembered the session.
+        session_present: bool,
+    },
+    /// The connection could not be made or is lost. Told again when the reason changes.
+    Down(DownReason),
+    /// The broker took the message.
+    Acked(Token),
+    /// A message.
+    Message(Incoming),
+}
+
+/// Why a message was not taken; it is given back.
+#[derive(Debug)]
+pub enum NotTaken {
+    /// As many as the window allows are on the way; feed again after the next `Acked`.
+    Full(Outgoing),
+    /// Not connected; feed again after the next `Up`.
+    Down(Outgoing),
+    /// It can never be sent: larger than `max_packet`, or its topic is not one.
+    Unsendable(Outgoing),
+}

@@ -1,0 +1,257 @@
+//! Small files that survive a power cut: whole or the previous one, never half.
+//!
+//! File = `TMS1`, payload length (u32), CRC-32C (u32), payload; integers little-endian.
+//! Written as `<name>.new`, synced, the old one kept as `<name>.old`, renamed, directory synced.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tm_types::{Cause, code};
+
+/// First bytes of every file: our mark and the version of the frame.
+const MAGIC: [u8; 4] = *b"TMS1";
+/// Magic, length, CRC.
+const HEADER: usize = 12;
+/// Between two writes of one file, unless asked for at once: flash wears.
+const WRITE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A directory of small files; clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: HashMap<String, Slot>,
+    notices: Vec<Cause>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    written: Option<Instant>,
+    waiting: Option<Vec<u8>>,
+}
+
+impl Store {
+    /// Opens the directory, making it where it does not exist.
+    pub fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
+        let directory = directory.into();
+        fs::create_dir_all(&directory)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                directory,
+                state: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The directory, for those who keep more than small files in it.
+    pub fn directory(&self) -> &Path {
+        &self.inner.directory
+    }
+
+    /// The newest readable value; `None` when there is none, or none that reads as `T`.
+    pub fn load<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.newest(name, |payload| serde_json::from_slice(payload).ok())
+    }
+
+    /// The newest readable bytes.
+    pub fn load_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.newest(name, |payload| Some(payload.to_vec()))
+    }
+
+    /// Keeps a value; it reaches the disk now, or once a minute has passed since the last time.
+    ///
+    /// What waits is written by [`write_due`](Self::write_due), [`flush`](Self::flush), or when the
+    /// last clone of the store goes.
+    pub fn save<T: Serialize>(&self, name: &str, value: &T) {
+        self.save_bytes(name, encode(value));
+    }
+
+    /// As [`save`](Self::save), for bytes.
+    pub fn save_bytes(&self, name: &str, payload: Vec<u8>) {
+        let mut state = self.state();
+        let slot = state.files.entry(name.to_owned()).or_default();
+        slot.waiting = Some(payload);
+        if slot.is_due() {
+            self.write_waiting(&mut state, name);
+        }
+    }
+
+    /// Writes a value and returns once it is on the disk. Blocks for as long as the disk takes.
+    pub fn save_now<T: Serialize>(&self, name: &str, value: &T) -> io::Result<()> {
+        self.save_bytes_now(name, encode(value))
+    }
+
+    /// As [`save_now`](Self::save_now), for bytes.
+    pub fn save_bytes_now(&self, name: &str, payload: Vec<u8>) -> io::Result<()> {
+        let mut state = self.state();
+        state.files.entry(name.to_owned()).or_default().waiting = Some(payload);
+        self.write(&mut state, name)
+    }
+
+    /// Writes what has waited for its minute.
+    pub fn write_due(&self) {
+        self.write_where(Slot::is_due);
+    }
+
+    /// Writes everything that waits.
+    pub fn flush(&self) {
+        self.write_where(|_| true);
+    }
+
+    /// What went wrong since the last call: files set aside or not written.
+    pub fn take_notices(&self) -> Vec<Cause> {
+        std::mem::take(&mut self.state().notices)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().expect("nobody panics in the store")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.inner.directory.join(name)
+    }
+
+    fn newest<T>(&self, name: &str, read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let mut state = self.state();
+        if let Some(slot) = state.files.get(name)
+            && let Some(waiting) = &slot.waiting
+        {
+            return read(waiting);
+        }
+        // `.new` holds the value when power failed between the two renames.
+        for (suffix, is_newest) in [("", true), (".new", false), (".old", false)] {
+            let path = self.path(&format!("{name}{suffix}"));
+            let Ok(content) = fs::read(&path) else {
+                continue;
+            };
+            if let Some(value) = payload_of(&content).and_then(&read) {
+                return Some(value);
+            }
+            if is_newest {
+                tracing::warn!(file = name, "file of the store is unreadable");
+                let _ = fs::rename(&path, self.path(&format!("{name}.damaged")));
+                state
+                    .notices
+                    .push(code::STORE_UNREADABLE.with("file", name));
+            }
+        }
+        None
+    }
+
+    fn write_where(&self, wanted: impl Fn(&Slot) -> bool) {
+        let mut state = self.state();
+        let names: Vec<String> = state
+            .files
+            .iter()
+            .filter(|(_, slot)| slot.waiting.is_some() && wanted(slot))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.write_waiting(&mut state, &name);
+        }
+    }
+
+    /// Writes a file whose owner does not wait for the outcome; a failure becomes a notice.
+    fn write_waiting(&self, state: &mut State, name: &str) {
+        if let Err(error) = self.write(state, name) {
+            tracing::warn!(file = name, %error, "file of the store cannot be written");
+            let cause = code::STORE_UNWRITABLE.with("file", name);
+            state.notices.push(cause.and("error", error));
+        }
+    }
+
+    fn write(&self, state: &mut State, name: &str) -> io::Result<()> {
+        let slot = state.files.entry(name.to_owned()).or_default();
+        slot.written = Some(Instant::now());
+        let Some(payload) = &slot.waiting else {
+            return Ok(());
+        };
+        replace(&self.path(name), &frame(payload)?)?;
+        slot.waiting = None;
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn is_due(&self) -> bool {
+        self.written
+            .is_none_or(|written| written.elapsed() >= WRITE_INTERVAL)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let state = std::mem::take(self.state.get_mut().expect("nobody panics in the store"));
+        for (name, slot) in state.files {
+            let Some(payload) = slot.waiting else {
+                continue;
+            };
+            let written =
+                frame(&payload).and_then(|file| replace(&self.directory.join(&name), &file));
+            if let Err(error) = written {
+                tracing::warn!(file = name, %error, "file of the store cannot be written");
+            }
+        }
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a value of the store has string keys and finite numbers")
+}
+
+fn frame(payload: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(payload.len())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a file beyond 4 GiB"))?;
+    let mut file = Vec::with_capacity(HEADER + payload.len());
+    file.extend_from_slice(&MAGIC);
+    file.extend_from_slice(&length.to_le_bytes());
+    file.extend_from_slice(&crc32c::crc32c(payload).to_le_bytes());
+    file.extend_from_slice(payload);
+    Ok(file)
+}
+
+fn payload_of(file: &[u8]) -> Option<&[u8]> {
+    let rest = file.strip_prefix(&MAGIC)?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (crc, payload) = rest.split_first_chunk::<4>()?;
+    let whole = u32::from_le_bytes(*length) as usize == payload.len()
+        && u32::from_le_bytes(*crc) == crc32c::crc32c(payload);
+    whole.then_some(payload)
+}
+
+/// Puts a file in the place of another such that a power cut leaves one of the two whole.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let with_suffix = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let new = with_suffix(".new");
+    let mut file = File::create(&new)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    match fs::rename(path, with_suffix(".old")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
