@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use tm_types::{Kind, Number, Poll, Sequence, Source};
+use tm_types::{Number, Poll, Source};
 
 use crate::gzip::Gzip;
 use crate::integers::{self, LIMIT, Scratch, integer};
@@ -109,16 +109,12 @@ impl Encoder {
         self.put(|out| integer(out, source.polls.len() as i128));
         self.polls(source);
         let series = source.used.iter().map(|key| &batch.series[*key as usize]);
-        if !source.used.is_empty() {
-            self.series(series.clone());
-        }
+        self.series(series.clone());
         if !source.shapes.is_plain(source.used.len()) {
             self.shapes(source);
         }
-        if !source.used.is_empty() {
-            self.values(series.clone(), &batch.texts);
-            self.quality(series);
-        }
+        self.values(series.clone(), &batch.texts);
+        self.quality(series);
         self.json.push(b'}');
     }
 
@@ -133,8 +129,7 @@ impl Encoder {
                 None => out.extend_from_slice(b"null"),
             });
             self.key("n");
-            let numbers = polls().filter_map(|(sequence, _)| *sequence);
-            self.integers(numbers.map(|Sequence { n, .. }| n.into()));
+            self.optional(polls().map(|(sequence, _)| sequence.map(|s| s.n.into())));
         }
         self.key("time");
         self.integers(polls().map(|(_, stamp)| stamp.time.unix_ms().into()));
@@ -151,15 +146,7 @@ impl Encoder {
             string(out, clock.as_str());
         });
         self.key("err_ms");
-        let errors = || polls().map(|(_, stamp)| stamp.err_ms);
-        if errors().all(|error| error.is_some()) {
-            self.integers(errors().flatten().map(Into::into));
-        } else {
-            self.literals(errors(), |out, error| match error {
-                Some(error) => integer(out, (*error).into()),
-                None => out.extend_from_slice(b"null"),
-            });
-        }
+        self.optional(polls().map(|(_, stamp)| stamp.err_ms.map(Into::into)));
     }
 
     /// Name, unit, scale and kind of every series.
@@ -175,18 +162,14 @@ impl Encoder {
             let texts: Vec<&str> = series.clone().map(text).collect();
             self.put(|out| string(out, &texts.join(" ")));
         }
-        if series.clone().any(|series| series.scale.is_some()) {
-            self.key("scales");
-            self.letters(
-                series
-                    .clone()
-                    .map(|series| series.scale.map_or(b'-', digit)),
-            );
-        }
-        if series.clone().any(|series| series.kind != Kind::Gauge) {
-            self.key("kinds");
-            self.letters(series.map(|series| series.kind.as_str().as_bytes()[0]));
-        }
+        self.key("kinds");
+        self.letters(
+            series
+                .clone()
+                .map(|series| series.kind.as_str().as_bytes()[0]),
+        );
+        self.key("scales");
+        self.letters(series.map(|series| series.scale.map_or(b'-', digit)));
     }
 
     /// Which series each poll has, where that is not all of them, each once, in order.
@@ -208,9 +191,12 @@ impl Encoder {
 
     fn values<'a>(&mut self, series: impl Iterator<Item = &'a Series> + Clone, texts: &str) {
         self.key("values");
+        self.json.push(b'[');
         let mut places = Vec::new();
         for (i, series) in series.clone().enumerate() {
-            self.json.push(if i == 0 { b'[' } else { b',' });
+            if i > 0 {
+                self.json.push(b',');
+            }
             places.push(self.column(series, texts));
         }
         self.json.push(b']');
@@ -293,7 +279,7 @@ impl Encoder {
         self.json.push(b']');
     }
 
-    /// A column of integers of any size; nothing when there is none.
+    /// A column of integers of any size.
     fn integers(&mut self, values: impl Iterator<Item = i128> + Clone) {
         self.integers.clear();
         for value in values.clone() {
@@ -305,6 +291,17 @@ impl Encoder {
             }
         }
         integers::write(&mut self.json, &self.integers, &mut self.scratch);
+    }
+
+    /// A column of integers, some of which may be null.
+    fn optional(&mut self, values: impl Iterator<Item = Option<i128>> + Clone) {
+        if values.clone().all(|value| value.is_some()) {
+            return self.integers(values.flatten());
+        }
+        self.literals(values, |out, value| match value {
+            Some(value) => integer(out, *value),
+            None => out.extend_from_slice(b"null"),
+        });
     }
 
     fn literals<T: PartialEq>(

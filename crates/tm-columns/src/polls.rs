@@ -22,15 +22,12 @@ pub(crate) struct Polls {
     boot: Column,
     clock: Column,
     err_ms: Column,
-    #[serde(default)]
     names: String,
-    #[serde(default)]
     units: String,
-    scales: Option<String>,
-    kinds: Option<String>,
+    kinds: String,
+    scales: String,
     shapes: Option<Vec<Vec<usize>>>,
     shape: Option<Column>,
-    #[serde(default)]
     values: Vec<Column>,
     places: Option<String>,
     quality: Option<Vec<Column>>,
@@ -96,50 +93,36 @@ impl Polls {
         if n == 0 {
             return Ok(Vec::new());
         }
-        let names = self.names.split(' ').map(PointName::new);
-        let units = self.units.split(' ').map(Unit::new);
-        let kinds = letters(
-            self.kinds.as_deref(),
-            'g',
-            n,
-            "kinds",
-            |letter| match letter {
-                'g' => Some(Kind::Gauge),
-                'c' => Some(Kind::Counter),
-                's' => Some(Kind::State),
-                _ => None,
-            },
-        )?;
-        let scales = letters(
-            self.scales.as_deref(),
-            '-',
-            n,
-            "scales",
-            |letter| match letter {
-                '-' => Some(None),
-                _ => digit(letter).map(Some),
-            },
-        )?;
-        let places = match self.places.as_deref() {
+        let names = words(&self.names, n, "names", PointName::new)?;
+        let units = words(&self.units, n, "units", Unit::new)?;
+        let kinds = letters(&self.kinds, n, "kinds", |letter| match letter {
+            'g' => Some(Kind::Gauge),
+            'c' => Some(Kind::Counter),
+            's' => Some(Kind::State),
+            _ => None,
+        })?;
+        let scales = letters(&self.scales, n, "scales", |letter| match letter {
+            '-' => Some(None),
+            _ => digit(letter).map(Some),
+        })?;
+        let places = match &self.places {
             None => scales.iter().map(|scale| scale.unwrap_or(0)).collect(),
-            places => letters(places, '0', n, "places", digit)?,
+            Some(places) => letters(places, n, "places", digit)?,
         };
-        let mut series = Vec::with_capacity(n);
-        let columns = names.zip(units).zip(kinds).zip(scales).zip(places);
-        for ((((name, unit), kind), scale), places) in columns {
-            series.push(Series {
-                name: name.map_err(|_| Error::Invalid("names"))?,
-                kind,
-                unit: unit.map_err(|_| Error::Invalid("units"))?,
-                scale,
-                places,
-            });
-        }
-        if series.len() == n {
-            Ok(series)
-        } else {
-            Err(Error::Invalid("names"))
-        }
+        let columns = names
+            .into_iter()
+            .zip(units)
+            .zip(kinds)
+            .zip(scales)
+            .zip(places);
+        let series = columns.map(|((((name, unit), kind), scale), places)| Series {
+            name,
+            kind,
+            unit,
+            scale,
+            places,
+        });
+        Ok(series.collect())
     }
 
     /// The different shapes, and which one each poll has.
@@ -178,32 +161,22 @@ impl Polls {
     }
 
     fn sequences(&mut self) -> Result<Vec<Option<Sequence>>, Error> {
-        let Some(run) = self.run.take() else {
+        let (Some(runs), Some(numbers)) = (self.run.take(), self.n.take()) else {
             return Ok(vec![None; self.polls]);
         };
-        let runs: Vec<Option<RunId>> = run
-            .literals(self.polls)
-            .ok_or(Error::Invalid("run"))?
-            .iter()
-            .map(|item| match item {
-                None => Ok(None),
-                item => parse(item).map(Some).ok_or(Error::Invalid("run")),
-            })
-            .collect::<Result<_, _>>()?;
-        let numbers = take(self.n.take(), "n")?
-            .integers(runs.iter().flatten().count())
-            .ok_or(Error::Invalid("n"))?;
-        let mut numbers = numbers.into_iter();
-        runs.into_iter()
-            .map(|run| {
-                run.map(|run| {
-                    let n = numbers.next().and_then(|n| u64::try_from(n).ok());
-                    let n = n.ok_or(Error::Invalid("n"))?;
-                    Ok(Sequence { run, n })
-                })
-                .transpose()
-            })
-            .collect()
+        let runs = runs.literals(self.polls).ok_or(Error::Invalid("run"))?;
+        let numbers = numbers.literals(self.polls).ok_or(Error::Invalid("n"))?;
+        let sequence = |(run, n): (&Item, &Item)| {
+            if run.is_none() {
+                return Ok(None);
+            }
+            let run: RunId = parse(run).ok_or(Error::Invalid("run"))?;
+            let n = n.as_ref().and_then(integer);
+            let n = n.and_then(|n| u64::try_from(n).ok());
+            let n = n.ok_or(Error::Invalid("n"))?;
+            Ok(Some(Sequence { run, n }))
+        };
+        runs.iter().zip(&numbers).map(sequence).collect()
     }
 
     fn stamps(self) -> Result<Vec<Stamp>, Error> {
@@ -329,18 +302,25 @@ fn marks(column: Column, n: usize) -> Result<Vec<Option<Mark>>, Error> {
     items.into_iter().map(mark).collect()
 }
 
-/// One letter per series; without a text the same for all.
+/// One word per series, a space between them.
+fn words<T, E>(
+    text: &str,
+    n: usize,
+    what: &'static str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, Error> {
+    let all: Option<Vec<T>> = text.split(' ').map(|word| read(word).ok()).collect();
+    all.filter(|all| all.len() == n).ok_or(Error::Invalid(what))
+}
+
+/// One letter per series.
 fn letters<T>(
-    text: Option<&str>,
-    default: char,
+    text: &str,
     n: usize,
     what: &'static str,
     read: impl Fn(char) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
-    let all: Option<Vec<T>> = match text {
-        None => (0..n).map(|_| read(default)).collect(),
-        Some(text) => text.chars().map(read).collect(),
-    };
+    let all: Option<Vec<T>> = text.chars().map(read).collect();
     all.filter(|all| all.len() == n).ok_or(Error::Invalid(what))
 }
 
