@@ -1,0 +1,174 @@
+//! The loop: whichever device is due is read, and what is worth telling is published.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tm_service::bus::{Bus, BusEvent, BusOptions};
+use tm_service::{Clock, Host};
+use tm_types::{Cause, HealthStatus, Instance, code};
+use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::Config;
+use crate::driver::{self, DevicePoll, Driver, Places};
+use crate::modbus;
+use crate::report::{Deadband, Reporter};
+use crate::state::{Devices, MACHINE};
+
+/// The retained state is sent again after this long without a change, for its `last_seen`.
+const STATE_REFRESH: Duration = Duration::from_secs(600);
+/// More than the parser takes, so that a longer file is refused by it.
+const MAP_FILE_MAX: u64 = 1024 * 1024;
+
+/// Runs the collector until it is dropped.
+pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
+    let (devices, findings) = configured_devices(&config, &host.instance).await;
+    let mut bus = host.bus.open(BusOptions {
+        subscriptions: Vec::new(),
+        persistent: false,
+        operations: &[],
+        follow_results: false,
+    });
+    let mut collector = Collector::new(&config, findings);
+    collector.expect(&config, &devices);
+    collector.tell_state(&bus);
+
+    let data = host.store.directory();
+    let places = Places {
+        sys: &config.sysfs_root.0,
+        proc: &config.procfs_root.0,
+        disk: config.disk.as_ref().map_or(data, |disk| &disk.0),
+        period: Duration::from_secs(config.period_s.into()),
+        temperature_band: Deadband::Absolute(config.deadband_cel),
+    };
+    let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices)
+        .into_iter()
+        .map(|driver| poll_with(driver, host.clock.clone()))
+        .collect();
+    loop {
+        tokio::select! {
+            event = bus.next() => match event {
+                BusEvent::Up { .. } => info!("bus connected"),
+                BusEvent::Down(cause) => debug!(code = %cause.code, "bus lost"),
+                _ => {}
+            },
+            Some((driver, polls)) = polling.next() => {
+                for poll in polls {
+                    collector.on_poll(&bus, poll);
+                }
+                polling.push(poll_with(driver, host.clock.clone()));
+            }
+        }
+    }
+}
+
+/// The next polls of a driver, and the driver itself for the time after.
+async fn poll_with(mut driver: Driver, clock: Clock) -> (Driver, Vec<DevicePoll>) {
+    let polls = driver.next(&clock).await;
+    (driver, polls)
+}
+
+/// What the service knows between two polls.
+struct Collector {
+    reporter: Reporter,
+    devices: Devices,
+    findings: Vec<Cause>,
+    told_health: Option<(HealthStatus, Vec<Cause>)>,
+    told_state: Instant,
+}
+
+impl Collector {
+    fn new(config: &Config, findings: Vec<Cause>) -> Self {
+        Self {
+            reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
+            devices: Devices::default(),
+            findings,
+            told_health: None,
+            told_state: Instant::now(),
+        }
+    }
+
+    /// Lists the devices that are known before anything is polled.
+    fn expect(&mut self, config: &Config, devices: &[modbus::Device]) {
+        self.devices
+            .expect(MACHINE, "machine", config.period_s, Vec::new());
+        for device in devices {
+            let points = device.registers.iter().map(|r| r.name.to_string());
+            let period_s = u32::try_from(device.period.as_secs()).unwrap_or(u32::MAX);
+            self.devices
+                .expect(&device.name, "modbus", period_s, points.collect());
+        }
+    }
+
+    fn on_poll(&mut self, bus: &Bus, poll: DevicePoll) {
+        let now = Instant::now();
+        let is_news = self.devices.note(&poll);
+        if is_news {
+            match poll.failure {
+                Some(reason) => {
+                    warn!(device = %poll.device, reason = reason.as_str(), "sensor failed")
+                }
+                None => info!(device = %poll.device, "sensor answers"),
+            }
+        }
+        let points = self.reporter.worth_telling(now, poll.points);
+        if !points.is_empty() {
+            bus.data(poll.stamp, points);
+        }
+        if is_news || now.saturating_duration_since(self.told_state) >= STATE_REFRESH {
+            self.tell_state(bus);
+        }
+        let health = self.devices.health(&self.findings);
+        if self.told_health.as_ref() != Some(&health) {
+            bus.health(health.0, health.1.clone());
+            self.told_health = Some(health);
+        }
+    }
+
+    fn tell_state(&mut self, bus: &Bus) {
+        bus.state(&self.devices.state());
+        self.told_state = Instant::now();
+    }
+}
+
+/// The devices of the register map, or what is wrong with it; the rest of the service goes on.
+async fn configured_devices(
+    config: &Config,
+    instance: &Instance,
+) -> (Vec<modbus::Device>, Vec<Cause>) {
+    let (place, document) = match (&config.modbus, &config.modbus_file) {
+        (Some(document), _) => {
+            let variable = format!("{}MODBUS", instance.variable_prefix());
+            (variable, Ok(document.clone()))
+        }
+        (None, Some(file)) => (file.0.display().to_string(), read_map(&file.0).await),
+        (None, None) => return (Vec::new(), Vec::new()),
+    };
+    let cause = match document {
+        Ok(document) => match modbus::parse(&document, &instance.source()) {
+            Ok(devices) => return (devices, Vec::new()),
+            Err(error) => code::SENSORS_MAP_INVALID
+                .with("name", place)
+                .and("line", error.line)
+                .and("reason", error.reason),
+        },
+        Err(error) => code::SENSORS_MAP_UNREADABLE
+            .with("file", place)
+            .and("error", error),
+    };
+    warn!(code = %cause.code, args = ?cause.args, "register map refused");
+    (Vec::new(), vec![cause])
+}
+
+async fn read_map(file: &Path) -> std::io::Result<String> {
+    let mut document = String::new();
+    let file = tokio::fs::File::open(file).await?;
+    file.take(MAP_FILE_MAX)
+        .read_to_string(&mut document)
+        .await?;
+    Ok(document)
+}
