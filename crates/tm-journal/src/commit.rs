@@ -84,36 +84,44 @@ impl<D: Disk> Journal<D> {
     fn try_commit(&mut self, with: &Commit<'_>) -> Result<Committed, CommitError> {
         self.sync_tail()
             .map_err(failed("make the last run's records durable"))?;
-        let mut committed = Committed {
-            end: self.disk_end,
-            dropped: Vec::new(),
-        };
         if self.buffer.records == 0 && !with.write_cursor && !self.is_bad {
-            return Ok(committed);
-        }
-        let length = self.build_group(with);
-        let room = self
-            .active
-            .as_ref()
-            .filter(|active| !active.is_done)
-            .and_then(|active| {
-                let bytes = self.segments.last()?.bytes;
-                (active.offset + length <= bytes).then_some(())
+            let dropped = std::mem::take(&mut self.unreported);
+            return Ok(Committed {
+                end: self.disk_end,
+                dropped,
             });
-        if room.is_none() {
-            committed.dropped = self.begin_segment(length, with)?;
+        }
+        let mut cursor = with.cursor.clone();
+        self.settle_unreported(&mut cursor);
+        let length = self.build_group(with.write_cursor.then_some(&cursor));
+        let active = self.active.as_ref().filter(|active| !active.is_done);
+        let has_room = active
+            .zip(self.segments.last())
+            .is_some_and(|(active, segment)| active.offset + length <= segment.bytes);
+        if !has_room {
+            self.begin_segment(length, &cursor, with)?;
+            self.settle_unreported(&mut cursor);
             // The header of the new segment carries all definitions.
-            self.build_group(with);
+            self.build_group(with.write_cursor.then_some(&cursor));
         }
         self.write_group()?;
         self.app_state.clear();
         self.app_state.extend_from_slice(with.app_state);
-        committed.end = self.disk_end;
-        Ok(committed)
+        Ok(Committed {
+            end: self.disk_end,
+            dropped: std::mem::take(&mut self.unreported),
+        })
+    }
+
+    /// What the quota took in a commit that failed later on is settled all the same, though the caller does not know yet.
+    fn settle_unreported(&self, cursor: &mut Cursor) {
+        for dropped in &self.unreported {
+            cursor.settle(dropped.range.clone());
+        }
     }
 
     /// Lays out the group in `out`, checksums still open; returns its length.
-    fn build_group(&mut self, with: &Commit<'_>) -> u64 {
+    fn build_group(&mut self, cursor: Option<&Cursor>) -> u64 {
         let out = &mut self.out;
         out.clear();
         out.resize(GROUP_HEADER, 0);
@@ -124,8 +132,8 @@ impl<D: Disk> Journal<D> {
             });
         }
         let definitions = definitions..out.len();
-        if with.write_cursor {
-            push_record(out, kind::CURSOR, |out| with.cursor.encode(out));
+        if let Some(cursor) = cursor {
+            push_record(out, kind::CURSOR, |out| cursor.encode(out));
         }
         out.extend_from_slice(&self.buffer.bytes);
         // Twice, before and behind the records: one bad spot must not take the names of a whole segment.
@@ -191,8 +199,9 @@ impl<D: Disk> Journal<D> {
     fn begin_segment(
         &mut self,
         group_bytes: u64,
+        cursor: &Cursor,
         with: &Commit<'_>,
-    ) -> Result<Vec<DroppedRange>, CommitError> {
+    ) -> Result<(), CommitError> {
         let number = self.next_number;
         self.next_number += 1;
         let mut header = Header {
@@ -204,7 +213,7 @@ impl<D: Disk> Journal<D> {
             salt: crate::recover::random(),
             dropped_records: self.dropped.records,
             dropped_points: self.dropped.points,
-            cursor: with.cursor.clone(),
+            cursor: cursor.clone(),
             app_state: self.app_state.clone(),
             dictionary: Vec::new(),
         };
@@ -215,10 +224,10 @@ impl<D: Disk> Journal<D> {
         let head_bytes = header.encode().len() as u64;
         let least = (head_bytes + PAGE as u64 + group_bytes).max(4 * head_bytes);
         let bytes = self.next_bytes.max(least).next_multiple_of(PAGE as u64);
-        let victims = self.victims(bytes, with);
+        let victims = self.victims(bytes, with.in_flight);
         let mut dropped = Vec::new();
         for &index in &victims {
-            let unsent = self.count_unsettled(&self.segments[index], with.cursor);
+            let unsent = self.count_unsettled(&self.segments[index], cursor);
             let range = self.segments[index].first_seq..self.segments[index].end_seq;
             header.cursor.settle(range.clone());
             header.dropped_records += unsent.records;
@@ -263,19 +272,19 @@ impl<D: Disk> Journal<D> {
         });
         self.defined = self.definer.dictionary.len();
         self.next_bytes = (self.next_bytes * 2).min(self.largest_segment());
-        Ok(dropped)
+        self.unreported.append(&mut dropped);
+        Ok(())
     }
 
     /// The oldest segments that have to go so that `bytes` more fit under the quota.
-    fn victims(&self, bytes: u64, with: &Commit<'_>) -> Vec<usize> {
+    fn victims(&self, bytes: u64, in_flight: &[Range<u64>]) -> Vec<usize> {
         let mut total = self.disk_bytes() + bytes;
         let mut victims = Vec::new();
         for (index, segment) in self.segments.iter().enumerate() {
             if total <= self.config.quota_bytes {
                 break;
             }
-            let is_in_flight = with
-                .in_flight
+            let is_in_flight = in_flight
                 .iter()
                 .any(|sent| sent.start < segment.end_seq && sent.end > segment.first_seq);
             if !is_in_flight && !self.doomed.contains(&segment.number) {

@@ -4,7 +4,7 @@ use std::io;
 
 use tm_types::{Poll, Source};
 
-use crate::commit::Active;
+use crate::commit::{Active, DroppedRange};
 use crate::cursor::Cursor;
 use crate::dictionary::Definer;
 use crate::disk::Disk;
@@ -122,6 +122,8 @@ pub struct Journal<D: Disk> {
     pub(crate) is_bad: bool,
     /// The last group of the previous run, while it could not be made durable again.
     pub(crate) unsynced_tail: Option<(u64, std::ops::Range<u64>)>,
+    /// What the quota took and the caller has not been told yet.
+    pub(crate) unreported: Vec<DroppedRange>,
     /// Segments whose removal failed, or is due.
     pub(crate) doomed: Vec<u64>,
     pub(crate) out: Vec<u8>,

@@ -108,6 +108,7 @@ impl<D: Disk> Journal<D> {
             dropped: Dropped::default(),
             is_bad: false,
             unsynced_tail: None,
+            unreported: Vec::new(),
             doomed: Vec::new(),
             out: Vec::new(),
         };

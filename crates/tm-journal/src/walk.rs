@@ -150,8 +150,11 @@ impl<F> Walk<F> {
             }
             // Behind the damage: the next mark, wherever it is in what has been read so far.
             let rest = &self.window[at..];
-            self.has_torn_tail |= rest.iter().any(|byte| *byte != 0);
-            let found = rest[1..]
+            let used = without_zeros(rest);
+            self.has_torn_tail |= !used.is_empty();
+            let found = used
+                .get(1..)
+                .unwrap_or(&[])
                 .windows(GROUP_MARK.len())
                 .position(|bytes| bytes == GROUP_MARK);
             self.offset += match found {
@@ -270,6 +273,22 @@ impl<F> Walk<F> {
         }
         self.failures = 0;
         Ok(())
+    }
+}
+
+/// Cuts off most of the zeros at the end: what is not written yet is searched at the speed of a comparison.
+fn without_zeros(mut bytes: &[u8]) -> &[u8] {
+    const ZEROS: [u8; 256] = [0; 256];
+    while let Some((rest, last)) = bytes.split_last_chunk::<256>() {
+        if *last != ZEROS {
+            return bytes;
+        }
+        bytes = rest;
+    }
+    if bytes.iter().all(|byte| *byte == 0) {
+        &[]
+    } else {
+        bytes
     }
 }
 

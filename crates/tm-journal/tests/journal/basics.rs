@@ -1,8 +1,6 @@
 //! What a journal does when nothing goes wrong, and when the disk fills up or goes away.
 
-mod common;
-
-use common::{plain, poll, read_all, small, source};
+use crate::common::{plain, poll, read_all, small, source};
 use tm_journal::memory_disk::{Call, Fault};
 use tm_journal::{
     AppendError, Commit, Config, Cursor, Journal, MemoryDisk, Message, NoDisk, Pending, RealDisk,

@@ -1,8 +1,6 @@
 //! Rows are exact in every bit, small, and survive hostile names.
 
-mod common;
-
-use common::{plain, small, source};
+use crate::common::{plain, small, source};
 use proptest::prelude::*;
 use tm_journal::{Cursor, Dictionary, Journal, MemoryDisk, Row};
 use tm_types::{
@@ -123,7 +121,7 @@ proptest! {
         // Through a dictionary that knows names, so that the points are reached as well.
         let disk = MemoryDisk::new();
         let (mut journal, _) = Journal::open(disk, small()).unwrap();
-        journal.append_row(&source(), &common::poll(0, 3)).unwrap();
+        journal.append_row(&source(), &crate::common::poll(0, 3)).unwrap();
         journal.commit(&plain(&Cursor::default())).unwrap();
         let mut reader = journal.reader(0);
         journal.read(&mut reader).unwrap();
@@ -139,7 +137,9 @@ proptest! {
 fn a_point_takes_a_few_bytes() {
     let (mut journal, _) = Journal::open(MemoryDisk::new(), small()).unwrap();
     for n in 0..100 {
-        journal.append_row(&source(), &common::poll(n, 10)).unwrap();
+        journal
+            .append_row(&source(), &crate::common::poll(n, 10))
+            .unwrap();
     }
     let per_point = journal.buffered_bytes() / 1000;
     assert!((3..=6).contains(&per_point), "{per_point}");
@@ -151,7 +151,7 @@ fn more_names_than_a_dictionary_takes_are_no_error() {
     let (mut journal, _) = Journal::open(disk.clone(), small()).unwrap();
     let polls: Vec<Poll> = (0..2000_u64)
         .map(|n| {
-            let mut poll = common::poll(n, 4);
+            let mut poll = crate::common::poll(n, 4);
             for (index, point) in poll.points.iter_mut().enumerate() {
                 point.name = format!("hostile-{n}-{index}").parse().unwrap();
             }

@@ -1,0 +1,7 @@
+//! The journal as its users see it: in order, in damage, and without power.
+
+mod common;
+
+mod basics;
+mod power_cut;
+mod rows;
