@@ -1,0 +1,271 @@
+//! The connection to the cloud broker: how it is made, and how it stands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tm_service::Host;
+use tm_service::session::{
+    Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Qos, Session, SessionEvent,
+    TlsOptions, Token, Will,
+};
+use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, code};
+
+use crate::config::Config;
+
+/// Messages that may be unacknowledged at once. At 16 KiB each it fills a path of 60 ms and 70 Mbit/s.
+pub(crate) const WINDOW: usize = 32;
+/// Beside the journals' messages, a state and a health message may be under way.
+const WINDOW_EXTRA: u16 = 8;
+/// Without a PUBACK for that long while one is due, the connection is dead (design §7).
+pub(crate) const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// The largest message: a poll of 128 KiB whose defaults are all spelled out.
+const MAX_PACKET: usize = 2 * 1024 * 1024;
+/// Deadline for name, TCP, TLS and CONNACK: a link that has just registered takes its time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The session's own watch over acknowledgements stays behind ours, which knows the code for it.
+const SESSION_PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a topic can be about.
+const CLASSES: [&str; 6] = ["data", "event", "alarm", "res", "state", "health"];
+
+/// How the link stands, as it is told.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Link {
+    pub(crate) status: LinkStatus,
+    pub(crate) cause: Cause,
+    /// Host and port, without credentials.
+    pub(crate) broker: Option<String>,
+    /// When the connection last came up or went down.
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// The cloud side.
+pub(crate) struct Cloud {
+    options: Option<Options>,
+    session: Option<Session>,
+    pub(crate) link: Link,
+    topics: [(&'static str, String); 6],
+}
+
+impl Cloud {
+    /// Starts connecting, if there is something to connect to.
+    pub(crate) fn open(config: &Config, host: &Host) -> Self {
+        let topics = CLASSES.map(|class| (class, config.topic.topic(&host.device, class)));
+        let (options, link) = match config.url.as_deref().map(str::parse::<Address>) {
+            None => (
+                None,
+                Link::idle(
+                    LinkStatus::NotConfigured,
+                    code::UPLINK_NOT_CONFIGURED.plain(),
+                ),
+            ),
+            Some(Err(error)) => (None, Link::idle(LinkStatus::Failed, bad_url(&error))),
+            Some(Ok(address)) => {
+                let broker = broker_name(&address);
+                let cause = code::UPLINK_CONNECTING.with("broker", &broker);
+                let link = Link {
+                    broker: Some(broker),
+                    ..Link::idle(LinkStatus::Connecting, cause)
+                };
+                let health_topic = config.topic.topic(&host.device, "health");
+                (Some(options(config, host, address, health_topic)), link)
+            }
+        };
+        let session = options.clone().map(Session::open);
+        Self {
+            options,
+            session,
+            link,
+            topics,
+        }
+    }
+
+    /// Whether the connection stands.
+    pub(crate) fn is_up(&self) -> bool {
+        self.link.status == LinkStatus::Connected
+    }
+
+    /// The next event; never one without a broker. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> SessionEvent {
+        match &mut self.session {
+            Some(session) => session.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// An event that is already there.
+    pub(crate) fn try_next(&mut self) -> Option<SessionEvent> {
+        self.session.as_mut()?.try_next()
+    }
+
+    /// Hands a message to the session; gives back whether it can never be sent.
+    ///
+    /// One that is refused for want of a connection is lost with it: the `Down` is on its way.
+    pub(crate) fn send(&self, token: Token, class: &str, payload: Bytes) -> bool {
+        let Some(session) = &self.session else {
+            return false;
+        };
+        let (_, topic) = self
+            .topics
+            .iter()
+            .find(|(known, _)| *known == class)
+            .expect("every class has its topic");
+        let retain = class == "health";
+        let message = Outgoing {
+            token,
+            topic: topic.clone(),
+            payload,
+            qos: Qos::AtLeastOnce,
+            retain,
+        };
+        match session.feed(message) {
+            Ok(()) | Err(NotTaken::Down(_)) => false,
+            Err(NotTaken::Full(_)) => {
+                tracing::error!("the session's window is smaller than the scheduler's");
+                false
+            }
+            Err(NotTaken::Unsendable(_)) => true,
+        }
+    }
+
+    /// Says to the cloud how the uplink is; retained.
+    pub(crate) fn say_health(
+        &self,
+        token: Token,
+        host: &Host,
+        status: HealthStatus,
+        reasons: &[Cause],
+    ) {
+        let payload = health(host, status, reasons);
+        if self.is_up() {
+            self.send(token, "health", payload);
+        }
+    }
+
+    /// Notes that the connection stands.
+    pub(crate) fn came_up(&mut self, now: Timestamp) {
+        let broker = self.link.broker.clone().unwrap_or_default();
+        self.link.status = LinkStatus::Connected;
+        self.link.cause = code::UPLINK_CONNECTED.with("broker", broker);
+        self.link.since = Some(now);
+    }
+
+    /// Notes that the connection is lost or cannot be made.
+    pub(crate) fn went_down(&mut self, reason: &DownReason, now: Timestamp) {
+        let broker = self.link.broker.clone().unwrap_or_default();
+        self.fail(reason.cause_for_uplink(&broker), now);
+    }
+
+    /// Gives up a connection on which nothing is acknowledged, and makes another.
+    pub(crate) fn restart_stalled(&mut self, now: Timestamp) {
+        let broker = self.link.broker.clone().unwrap_or_default();
+        let cause = code::UPLINK_STALLED.with("broker", broker);
+        self.fail(cause.and("seconds", STALLED_AFTER.as_secs()), now);
+        // The old one first: two connections under one client id throw each other out.
+        self.session = None;
+        self.session = self.options.clone().map(Session::open);
+    }
+
+    fn fail(&mut self, cause: Cause, now: Timestamp) {
+        if self.link.status != LinkStatus::Failed {
+            self.link.since = Some(now);
+        }
+        self.link.status = LinkStatus::Failed;
+        self.link.cause = cause;
+    }
+}
+
+impl Link {
+    fn idle(status: LinkStatus, cause: Cause) -> Self {
+        Self {
+            status,
+            cause,
+            broker: None,
+            since: None,
+        }
+    }
+}
+
+fn options(config: &Config, host: &Host, address: Address, health_topic: String) -> Options {
+    let client_id = config
+        .client_id
+        .clone()
+        .unwrap_or_else(|| format!("tm-{}", host.device.id));
+    let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
+    let user = config.user.clone();
+    let mut options = Options::new(client_id, address);
+    options.credentials = user.map(|user| {
+        (
+            user,
+            config
+                .password
+                .clone()
+                .unwrap_or_else(|| tm_service::config::Secret::new("")),
+        )
+    });
+    // Nothing is subscribed to, and what is unacknowledged lies in the journal: the broker need not remember us.
+    options.clean_session = true;
+    options.keep_alive = Duration::from_secs(config.keep_alive_s.into());
+    options.connect_timeout = CONNECT_TIMEOUT;
+    options.ack_timeout = SESSION_PATIENCE;
+    options.will = Some(Will {
+        topic: health_topic,
+        payload: health(
+            host,
+            HealthStatus::Down,
+            &[code::SERVICE_CONNECTION_LOST.plain()],
+        ),
+        qos: Qos::AtLeastOnce,
+        retain: true,
+    });
+    options.max_packet = MAX_PACKET;
+    options.window = u16::try_from(WINDOW)
+        .unwrap_or(u16::MAX)
+        .saturating_add(WINDOW_EXTRA);
+    options.tls = TlsOptions {
+        ca_file: path(&config.ca_file),
+        client_certificate_file: path(&config.client_certificate_file),
+        client_key_file: path(&config.client_key_file),
+    };
+    options
+}
+
+/// The retained message on the class `health`, and the last will.
+#[derive(Serialize)]
+struct CloudHealth<'a> {
+    device: &'a str,
+    class: &'static str,
+    status: HealthStatus,
+    reasons: &'a [Cause],
+    version: &'a str,
+    time: Timestamp,
+}
+
+fn health(host: &Host, status: HealthStatus, reasons: &[Cause]) -> Bytes {
+    let health = CloudHealth {
+        device: &host.device.id,
+        class: "health",
+        status,
+        reasons,
+        version: host.version,
+        time: host.clock.stamp().time,
+    };
+    serde_json::to_vec(&health)
+        .expect("health has only string keys")
+        .into()
+}
+
+fn bad_url(error: &BadAddress) -> Cause {
+    code::UPLINK_BAD_URL.with("detail", error)
+}
+
+/// Host and port for people.
+fn broker_name(address: &Address) -> String {
+    if address.host.contains(':') {
+        format!("[{}]:{}", address.host, address.port)
+    } else {
+        format!("{}:{}", address.host, address.port)
+    }
+}

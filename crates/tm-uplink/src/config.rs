@@ -1,0 +1,77 @@
+//! `TM_UPLINK_*`.
+
+use tm_service::config::Secret;
+
+use crate::topic::TopicTemplate;
+
+/// How measurements look on the wire (`docs/uplink.md`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// Batches in columns, gzip: the fewest bytes.
+    Columns,
+    /// One readable object per poll: no decoder needed.
+    Json,
+}
+
+impl std::str::FromStr for Payload {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "columns" => Ok(Self::Columns),
+            "json" => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+tm_service::setting!(Payload, "word", "columns or json");
+tm_service::setting!(
+    TopicTemplate,
+    "topic template",
+    "a topic with {class} and perhaps {site} and {device}, without + and #"
+);
+
+tm_service::settings! {
+    /// `TM_UPLINK_*`: where measurements are delivered, and how they are kept until then.
+    pub struct Config {
+        /// The cloud broker, `mqtt://host:port` or `mqtts://host:port`. Unset: measurements are kept on the device, the oldest give way.
+        pub url: Option<String> = None,
+        /// User name at the cloud broker.
+        pub user: Option<String> = None,
+        /// Password at the cloud broker.
+        pub password: Option<Secret> = None,
+        /// Client id at the cloud broker; without it `tm-` and the device's id.
+        pub client_id: Option<String> = None,
+        /// PEM file of the authorities that the broker's certificate is checked against; without it those of the web.
+        pub ca_file: Option<String> = None,
+        /// PEM file of our own certificate, for brokers that ask for one.
+        pub client_certificate_file: Option<String> = None,
+        /// PEM file of the key of our own certificate.
+        pub client_key_file: Option<String> = None,
+        /// `columns` (batches, the fewest bytes) or `json` (one readable object per poll).
+        pub payload: Payload = "columns",
+        /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`.
+        pub topic: TopicTemplate = "tm/{site}/{class}",
+        /// Seconds of live measurements in one batch (1 to 3600).
+        pub batch_s: u32 [1..=3600] = 60,
+        /// Seconds between two reports of the services' states, when they have changed; 0 sends none (0 to 86400).
+        pub state_s: u32 [0..=86_400] = 900,
+        /// Milliseconds after which what was taken from the bus is on flash (10 to 60000).
+        pub commit_ms: u32 [10..=60_000] = 1000,
+        /// MiB of flash that the journals may take; without it 15 % of what is free, at most 2048 (2 to 65536).
+        pub quota_mib: Option<u32> = None,
+        /// Directory of the journals within the service's data directory.
+        pub directory: String = "journal",
+        /// Seconds of silence after which the cloud connection is tested (10 to 3600).
+        pub keep_alive_s: u32 [10..=3600] = 600,
+    }
+}
+
+impl Config {
+    /// The quota in bytes, if one is set.
+    pub(crate) fn quota_bytes(&self) -> Option<u64> {
+        self.quota_mib
+            .map(|mib| u64::from(mib.clamp(2, 65_536)) << 20)
+    }
+}

@@ -1,0 +1,338 @@
+//! From records to payloads: reads a journal where it is asked to, and encodes what goes over the wire.
+
+mod columns;
+pub(crate) mod json;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tm_columns::Header;
+use tm_journal::{Disk, Journal, Reader, Record, StreamId};
+use tm_types::Stamp;
+
+use crate::anchors::Anchors;
+use crate::config::Payload;
+use crate::schedule::{Message, Part, Prepared, Request};
+use columns::{Columns, Refused};
+use json::Key;
+
+/// Points of a full batch. At the standard load a batch of 60 s has 1122; backlog fills larger ones,
+/// about 16 KiB on the wire: under 7 s on an EDGE link of 20 kbit/s.
+const BATCH_POINTS: usize = 8 * 1024;
+/// Journal bytes of a full batch: bounds batches of texts and floats, which compress badly.
+pub(crate) const BATCH_BYTES: usize = 96 * 1024;
+/// Messages that one request is answered with, where a message is a single record.
+const SINGLE_MESSAGES: usize = 64;
+/// Bytes of those messages after which no further one is added.
+const SINGLE_BYTES: usize = 64 * 1024;
+/// A journal that cannot be read at the moment is asked again after this.
+const READ_AGAIN: Duration = Duration::from_secs(2);
+
+/// What does not change between requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    /// The device's id.
+    pub(crate) device: String,
+    /// Whether the topic names the device, so that a batch need not.
+    pub(crate) topic_names_device: bool,
+    /// How measurements look on the wire.
+    pub(crate) payload: Payload,
+    /// Whether nobody waits for the records: the oldest give way without a word.
+    pub(crate) is_ring: bool,
+}
+
+/// What a request is answered by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Present<'a> {
+    pub(crate) terms: &'a Terms,
+    pub(crate) anchors: &'a Anchors,
+    pub(crate) now: Stamp,
+}
+
+/// What came of a request, and what was found on the way.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// For the scheduler.
+    pub(crate) prepared: Prepared,
+    /// Damaged records that were passed over.
+    pub(crate) damaged: u64,
+    /// Why the disk could not be read, if so.
+    pub(crate) trouble: Option<String>,
+    /// A measurement goes out whose time nobody can vouch for.
+    pub(crate) has_poor_time: bool,
+}
+
+/// Reads and encodes all parts.
+pub(crate) struct Outlets<F> {
+    places: [Place<F>; 3],
+    columns: Columns,
+}
+
+/// Where a part's reading stands.
+struct Place<F> {
+    reader: Reader<F>,
+    /// The numbers that the reader's records cover.
+    held: Range<u64>,
+}
+
+impl<F> Outlets<F> {
+    /// Outlets over the journals that these readers belong to: one for each [`Part`], in their order.
+    pub(crate) fn new(readers: [Reader<F>; 3]) -> Self {
+        Self {
+            places: readers.map(|reader| Place { reader, held: 0..0 }),
+            columns: Columns::default(),
+        }
+    }
+
+    /// Answers a request: with at most one batch, or with a few single messages.
+    pub(crate) fn prepare<D: Disk<File = F>>(
+        &mut self,
+        journal: &Journal<D>,
+        request: &Request,
+        present: Present<'_>,
+    ) -> Outcome {
+        let is_batch = request.part != Part::Urgent && present.terms.payload == Payload::Columns;
+        let Self { places, columns } = self;
+        let place = &mut places[request.part as usize];
+        let mut answer = Answer::to(request, present);
+        let (mut damaged, mut trouble) = (0, None);
+        while answer.at < request.records.end {
+            if place.held.contains(&answer.at) {
+                let step = if is_batch {
+                    place.into_batch(columns, &mut answer)
+                } else {
+                    place.into_messages(&mut answer)
+                };
+                match step {
+                    Step::GoOn => continue,
+                    Step::Enough => break,
+                }
+            }
+            match place.read(journal, answer.at) {
+                Ok(true) => {
+                    damaged += place
+                        .reader
+                        .lost()
+                        .iter()
+                        .map(|lost| lost.range.end - lost.range.start)
+                        .sum::<u64>()
+                }
+                // Committed, and yet not to be seen: never passed over, only asked for again.
+                Ok(false) => {
+                    answer.hold_for(READ_AGAIN);
+                    break;
+                }
+                Err(error) => {
+                    trouble = Some(error.source.to_string());
+                    answer.hold_for(READ_AGAIN);
+                    break;
+                }
+            }
+        }
+        if is_batch {
+            answer.finish_batch(columns);
+        }
+        damaged += answer.unreadable;
+        let prepared = Prepared {
+            connection: request.connection,
+            part: request.part,
+            messages: answer.messages,
+            covered: request.records.start..answer.at,
+            held_until: answer.held_until,
+        };
+        Outcome {
+            prepared,
+            damaged,
+            trouble,
+            has_poor_time: answer.has_poor_time,
+        }
+    }
+}
+
+impl<F> Place<F> {
+    fn read<D: Disk<File = F>>(
+        &mut self,
+        journal: &Journal<D>,
+        at: u64,
+    ) -> Result<bool, tm_journal::ReadError> {
+        if self.reader.next_seq() != at {
+            self.reader.seek(at);
+        }
+        self.held = 0..0;
+        let is_more = journal.read(&mut self.reader)?;
+        self.held = at..self.reader.next_seq();
+        Ok(is_more && !self.held.is_empty())
+    }
+
+    /// Takes held records into the open batch until they, the request or the batch end.
+    fn into_batch(&self, columns: &mut Columns, answer: &mut Answer<'_>) -> Step {
+        let stream = self.reader.stream();
+        if *answer.stream.get_or_insert(stream) != stream {
+            if columns.records() > 0 {
+                return Step::Enough;
+            }
+            answer.stream = Some(stream);
+        }
+        let wanted = answer.at..answer.end;
+        for record in self
+            .reader
+            .records()
+            .filter(|record| wanted.contains(&record.seq))
+        {
+            let Some(row) = record.row() else {
+                answer.pass_over(&record);
+                continue;
+            };
+            if answer.holds_back(&row.stamp, columns.records() == 0) {
+                return Step::Enough;
+            }
+            let stamp = answer.stamp(&row.stamp);
+            match columns.push(record.seq, &row, stamp) {
+                Ok(()) => answer.took(&record),
+                Err(Refused::Unreadable) => answer.pass_over(&record),
+                Err(Refused::Full) => return Step::Enough,
+            }
+            if columns.points() >= BATCH_POINTS || answer.bytes >= BATCH_BYTES {
+                return Step::Enough;
+            }
+        }
+        answer.skip_to(self.held.end)
+    }
+
+    /// Makes a message of each held record until they, the request or the room end.
+    fn into_messages(&self, answer: &mut Answer<'_>) -> Step {
+        let stream = self.reader.stream();
+        let wanted = answer.at..answer.end;
+        for record in self
+            .reader
+            .records()
+            .filter(|record| wanted.contains(&record.seq))
+        {
+            if answer.messages.len() >= SINGLE_MESSAGES || answer.bytes >= SINGLE_BYTES {
+                return Step::Enough;
+            }
+            let key = Key {
+                device: &answer.present.terms.device,
+                stream,
+                seq: record.seq,
+            };
+            let encoded = if let Some(message) = record.message() {
+                Some(json::message(key, message.topic, message.payload))
+            } else if let Some(row) = record.row() {
+                if answer.holds_back(&row.stamp, answer.messages.is_empty()) {
+                    return Step::Enough;
+                }
+                let stamp = answer.stamp(&row.stamp);
+                json::poll(key, &row, stamp).map(|payload| ("data", payload))
+            } else {
+                None
+            };
+            let Some((kind, payload)) = encoded else {
+                answer.pass_over(&record);
+                continue;
+            };
+            answer.took(&record);
+            answer.messages.push(Message {
+                records: record.seq..record.seq + 1,
+                kind,
+                payload: payload.into(),
+            });
+        }
+        answer.skip_to(self.held.end)
+    }
+}
+
+enum Step {
+    GoOn,
+    Enough,
+}
+
+/// An answer in the making.
+struct Answer<'a> {
+    present: Present<'a>,
+    /// One past the last record asked for.
+    end: u64,
+    /// The next record to look at.
+    at: u64,
+    /// Journal bytes taken.
+    bytes: usize,
+    /// The stream of the open batch.
+    stream: Option<StreamId>,
+    messages: Vec<Message>,
+    held_until: Option<Duration>,
+    unreadable: u64,
+    has_poor_time: bool,
+}
+
+impl<'a> Answer<'a> {
+    fn to(request: &Request, present: Present<'a>) -> Self {
+        Self {
+            present,
+            end: request.records.end,
+            at: request.records.start,
+            bytes: 0,
+            stream: None,
+            messages: Vec::new(),
+            held_until: None,
+            unreadable: 0,
+            has_poor_time: false,
+        }
+    }
+
+    fn finish_batch(&mut self, columns: &mut Columns) {
+        let (Some(stream), true) = (self.stream, columns.records() > 0) else {
+            return;
+        };
+        let terms = self.present.terms;
+        let header = Header {
+            device: (!terms.topic_names_device).then(|| terms.device.clone()),
+            class: "data".to_owned(),
+            stream: stream.to_string(),
+        };
+        let records = columns.first_seq()..columns.first_seq() + columns.records() as u64;
+        let payload = Bytes::from(columns.encode(&header));
+        self.messages.push(Message {
+            records,
+            kind: "data",
+            payload,
+        });
+    }
+
+    fn took(&mut self, record: &Record<'_>) {
+        self.at = record.seq + 1;
+        self.bytes += record.payload.len();
+    }
+
+    fn pass_over(&mut self, record: &Record<'_>) {
+        self.at = record.seq + 1;
+        self.unreadable += 1;
+    }
+
+    /// Goes on behind what was held; what lies between are numbers without a record.
+    fn skip_to(&mut self, held_end: u64) -> Step {
+        self.at = held_end.min(self.end);
+        Step::GoOn
+    }
+
+    fn hold_for(&mut self, wait: Duration) {
+        self.held_until = Some(Duration::from_millis(self.present.now.mono_ms) + wait);
+    }
+
+    /// Whether the record waits for a better clock. What was taken before it goes out first.
+    fn holds_back(&mut self, stamp: &Stamp, is_first: bool) -> bool {
+        let Some(until) = self.present.anchors.hold(stamp, &self.present.now) else {
+            return false;
+        };
+        if is_first {
+            self.held_until = Some(Duration::from_millis(until));
+        }
+        true
+    }
+
+    fn stamp(&mut self, raw: &Stamp) -> Stamp {
+        let stamp = self.present.anchors.corrected(*raw);
+        self.has_poor_time |= !stamp.clock.is_trusted() && stamp.clock == raw.clock;
+        stamp
+    }
+}

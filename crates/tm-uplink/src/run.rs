@@ -1,0 +1,87 @@
+//! The service: one loop over the bus, the cloud and the keeper of the journals.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tm_service::Host;
+use tm_service::bus::{Bus, BusOptions};
+use tm_types::{HealthStatus, code, topic};
+
+use crate::config::Config;
+use crate::keeper::{Keeper, Opened, Start};
+use crate::outlet::Terms;
+use crate::uplink::{Ended, Uplink};
+
+/// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
+const LOCKED_RETRY: Duration = Duration::from_secs(1);
+/// Locked for longer than this is no predecessor's good-bye.
+const LOCKED_TOLD: Duration = Duration::from_secs(60);
+
+/// Runs the uplink: journals what the bus brings, and delivers it to the cloud at least once.
+///
+/// Dropping the future stops it; the journals are whole at every await, and their cursors are written on the way out.
+///
+/// # Errors
+/// Only when the system gives no thread for the journals, or that thread has died.
+pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
+    // States and anchors are retained: their newest value is all that is wanted, so no session is kept for them.
+    let mut bus = host.bus.open(BusOptions {
+        subscriptions: vec![topic::STATE_ALL.to_owned(), topic::CLOCK_ALL.to_owned()],
+        ..BusOptions::default()
+    });
+    loop {
+        let opened = open(&config, &host, &bus).await?;
+        let (keeper, start, is_absent) =
+            start(opened, &config, &host).context("start the journal's thread")?;
+        let uplink = Uplink::new(&config, &host, &mut bus, keeper, start, is_absent);
+        let Ended::DiskIsBack = uplink.run().await?;
+    }
+}
+
+/// Opens the journals, however long somebody else holds them.
+async fn open(config: &Config, host: &Host, bus: &Bus) -> Result<Opened, anyhow::Error> {
+    let directory = host.store.directory().join(&config.directory);
+    let quota_bytes = config.quota_bytes();
+    let mut waited = Duration::ZERO;
+    loop {
+        let directory = directory.clone();
+        let opened = tokio::task::spawn_blocking(move || Opened::open(&directory, quota_bytes))
+            .await
+            .context("open the journals")?;
+        match opened {
+            Ok(opened) => return Ok(opened),
+            Err(error) => tracing::debug!(%error, "waiting for the journals"),
+        }
+        if waited == LOCKED_TOLD {
+            tracing::warn!("another process holds the journals");
+            bus.health(HealthStatus::Degraded, vec![code::JOURNAL_LOCKED.plain()]);
+        }
+        host.progress.beat();
+        tokio::time::sleep(LOCKED_RETRY).await;
+        waited += LOCKED_RETRY;
+    }
+}
+
+/// Starts the keeper, and says whether it has no disk.
+fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keeper, Start, bool)> {
+    let terms = Terms {
+        device: host.device.id.clone(),
+        topic_names_device: config.topic.names_device(&host.device),
+        payload: config.payload,
+        is_ring: config.url.is_none(),
+    };
+    let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));
+    match opened {
+        Opened::Disk(journals) => Keeper::start(journals, terms, clock, commit_ms)
+            .map(|(keeper, start)| (keeper, start, false)),
+        Opened::Nothing(journals, cause) => {
+            tracing::warn!(
+                code = cause.code,
+                "the journals cannot be opened; nothing is acknowledged before the cloud has it"
+            );
+            Keeper::start(journals, terms, clock, commit_ms)
+                .map(|(keeper, start)| (keeper, start, true))
+        }
+    }
+}

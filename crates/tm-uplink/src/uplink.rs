@@ -1,0 +1,440 @@
+//! The loop: whatever happens becomes one event; what is to be done is decided by the scheduler and the keeper's rules.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tm_service::Host;
+use tm_service::bus::{Bus, BusEvent, BusMessage};
+use tm_service::session::{SessionEvent, Token};
+use tm_types::topic::{self, Class as Topic};
+use tm_types::{Anchor, Cause, HealthStatus, LinkStatus, Severity, UplinkState, code};
+
+use crate::cloud::{self, Cloud};
+use crate::config::{Config, Payload};
+use crate::ingest::Ingest;
+use crate::keeper::{Answer, Command, Keeper, Opened, Report, Start};
+use crate::outlet::BATCH_BYTES;
+use crate::schedule::{Effect, Event, Rules, Scheduler};
+use crate::states::States;
+
+/// How often the state is told, and a disk that is absent is looked for.
+const PERIOD: Duration = Duration::from_secs(10);
+/// How often a disk that could not be opened is tried again.
+const DISK_RETRY: Duration = Duration::from_secs(60);
+/// Names the one state message that is under way.
+const STATE_TOKEN: Token = Token::MAX;
+/// Names health messages, of which only the newest counts.
+const HEALTH_TOKEN: Token = Token::MAX - 1;
+
+/// Why the loop ends without failing.
+pub(crate) enum Ended {
+    /// The disk that could not be opened can be tried again: everything starts afresh.
+    DiskIsBack,
+}
+
+/// What happens.
+enum Happening {
+    Bus(BusEvent),
+    Ingest(SessionEvent),
+    Cloud(SessionEvent),
+    Keeper(Answer),
+    Tick,
+}
+
+/// Everything the loop holds.
+pub(crate) struct Uplink<'a> {
+    config: &'a Config,
+    host: &'a Host,
+    bus: &'a mut Bus,
+    ingest: Ingest,
+    cloud: Cloud,
+    keeper: Keeper,
+    scheduler: Scheduler,
+    effects: Vec<Effect>,
+    states: States,
+    is_state_sent: bool,
+    /// Payload bytes of what is under way.
+    in_flight: HashMap<Token, usize>,
+    report: Report,
+    batches_acked: u64,
+    bytes_acked: u64,
+    last_ack: Option<Duration>,
+    report_at: Duration,
+    /// When a disk that could not be opened is tried again.
+    disk_at: Option<Duration>,
+}
+
+impl<'a> Uplink<'a> {
+    /// Puts the loop together; connecting begins.
+    pub(crate) fn new(
+        config: &'a Config,
+        host: &'a Host,
+        bus: &'a mut Bus,
+        keeper: Keeper,
+        start: Start,
+        is_disk_absent: bool,
+    ) -> Self {
+        let rules = Rules {
+            batch: Duration::from_secs(config.batch_s.into()),
+            batch_bytes: BATCH_BYTES as u64,
+            window: cloud::WINDOW,
+            stalled_after: cloud::STALLED_AFTER,
+        };
+        let now = host.clock.mono();
+        Self {
+            config,
+            host,
+            bus,
+            ingest: Ingest::open(host),
+            cloud: Cloud::open(config, host),
+            keeper,
+            scheduler: Scheduler::new(rules, start.urgent, start.data),
+            effects: Vec::new(),
+            states: States::new(Duration::from_secs(config.state_s.into())),
+            is_state_sent: false,
+            in_flight: HashMap::new(),
+            report: Report::default(),
+            batches_acked: 0,
+            bytes_acked: 0,
+            last_ack: None,
+            report_at: now,
+            disk_at: is_disk_absent.then_some(now + DISK_RETRY),
+        }
+    }
+
+    /// Runs until a disk is back that could not be opened.
+    pub(crate) async fn run(mut self) -> Result<Ended, anyhow::Error> {
+        loop {
+            let wait = self.deadline().saturating_sub(self.host.clock.mono());
+            let happening = tokio::select! {
+                event = self.bus.next() => Happening::Bus(event),
+                event = self.ingest.next() => Happening::Ingest(event),
+                event = self.cloud.next() => Happening::Cloud(event),
+                answer = self.keeper.next() => Happening::Keeper(answer.ok_or_else(|| anyhow!("the journal's thread has died"))?),
+                () = tokio::time::sleep(wait) => Happening::Tick,
+            };
+            self.on(happening);
+            if self.disk_at.is_some_and(|at| self.host.clock.mono() >= at)
+                && self.is_disk_back().await
+            {
+                return Ok(Ended::DiskIsBack);
+            }
+        }
+    }
+
+    fn on(&mut self, happening: Happening) {
+        match happening {
+            Happening::Bus(event) => self.on_bus(event),
+            Happening::Ingest(event) => self.on_ingest(event),
+            Happening::Cloud(event) => {
+                self.on_cloud(event);
+                // Acknowledgements come in flocks.
+                while let Some(event) = self.cloud.try_next() {
+                    self.on_cloud(event);
+                }
+            }
+            Happening::Keeper(answer) => {
+                self.on_answer(answer);
+                while let Some(answer) = self.keeper.try_next() {
+                    self.on_answer(answer);
+                }
+            }
+            Happening::Tick => self.schedule(Event::Tick),
+        }
+        let now = self.host.clock.mono();
+        if now >= self.report_at {
+            self.report_at = now + PERIOD;
+            self.keeper.tell(Command::Report);
+        }
+        self.send_state(now);
+    }
+
+    fn on_bus(&mut self, event: BusEvent) {
+        let BusEvent::Message(BusMessage { topic, payload, .. }) = event else {
+            return;
+        };
+        match topic::classify(&topic) {
+            Some(Topic::State(service)) => {
+                self.states.note(service, payload, self.host.clock.mono())
+            }
+            Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
+                Ok(anchor) => self.keeper.tell(Command::Anchor {
+                    anchor,
+                    topic,
+                    payload,
+                }),
+                // An empty one withdraws an anchor; what is known of the clock stays true.
+                Err(error) if !payload.is_empty() => {
+                    tracing::debug!(topic, %error, "no time anchor")
+                }
+                Err(_) => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn on_ingest(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Up { session_present } => {
+                let (connection, is_forgotten) = self.ingest.came_up(session_present);
+                if is_forgotten {
+                    self.bus
+                        .event(Severity::Warning, code::BUS_SESSION_LOST.plain());
+                }
+                self.keeper.tell(Command::Connected(connection));
+                // Sources wait for this word before they publish: not before the subscription stands.
+                self.say_health();
+            }
+            SessionEvent::Down(reason) => {
+                tracing::debug!(%reason, "bus connection of the ingest is down");
+                self.keeper.tell(Command::Disconnected);
+            }
+            SessionEvent::Message(message) => {
+                let (messages, next) = self.ingest.handful(message);
+                self.keeper.tell(Command::Messages(messages));
+                if let Some(event) = next {
+                    self.on_ingest(event);
+                }
+            }
+            SessionEvent::Acked(_) => {}
+        }
+    }
+
+    fn on_cloud(&mut self, event: SessionEvent) {
+        match event {
+            SessionEvent::Up { .. } => {
+                let stamp = self.host.clock.stamp();
+                tracing::info!(
+                    broker = self.cloud.link.broker,
+                    "connected to the cloud broker"
+                );
+                self.lose_cloud();
+                self.cloud.came_up(stamp.time);
+                self.schedule(Event::Up);
+                self.say_health();
+                let (status, reasons) = self.health();
+                self.cloud
+                    .say_health(HEALTH_TOKEN, self.host, status, &reasons);
+                self.say_state();
+            }
+            SessionEvent::Down(reason) => {
+                tracing::warn!(broker = self.cloud.link.broker, %reason, "no connection to the cloud broker");
+                self.cloud.went_down(&reason, self.host.clock.stamp().time);
+                self.lose_cloud();
+                self.say_health();
+                self.say_state();
+            }
+            SessionEvent::Acked(token) => self.acked(token),
+            SessionEvent::Message(_) => {}
+        }
+    }
+
+    fn acked(&mut self, token: Token) {
+        self.last_ack = Some(self.host.clock.mono());
+        if let Some(bytes) = self.in_flight.remove(&token) {
+            self.bytes_acked += bytes as u64;
+        }
+        match token {
+            STATE_TOKEN => {
+                self.is_state_sent = false;
+                self.states.acked();
+            }
+            HEALTH_TOKEN => {}
+            ticket => {
+                self.batches_acked += 1;
+                self.schedule(Event::Acked { ticket });
+            }
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Taken { messages, bytes } => self.ingest.taken(messages, bytes),
+            Answer::Acknowledge {
+                connection,
+                receipts,
+            } => self.ingest.acknowledge(connection, receipts),
+            Answer::Reconnect => {
+                self.keeper.tell(Command::Disconnected);
+                self.ingest.reopen(self.host);
+            }
+            Answer::Committed { class, end, bytes } => {
+                self.schedule(Event::Committed { class, end, bytes })
+            }
+            Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
+            Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
+            Answer::ClockKnown => self.schedule(Event::ClockKnown),
+            Answer::Event(severity, cause) => self.bus.event(severity, cause),
+            Answer::Report(report) => {
+                let has_changed = self.report.trouble != report.trouble;
+                self.report = report;
+                if has_changed {
+                    self.say_health();
+                    let (status, reasons) = self.health();
+                    self.cloud
+                        .say_health(HEALTH_TOKEN, self.host, status, &reasons);
+                }
+                self.say_state();
+            }
+        }
+    }
+
+    /// Lets the scheduler decide, and does what it says.
+    fn schedule(&mut self, event: Event) {
+        let now = self.host.clock.mono();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.scheduler.on(event, now, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(effect);
+        }
+        self.effects = effects;
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Prepare(request) => self.keeper.tell(Command::Prepare(request)),
+            Effect::Settle { class, records } => self.keeper.tell(Command::Settled(class, records)),
+            Effect::Stalled => self.give_up_stalled(),
+            Effect::Send {
+                ticket,
+                class,
+                message,
+            } => {
+                let bytes = message.payload.len();
+                self.in_flight.insert(ticket, bytes);
+                self.keeper.tell(Command::Sent(class, message.records));
+                if self.cloud.send(ticket, message.kind, message.payload) {
+                    // No broker will ever take it, and nothing behind it shall wait.
+                    tracing::error!(
+                        bytes,
+                        "a message is too large to be sent and is passed over"
+                    );
+                    let cause = code::UPLINK_OVERSIZED_MESSAGE.with("topic", message.kind);
+                    self.bus.event(Severity::Warning, cause.and("bytes", bytes));
+                    self.in_flight.remove(&ticket);
+                    self.schedule(Event::Acked { ticket });
+                }
+            }
+        }
+    }
+}
+
+impl Uplink<'_> {
+    /// When the loop has to look at the clock again.
+    fn deadline(&self) -> Duration {
+        let states = self
+            .states
+            .deadline()
+            .filter(|_| self.cloud.is_up() && !self.is_state_sent);
+        let others = [self.scheduler.deadline(), states, self.disk_at];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.report_at, Duration::min)
+    }
+
+    /// Everything under way is lost with the connection.
+    fn lose_cloud(&mut self) {
+        self.in_flight.clear();
+        if std::mem::take(&mut self.is_state_sent) {
+            self.states.lost(self.host.clock.mono());
+        }
+        self.keeper.tell(Command::CloudLost);
+        self.schedule(Event::Down);
+    }
+
+    fn give_up_stalled(&mut self) {
+        tracing::warn!(
+            broker = self.cloud.link.broker,
+            "the cloud broker acknowledges nothing"
+        );
+        self.cloud.restart_stalled(self.host.clock.stamp().time);
+        self.lose_cloud();
+        self.say_health();
+        self.say_state();
+    }
+
+    /// Sends the services' states when that is due.
+    fn send_state(&mut self, now: Duration) {
+        if !self.cloud.is_up() || self.is_state_sent {
+            return;
+        }
+        if let Some(payload) = self.states.take(&self.host.device.id, now) {
+            let payload = match self.config.payload {
+                Payload::Columns => gzip(&payload),
+                Payload::Json => payload,
+            };
+            self.in_flight.insert(STATE_TOKEN, payload.len());
+            self.is_state_sent = true;
+            self.cloud.send(STATE_TOKEN, "state", payload.into());
+        }
+    }
+
+    /// How the uplink is, in one word with its reasons.
+    fn health(&self) -> (HealthStatus, Vec<Cause>) {
+        let link = &self.cloud.link;
+        let mut status = HealthStatus::Up;
+        let mut reasons = Vec::new();
+        match link.status {
+            LinkStatus::Connected => {}
+            LinkStatus::NotConfigured | LinkStatus::Connecting => reasons.push(link.cause.clone()),
+            LinkStatus::Failed => {
+                status = HealthStatus::Degraded;
+                reasons.push(link.cause.clone());
+            }
+        }
+        if let Some(trouble) = &self.report.trouble {
+            status = HealthStatus::Degraded;
+            reasons.push(trouble.clone());
+        }
+        (status, reasons)
+    }
+
+    fn say_health(&mut self) {
+        if self.ingest.was_up() {
+            let (status, reasons) = self.health();
+            self.bus.health(status, reasons);
+        }
+    }
+
+    fn say_state(&self) {
+        let link = &self.cloud.link;
+        let report = &self.report;
+        let now = self.host.clock.mono();
+        let age =
+            |at: Duration| u64::try_from(now.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
+        self.bus.state(&UplinkState {
+            link: link.status,
+            cause: link.cause.clone(),
+            broker: link.broker.clone(),
+            since: link.since,
+            ack_age_ms: self.last_ack.map(age),
+            journal: report.journal.clone(),
+            messages_received: report.messages_received,
+            duplicates_dropped: report.duplicates_dropped,
+            lost_on_bus: report.lost_on_bus,
+            messages_unreadable: report.messages_unreadable,
+            batches_acked: self.batches_acked,
+            bytes_acked: self.bytes_acked,
+        });
+    }
+
+    /// Tries a disk that could not be opened at the start.
+    async fn is_disk_back(&mut self) -> bool {
+        self.disk_at = Some(self.host.clock.mono() + DISK_RETRY);
+        let directory = self.host.store.directory().join(&self.config.directory);
+        let quota = self.config.quota_bytes();
+        let tried = tokio::task::spawn_blocking(move || {
+            matches!(Opened::open(&directory, quota), Ok(Opened::Disk(_)))
+        });
+        tried.await.unwrap_or(false)
+    }
+}
+
+fn gzip(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let written = encoder.write_all(payload).and_then(|()| encoder.finish());
+    written.expect("a Vec takes everything")
+}
