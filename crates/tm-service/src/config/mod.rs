@@ -5,6 +5,7 @@
 
 mod common;
 mod environment;
+mod expected;
 mod report;
 mod settings;
 mod table;
@@ -12,6 +13,7 @@ mod values;
 
 pub use common::{BusSettings, ConfigSettings, DeviceSettings, LogFormat, LogSettings};
 pub use environment::Environment;
+pub use expected::{Expected, UnknownExpectation};
 pub use report::{Effective, Origin, Report};
 pub use settings::{Field, Settings, read_field};
 pub use table::markdown_table;

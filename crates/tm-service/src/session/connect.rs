@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use rumqttc::{ConnectReturnCode, ConnectionError, NetworkOptions, StateError, TlsError};
+use rumqttc::{
+    ConnectReturnCode, ConnectionError, NetworkOptions, StateError, TlsError, mqttbytes,
+};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::DownReason;
@@ -46,9 +48,10 @@ pub(super) fn reason(error: &ConnectionError) -> DownReason {
             DownReason::Timeout
         }
         ConnectionError::MqttState(StateError::ConnectionAborted) => DownReason::Closed,
-        ConnectionError::MqttState(StateError::Io(error)) | ConnectionError::Io(error) => {
-            of_io(error)
-        }
+        ConnectionError::MqttState(
+            StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
+        )
+        | ConnectionError::Io(error) => of_io(error),
         ConnectionError::MqttState(other) => DownReason::Protocol(other.to_string()),
         ConnectionError::Tls(TlsError::Io(error)) => of_io(error),
         ConnectionError::Tls(TlsError::TLS(error)) => of_rustls(error),

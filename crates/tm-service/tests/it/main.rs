@@ -1,0 +1,9 @@
+//! The session and the bus against brokers that behave badly, and against a real one.
+
+mod broker;
+mod bus;
+mod config;
+mod operations;
+mod peer;
+mod session;
+mod session_tls;

@@ -1,0 +1,145 @@
+//! Encrypted sessions: a good certificate, a wrong authority, a certificate of another time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
+use tm_service::session::{DownReason, Options, Session, SessionEvent, TlsOptions};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::peer::{Peer, Seen, within};
+use crate::session::options;
+
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+fn authority(name: &str) -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    Authority {
+        pem: certificate.pem(),
+        issuer: Issuer::new(params, key),
+    }
+}
+
+/// A broker with a certificate for 127.0.0.1 that ends in the given year.
+async fn broker(authority: &Authority, until: i32) -> (TcpListener, TlsAcceptor) {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("an address");
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(until, 1, 1);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params
+        .signed_by(&key, &authority.issuer)
+        .expect("a certificate");
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has them")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![
+                CertificateDer::from_pem_slice(certificate.pem().as_bytes())
+                    .expect("a certificate"),
+            ],
+            PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("a key"),
+        )
+        .expect("they belong together");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    (listener, TlsAcceptor::from(Arc::new(config)))
+}
+
+fn session(listener: &TcpListener, ca_file: &Path) -> Session {
+    let port = listener.local_addr().expect("bound").port();
+    Session::open(Options {
+        tls: TlsOptions {
+            ca_file: Some(ca_file.to_owned()),
+            ..TlsOptions::default()
+        },
+        ..options(&format!("mqtts://127.0.0.1:{port}"))
+    })
+}
+
+async fn first_event(
+    session: &mut Session,
+    listener: &TcpListener,
+    acceptor: &TlsAcceptor,
+) -> SessionEvent {
+    let serve = async {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut peer = Peer::new(stream);
+            assert!(matches!(peer.read().await, Seen::Connect { .. }));
+            peer.send(&[0x20, 2, 0, 0]).await;
+            peer.try_read().await;
+        }
+    };
+    within(async {
+        tokio::select! {
+            event = session.next() => event,
+            () = serve => unreachable!("it serves for ever"),
+        }
+    })
+    .await
+}
+
+async fn check(until: i32, trusts_issuer: bool) -> SessionEvent {
+    let directory = tempfile::tempdir().expect("a directory");
+    let ca_file = directory.path().join("ca.pem");
+    let issuer = authority("the issuer");
+    let trusted = if trusts_issuer {
+        issuer.pem.clone()
+    } else {
+        authority("another").pem
+    };
+    std::fs::write(&ca_file, trusted).expect("a file");
+    let (listener, acceptor) = broker(&issuer, until).await;
+    let mut session = session(&listener, &ca_file);
+    first_event(&mut session, &listener, &acceptor).await
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_named_authority_is_trusted() {
+    assert!(matches!(check(2090, true).await, SessionEvent::Up { .. }));
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_authority_is_refused() {
+    let event = check(2090, false).await;
+    assert!(
+        matches!(event, SessionEvent::Down(DownReason::Tls(_))),
+        "{event:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_of_another_time_points_at_the_clock() {
+    let event = check(2001, true).await;
+    assert!(
+        matches!(event, SessionEvent::Down(DownReason::TlsClockSuspect)),
+        "{event:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_missing_authority_file_is_told() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let mut session = session(&listener, Path::new("/nowhere/ca.pem"));
+    let event = within(session.next()).await;
+    assert!(
+        matches!(&event, SessionEvent::Down(DownReason::Tls(words)) if words.contains("/nowhere/ca.pem")),
+        "{event:?}"
+    );
+}
