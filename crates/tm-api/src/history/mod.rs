@@ -1,0 +1,14 @@
+//! What was measured lately: a ring in memory behind `append` and `range`.
+//!
+//! The ring keeps raw stamps; wrong wall times are corrected when a question is answered, once
+//! an anchor for their boot is known. Memory is bounded by construction: 28 bytes a point.
+
+mod aggregate;
+mod ring;
+mod texts;
+
+pub use aggregate::{CounterRow, GaugeRow, RawRow, Rows, StateRow};
+pub use ring::{History, Range, RangeError, Step};
+
+/// Rows that one answer may have.
+pub const ROWS_MAX: u64 = 5_000;
