@@ -248,6 +248,20 @@ impl Group {
         };
         (bytes == group.encode(seal)).then_some(group)
     }
+
+    /// The group as far as it counts: what lies behind the known end of a segment is void.
+    pub(crate) fn cut_off(mut self, end: Option<(u64, u64)>) -> Option<Self> {
+        let Some((seq, points)) = end else {
+            return Some(self);
+        };
+        let records = seq.checked_sub(self.first_seq)?;
+        if records < u64::from(self.records) {
+            self.records = u32::try_from(records).unwrap_or(self.records);
+            self.points =
+                u32::try_from(points.saturating_sub(self.points_before)).unwrap_or(self.points);
+        }
+        Some(self)
+    }
 }
 
 /// The head of a record.

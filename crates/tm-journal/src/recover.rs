@@ -114,7 +114,9 @@ impl<D: Disk> Journal<D> {
         };
         journal.next_bytes = FIRST_SEGMENT_BYTES.min(journal.largest_segment());
         let headers = journal.read_headers(&files, &mut recovered)?;
-        journal.read_last(headers, &mut recovered);
+        journal
+            .read_last(headers, &mut recovered)
+            .map_err(OpenError)?;
         Ok((journal, recovered))
     }
 
@@ -162,9 +164,13 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Finds the ends of all segments, reading only the last one and those before a gap.
-    fn read_last(&mut self, headers: Vec<(Header, Segment)>, recovered: &mut Recovered) {
+    fn read_last(
+        &mut self,
+        headers: Vec<(Header, Segment)>,
+        recovered: &mut Recovered,
+    ) -> io::Result<()> {
         let Some((last, _)) = headers.last() else {
-            return;
+            return Ok(());
         };
         recovered.cursor = last.cursor.clone();
         recovered.app_state.clone_from(&last.app_state);
@@ -205,7 +211,7 @@ impl<D: Disk> Journal<D> {
                     } else {
                         next.first_seq
                     };
-                    self.scan(&header, &mut segment, most);
+                    self.scan(&header, &mut segment, Some((most, next.points_before)))?;
                     if next.prior_end > segment.end_seq {
                         let points = next.points_before.saturating_sub(segment.points_end);
                         gaps.push(Lost {
@@ -214,7 +220,7 @@ impl<D: Disk> Journal<D> {
                         });
                     }
                 }
-                None => self.scan_last(&header, &mut segment, recovered),
+                None => self.scan_last(&header, &mut segment, recovered)?,
             }
             self.segments.push(segment);
         }
@@ -229,37 +235,49 @@ impl<D: Disk> Journal<D> {
                 });
             }
         }
+        Ok(())
     }
 
     /// Reads the newest segment: its end, its last cursor, and what is damaged in it.
-    fn scan_last(&mut self, header: &Header, segment: &mut Segment, recovered: &mut Recovered) {
+    fn scan_last(
+        &mut self,
+        header: &Header,
+        segment: &mut Segment,
+        recovered: &mut Recovered,
+    ) -> io::Result<()> {
+        let (walk, mut lost) = self.scan(header, segment, None)?;
         recovered.durable_end = segment.first_seq;
-        let Some((walk, mut lost)) = self.scan(header, segment, u64::MAX) else {
-            return;
-        };
+        recovered.end = segment.end_seq;
+        recovered.has_torn_tail = walk.has_torn_tail;
         if let Some(cursor) = walk.cursor {
             recovered.cursor = cursor;
         }
-        recovered.has_torn_tail = walk.has_torn_tail;
         if let Some((range, group)) = walk.last_group {
-            // What is damaged in the last commit was most likely never whole, and so never acknowledged.
-            let committed = lost.len();
-            lost.retain(|lost| lost.range.start < group.first_seq);
-            recovered.has_torn_tail |= lost.len() < committed;
+            // The last commit counts up to its first damage. It was most likely never whole, so nothing of it was
+            // acknowledged, and records kept from behind a lost one would make its repeat look known.
+            if let Some(torn) = lost
+                .iter()
+                .position(|lost| lost.range.start >= group.first_seq)
+            {
+                (segment.end_seq, segment.points_end) = walk.sound_until;
+                lost.truncate(torn);
+                recovered.has_torn_tail = true;
+            }
             self.unsynced_tail = Some((segment.number, range));
             recovered.durable_end = group.first_seq;
         }
         recovered.damaged = lost;
+        Ok(())
     }
 
-    /// Reads a whole segment to find its end, at most `most`; `None` when the disk refuses.
+    /// Reads a whole segment to find its end, where `most` records and points bound it.
     fn scan(
         &self,
         header: &Header,
         segment: &mut Segment,
-        most: u64,
-    ) -> Option<(Walk<D::File>, Vec<Lost>)> {
-        let file = self.disk.open(&segment_name(segment.number)).ok()?;
+        most: Option<(u64, u64)>,
+    ) -> io::Result<(Walk<D::File>, Vec<Lost>)> {
+        let file = self.disk.open(&segment_name(segment.number))?;
         let mut walk = Walk::new(
             file,
             segment.seal,
@@ -275,17 +293,33 @@ impl<D: Disk> Journal<D> {
         };
         loop {
             match walk.next(&self.disk, end) {
-                Ok(true) if walk.next_seq <= most => {
+                Ok(true) => {
                     lost.append(&mut walk.lost);
-                    segment.end_seq = walk.next_seq;
-                    segment.points_end = walk.next_points;
+                    let first_seq = walk
+                        .last_group
+                        .as_ref()
+                        .map_or(0, |(_, group)| group.first_seq);
+                    match most {
+                        Some((seq, points)) if walk.next_seq > seq => {
+                            // Torn when it was written, this one counts in part or not at all.
+                            if first_seq < seq {
+                                (segment.end_seq, segment.points_end) =
+                                    (seq, points.max(segment.points_before));
+                            }
+                            break;
+                        }
+                        _ => {
+                            (segment.end_seq, segment.points_end) =
+                                (walk.next_seq, walk.next_points)
+                        }
+                    }
                 }
-                Ok(_) => break,
+                Ok(false) => break,
                 // The walk gives a page up as damaged after a few attempts, and goes on.
                 Err(_) => {}
             }
         }
-        Some((walk, lost))
+        Ok((walk, lost))
     }
 
     /// Settles every number that no segment holds, and counts those that should have been there.
@@ -308,7 +342,7 @@ impl<D: Disk> Journal<D> {
         for lost in &recovered.damaged {
             cursor.settle(lost.range.clone());
         }
-        recovered.end = at.max(cursor.high());
+        recovered.end = recovered.end.max(at).max(cursor.high());
         let newest = self.segments.last().map_or(0, |segment| segment.number);
         if self.next_number > newest + 1
             && !(recovered.set_aside.is_empty() && recovered.unreadable.is_empty())

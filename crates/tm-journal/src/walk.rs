@@ -61,6 +61,8 @@ pub(crate) struct Walk<F> {
     pub(crate) cursor: Option<Cursor>,
     /// Where the last group stands, head included.
     pub(crate) last_group: Option<(Range<u64>, Group)>,
+    /// One past the last record of the last group before any damage in it, and the points up to there.
+    pub(crate) sound_until: (u64, u64),
     /// Bytes that are not zero follow the last group: a write was cut short there.
     pub(crate) has_torn_tail: bool,
 }
@@ -87,6 +89,7 @@ impl<F> Walk<F> {
             lost: Vec::new(),
             cursor: None,
             last_group: None,
+            sound_until: (first_seq, points_before),
             has_torn_tail: false,
         }
     }
@@ -138,13 +141,13 @@ impl<F> Walk<F> {
         while self.offset + head <= end.bytes {
             self.ensure(disk, self.offset, GROUP_HEADER, end.bytes)?;
             let at = self.in_window(self.offset);
-            let group = Group::decode(&self.window[at..], self.seal).filter(|group| {
-                let group_end = group.first_seq.checked_add(u64::from(group.records));
-                self.offset + head + u64::from(group.length) <= end.bytes
-                    && group.first_seq >= self.next_seq
-                    && group_end
-                        .is_some_and(|group_end| end.known.is_none_or(|(seq, _)| group_end <= seq))
-            });
+            let group = Group::decode(&self.window[at..], self.seal)
+                .filter(|group| {
+                    self.offset + head + u64::from(group.length) <= end.bytes
+                        && group.first_seq >= self.next_seq
+                        && group.first_seq.checked_add(group.records.into()).is_some()
+                })
+                .and_then(|group| group.cut_off(end.known));
             if group.is_some() {
                 return Ok(group);
             }
@@ -216,6 +219,20 @@ impl<F> Walk<F> {
             &mut self.lost,
             group.first_seq + u64::from(expected)..group.first_seq + u64::from(group.records),
         );
+        self.sound_until = match self.lost.get(first_lost) {
+            Some(lost) => {
+                let sound = self
+                    .items
+                    .iter()
+                    .take_while(|item| item.seq < lost.range.start);
+                let points = sound.map(|item| u64::from(item.points)).sum::<u64>();
+                (lost.range.start, group.points_before + points)
+            }
+            None => (
+                group.first_seq + u64::from(group.records),
+                group.points_before + points,
+            ),
+        };
         if let Some(first) = self.lost.get_mut(first_lost) {
             first.points = u64::from(group.points).saturating_sub(points);
         }

@@ -335,8 +335,11 @@ fn cut_everywhere(
 
 #[test]
 fn every_cut_of_a_quiet_run_keeps_what_was_promised() {
-    let operations = cut_everywhere(1, false, Acknowledge::AfterCommit, false).unwrap();
-    assert!(operations > 250, "{operations}");
+    // Seed 17 once lost a record that a torn commit had before others that were whole.
+    for seed in [1, 17] {
+        let operations = cut_everywhere(seed, false, Acknowledge::AfterCommit, false).unwrap();
+        assert!(operations > 250, "{operations}");
+    }
 }
 
 #[test]
