@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use thiserror::Error;
-use tm_types::{Kind, PointName, Sequence, Source, Stamp, Unit};
+use tm_types::{Kind, Point, PointName, Poll, Sequence, Source, Stamp, Unit};
 
 use crate::source::{Row, Series, Shapes, SourceRows};
 use crate::{JSON_MAX, POINTS_MAX, RECORDS_MAX, ReadingRef};
@@ -58,6 +58,7 @@ pub struct Batch {
     /// The most bytes of JSON that the rows can become.
     bytes: usize,
     rows: Vec<Row>,
+    keys: Vec<SeriesKey>,
 }
 
 impl Batch {
@@ -138,6 +139,28 @@ impl Batch {
         }
         self.commit(source, sequence, stamp);
         Ok(())
+    }
+
+    /// Adds a record as a whole: [`push`](Self::push) for callers without keys.
+    pub fn push_poll(&mut self, seq: u64, source: &Source, poll: &Poll) -> Result<(), PushError> {
+        let source = self.source(source);
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
+        for Point {
+            name,
+            kind,
+            unit,
+            scale,
+            ..
+        } in &poll.points
+        {
+            keys.push(self.series(source, name, *kind, unit, *scale));
+        }
+        let readings = poll.points.iter().map(|point| (&point.reading).into());
+        let points = keys.iter().copied().zip(readings);
+        let pushed = self.push(seq, source, poll.sequence, poll.stamp, points);
+        self.keys = keys;
+        pushed
     }
 
     /// The seq that the next record must have; `None` when any will do.

@@ -177,18 +177,21 @@ impl<'de> Visitor<'de> for ColumnVisitor {
         if seq.next_element::<de::IgnoredAny>()?.is_some() {
             return Err(de::Error::invalid_length(4, &self));
         }
-        use Part::{Integer, Packed};
         Ok(match parts {
-            (Some(Integer(start)), Some(Integer(step)), None) => Column::Grid(start, step),
-            (Some(Packed(residuals)), Some(Integer(base)), step) => {
-                Column::Line(residuals, base, or_zero(step)?)
+            (Some(Part::Integer(start)), Some(Part::Integer(step)), None) => {
+                Column::Grid(start, step)
             }
-            (Some(Integer(first)), Some(Packed(residuals)), step) => {
-                Column::Walk(first, residuals, or_zero(step)?)
+            (Some(Part::Packed(residuals)), Some(Part::Integer(base)), step) => {
+                Column::Line(residuals, base, or_zero(step.as_ref())?)
             }
-            (Some(Integer(first)), Some(Integer(step)), Some(Packed(residuals))) => {
-                Column::Slope(first, step, residuals)
+            (Some(Part::Integer(first)), Some(Part::Packed(residuals)), step) => {
+                Column::Walk(first, residuals, or_zero(step.as_ref())?)
             }
+            (
+                Some(Part::Integer(first)),
+                Some(Part::Integer(step)),
+                Some(Part::Packed(residuals)),
+            ) => Column::Slope(first, step, residuals),
             _ => return Err(de::Error::custom(NO_FORM)),
         })
     }
@@ -208,10 +211,10 @@ impl<'de> Visitor<'de> for ColumnVisitor {
 
 const NO_FORM: &str = "the array is no form of a column";
 
-fn or_zero<E: de::Error>(step: Option<Part>) -> Result<i64, E> {
+fn or_zero<E: de::Error>(step: Option<&Part>) -> Result<i64, E> {
     match step {
         None => Ok(0),
-        Some(Part::Integer(step)) => Ok(step),
+        Some(Part::Integer(step)) => Ok(*step),
         Some(Part::Packed(_)) => Err(E::custom(NO_FORM)),
     }
 }

@@ -98,7 +98,7 @@ impl Fields {
         let mut n = 0usize;
         let mut points = 0usize;
         for source in &self.sources {
-            n = n.saturating_add(source.polls);
+            n = n.saturating_add(source.length);
             if n > self.n {
                 return Err(Error::Invalid("n"));
             }

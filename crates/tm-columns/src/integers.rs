@@ -89,12 +89,7 @@ impl Scratch {
             self.trial.clear();
             let form = match form {
                 Form::Line { step, .. } => {
-                    let steps = (0..).map(|i| step.saturating_mul(i));
-                    if step.saturating_mul(values.len() as i64).unsigned_abs()
-                        > LIMIT.unsigned_abs()
-                    {
-                        continue;
-                    }
+                    let steps = (0..).map(|i| step * i);
                     let level = values.iter().zip(steps).map(|(value, steps)| value - steps);
                     let base = median(&mut self.sorted, level.clone());
                     self.trial.extend(level.map(|value| value - base));
@@ -121,7 +116,9 @@ impl Scratch {
     }
 }
 
-/// The whole steps from the first to the last value: jitter at the ends hardly counts.
+/// The whole step that leads from the first to the last value: jitter hardly counts.
+///
+/// No more than half a unit per value beyond the last value, so that the line stays within 2^53.
 fn slope(values: &[i64]) -> i64 {
     let steps = i64::try_from(values.len() - 1).expect("few values").max(1);
     let rise = values[values.len() - 1] - values[0];

@@ -1,20 +1,20 @@
 //! One source of a payload: its columns put back together into polls.
 
-use serde::Deserialize;
-use tm_types::{
-    BootId, Clock, Kind, Point, PointName, Poll, Reading, Reason, RunId, Sequence, Source, Stamp,
-    Timestamp, Unit, Value,
-};
+mod series;
 
+use serde::Deserialize;
+use tm_types::{BootId, Clock, Point, Poll, RunId, Sequence, Source, Stamp, Timestamp, Value};
+
+use self::series::Series;
 use crate::Error;
-use crate::column::{Column, Item, Items, integer};
-use crate::source::Mark;
+use crate::column::{Column, Item, integer};
 
 /// The object of one source as it stands in the payload.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Polls {
     pub(crate) source: Source,
-    pub(crate) polls: usize,
+    #[serde(rename = "polls")]
+    pub(crate) length: usize,
     run: Option<Column>,
     n: Option<Column>,
     time: Column,
@@ -33,19 +33,10 @@ pub(crate) struct Polls {
     quality: Option<Vec<Column>>,
 }
 
-/// A series without its readings.
-struct Series {
-    name: PointName,
-    kind: Kind,
-    unit: Unit,
-    scale: Option<u8>,
-    places: u8,
-}
-
 impl Polls {
     /// Whether there is a poll at all: a source without one is not written.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.polls == 0 {
+        if self.length == 0 {
             return Err(Error::Invalid("polls"));
         }
         Ok(())
@@ -88,53 +79,16 @@ impl Polls {
         Ok(polls)
     }
 
-    fn series(&self) -> Result<Vec<Series>, Error> {
-        let n = self.values.len();
-        if n == 0 {
-            return Ok(Vec::new());
-        }
-        let names = words(&self.names, n, "names", PointName::new)?;
-        let units = words(&self.units, n, "units", Unit::new)?;
-        let kinds = letters(&self.kinds, n, "kinds", |letter| match letter {
-            'g' => Some(Kind::Gauge),
-            'c' => Some(Kind::Counter),
-            's' => Some(Kind::State),
-            _ => None,
-        })?;
-        let scales = letters(&self.scales, n, "scales", |letter| match letter {
-            '-' => Some(None),
-            _ => digit(letter).map(Some),
-        })?;
-        let places = match &self.places {
-            None => scales.iter().map(|scale| scale.unwrap_or(0)).collect(),
-            Some(places) => letters(places, n, "places", digit)?,
-        };
-        let columns = names
-            .into_iter()
-            .zip(units)
-            .zip(kinds)
-            .zip(scales)
-            .zip(places);
-        let series = columns.map(|((((name, unit), kind), scale), places)| Series {
-            name,
-            kind,
-            unit,
-            scale,
-            places,
-        });
-        Ok(series.collect())
-    }
-
     /// The different shapes, and which one each poll has.
     fn shapes(&mut self, n: usize) -> Result<(Vec<Vec<usize>>, Vec<usize>), Error> {
         let invalid = || Error::Invalid("shapes");
         let Some(shapes) = self.shapes.take() else {
-            return Ok((vec![(0..n).collect()], vec![0; self.polls]));
+            return Ok((vec![(0..n).collect()], vec![0; self.length]));
         };
         if shapes.iter().flatten().any(|place| *place >= n) {
             return Err(invalid());
         }
-        let shape = take(self.shape.take(), "shape")?.integers(self.polls);
+        let shape = take(self.shape.take(), "shape")?.integers(self.length);
         let shape: Option<Vec<usize>> = shape
             .ok_or_else(invalid)?
             .into_iter()
@@ -143,29 +97,14 @@ impl Polls {
         Ok((shapes, shape.ok_or_else(invalid)?))
     }
 
-    fn readings(
-        &mut self,
-        series: &[Series],
-        counts: &[usize],
-    ) -> Result<Vec<std::vec::IntoIter<Reading>>, Error> {
-        let mut quality = self.quality.take().map(Vec::into_iter);
-        let mut readings = Vec::with_capacity(series.len());
-        for ((column, series), n) in self.values.drain(..).zip(series).zip(counts) {
-            let marks = match &mut quality {
-                None => None,
-                Some(quality) => Some(marks(take(quality.next(), "quality")?, *n)?),
-            };
-            readings.push(column_readings(column, series.places, marks, *n)?.into_iter());
-        }
-        Ok(readings)
-    }
-
     fn sequences(&mut self) -> Result<Vec<Option<Sequence>>, Error> {
-        let (Some(runs), Some(numbers)) = (self.run.take(), self.n.take()) else {
-            return Ok(vec![None; self.polls]);
+        let (runs, numbers) = match (self.run.take(), self.n.take()) {
+            (Some(runs), Some(numbers)) => (runs, numbers),
+            (None, None) => return Ok(vec![None; self.length]),
+            _ => return Err(Error::Invalid("run")),
         };
-        let runs = runs.literals(self.polls).ok_or(Error::Invalid("run"))?;
-        let numbers = numbers.literals(self.polls).ok_or(Error::Invalid("n"))?;
+        let runs = runs.literals(self.length).ok_or(Error::Invalid("run"))?;
+        let numbers = numbers.literals(self.length).ok_or(Error::Invalid("n"))?;
         let sequence = |(run, n): (&Item, &Item)| {
             if run.is_none() {
                 return Ok(None);
@@ -180,7 +119,7 @@ impl Polls {
     }
 
     fn stamps(self) -> Result<Vec<Stamp>, Error> {
-        let n = self.polls;
+        let n = self.length;
         let times = self.time.integers(n).ok_or(Error::Invalid("time"))?;
         let zeros = self.mono_zero.integers(n);
         let zeros = zeros.ok_or(Error::Invalid("mono_zero"))?;
@@ -245,91 +184,6 @@ fn counts(
         }
     }
     Ok(counts)
-}
-
-fn column_readings(
-    column: Column,
-    places: u8,
-    marks: Option<Vec<Option<Mark>>>,
-    n: usize,
-) -> Result<Vec<Reading>, Error> {
-    let invalid = || Error::Invalid("values");
-    let missing = marks.iter().flatten().flatten();
-    let missing = missing.filter(|m| matches!(m, Mark::Missing(_))).count();
-    let values: Option<Vec<Value>> = match column.items(n - missing).ok_or_else(invalid)? {
-        Items::Integers(integers) => integers
-            .into_iter()
-            .map(|units| Value::decimal(units, places).ok())
-            .collect(),
-        Items::Literals(items) => items.into_iter().collect(),
-    };
-    let values = values.ok_or_else(invalid)?;
-    let Some(marks) = marks else {
-        return Ok(values.into_iter().map(Reading::Good).collect());
-    };
-    let mut values = values.into_iter();
-    marks
-        .into_iter()
-        .map(|mark| {
-            let mut value = || values.next().ok_or_else(invalid);
-            Ok(match mark {
-                None => Reading::Good(value()?),
-                Some(Mark::Uncertain(why)) => Reading::Uncertain(value()?, why),
-                Some(Mark::Bad(why)) => Reading::Bad(value()?, why),
-                Some(Mark::Missing(why)) => Reading::Missing(why),
-            })
-        })
-        .collect()
-}
-
-fn marks(column: Column, n: usize) -> Result<Vec<Option<Mark>>, Error> {
-    let invalid = || Error::Invalid("quality");
-    let mark = |item: Item| match item {
-        None => Ok(None),
-        Some(Value::Text(text)) => {
-            let (word, reason) = text.as_str().split_once(' ').ok_or_else(invalid)?;
-            let reason = Reason::of_name(reason);
-            match word {
-                "uncertain" => Ok(Some(Mark::Uncertain(reason))),
-                "bad" => Ok(Some(Mark::Bad(reason))),
-                "missing" => Ok(Some(Mark::Missing(reason))),
-                _ => Err(invalid()),
-            }
-        }
-        Some(_) => Err(invalid()),
-    };
-    let items = column.literals(n).ok_or_else(invalid)?;
-    items.into_iter().map(mark).collect()
-}
-
-/// One word per series, a space between them.
-fn words<T, E>(
-    text: &str,
-    n: usize,
-    what: &'static str,
-    read: impl Fn(&str) -> Result<T, E>,
-) -> Result<Vec<T>, Error> {
-    let all: Option<Vec<T>> = text.split(' ').map(|word| read(word).ok()).collect();
-    all.filter(|all| all.len() == n).ok_or(Error::Invalid(what))
-}
-
-/// One letter per series.
-fn letters<T>(
-    text: &str,
-    n: usize,
-    what: &'static str,
-    read: impl Fn(char) -> Option<T>,
-) -> Result<Vec<T>, Error> {
-    let all: Option<Vec<T>> = text.chars().map(read).collect();
-    all.filter(|all| all.len() == n).ok_or(Error::Invalid(what))
-}
-
-fn digit(letter: char) -> Option<u8> {
-    match letter {
-        '0'..='9' => u8::try_from(letter).ok().map(|letter| letter - b'0'),
-        'A'..='F' => u8::try_from(letter).ok().map(|letter| letter - b'A' + 10),
-        _ => None,
-    }
 }
 
 fn take<T>(field: Option<T>, what: &'static str) -> Result<T, Error> {

@@ -1,5 +1,7 @@
 //! What goes in comes out, bit for bit, whatever it is.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
 use proptest::prelude::*;
 use tm_columns::{Header, cabinet::Cabinet, decode, encode};
 use tm_types::{
