@@ -64,7 +64,7 @@ fn each_contradiction_has_its_name() {
         (r#"["010",0]"#, r#"["020",0]"#, "shapes"),
         (r#""0a0""#, r#""0a0b""#, "values"),
         ("2304]", "9223372036854775807]", "values"),
-        (",1],", ",null],", "values"),
+        ("2304],1],", "2304],null],", "values"),
         (r#""bad rate""#, r#""awful rate""#, "quality"),
         (r#""bad rate""#, r#""bad""#, "quality"),
         (
