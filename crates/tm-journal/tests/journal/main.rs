@@ -5,3 +5,4 @@ mod common;
 mod basics;
 mod power_cut;
 mod rows;
+mod rules;
