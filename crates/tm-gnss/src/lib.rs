@@ -1,1 +1,18 @@
 //! The GNSS reader: NMEA to fixes, states and time anchors.
+//!
+//! One task: [`run`] waits for the port or the bus and the clock, and hands each event to the `Tracker`, which
+//! decides without I/O. Sentences become epochs in `tm-proto`; from those follow the state, the measurements
+//! (rarely, and on movement) and the time anchors (only when the time agrees with itself). See `docs/gnss.md`.
+
+mod config;
+mod run;
+
+mod tracker;
+
+mod clock;
+mod movement;
+mod points;
+mod sky;
+
+pub use config::{Config, SourceSetting};
+pub use run::{run, run_with};

@@ -1,0 +1,97 @@
+//! Waits for the world and does what the tracker decides.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use anyhow::Error;
+use tm_service::Host;
+use tm_service::bus::{Bus, BusEvent, BusOptions};
+use tm_service::port::{Link, Opener, PortEvent, Ports};
+use tm_types::topic::{self, Class};
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::{Config, SourceSetting};
+use crate::tracker::{Effect, Event, Now, Tracker};
+
+/// The file that remembers whether a source was ever heard.
+const SEEN: &str = "seen";
+
+/// Runs the GNSS service on this machine's ports until it is dropped.
+pub async fn run(config: Config, host: Host) -> Result<Infallible, Error> {
+    run_with(config, host, Arc::new(Ports::default())).await
+}
+
+/// As [`run`], with other ports: those of a simulator, or streams in memory.
+pub async fn run_with(
+    config: Config,
+    host: Host,
+    ports: Arc<dyn Opener>,
+) -> Result<Infallible, Error> {
+    let (mut port, subscriptions) = match &config.source {
+        SourceSetting::Port(url) => (Some(Link::new(url.clone(), ports)), Vec::new()),
+        SourceSetting::Auto | SourceSetting::Bus => (None, vec![topic::NMEA_ALL.to_owned()]),
+    };
+    let mut bus = host.bus.open(BusOptions {
+        subscriptions,
+        ..BusOptions::default()
+    });
+    let seen = host.store.load(SEEN).unwrap_or_default();
+    let mut tracker = Tracker::new(config, seen, Instant::now());
+    loop {
+        let event = tokio::select! {
+            Some(event) = next(port.as_mut()) => Event::Port(event),
+            () = at_deadline(tracker.deadline()) => Event::Due,
+            event = bus.next() => match relayed(event) {
+                Some(event) => event,
+                None => continue,
+            },
+        };
+        let now = Now {
+            instant: Instant::now(),
+            stamp: host.clock.stamp(),
+        };
+        for effect in tracker.on(event, now) {
+            perform(effect, port.as_mut(), &bus, &host);
+        }
+    }
+}
+
+/// Sentences of a relay; the bus tells other things that do not matter here.
+fn relayed(event: BusEvent) -> Option<Event> {
+    let BusEvent::Message(message) = event else {
+        return None;
+    };
+    match topic::classify(&message.topic)? {
+        Class::Nmea(source) => Some(Event::Relayed {
+            source: source.to_owned(),
+            bytes: message.payload.to_vec(),
+        }),
+        _ => None,
+    }
+}
+
+async fn next(port: Option<&mut Link>) -> Option<PortEvent> {
+    Some(port?.next().await)
+}
+
+async fn at_deadline(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn perform(effect: Effect, port: Option<&mut Link>, bus: &Bus, host: &Host) {
+    match effect {
+        Effect::Reopen => {
+            if let Some(port) = port {
+                port.reopen();
+            }
+        }
+        Effect::State(state) => bus.state(&*state),
+        Effect::Points(stamp, points) => bus.data(stamp, points),
+        Effect::Health(status, reasons) => bus.health(status, reasons),
+        Effect::Anchor(anchor) => bus.anchor(&host.instance.source(), &anchor),
+        Effect::Remember(seen) => host.store.save(SEEN, &seen),
+    }
+}

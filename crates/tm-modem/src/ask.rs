@@ -1,0 +1,130 @@
+//! The questions put to the modem, in which order, and how long each may take.
+
+use std::time::Duration;
+
+use tm_proto::at::Command;
+use tm_proto::sim7600::ask::{self, ANSWER_TIME, SIM_TIME};
+use tm_service::config::Secret;
+
+/// How long the first `AT` may take: a module that is awake answers within milliseconds.
+pub(crate) const ATTENTION_TIME: Duration = Duration::from_secs(1);
+/// How often the first `AT` is sent: the UART may need one to find the baud rate
+/// (UART Application Note V2.00, 5), and a line that was half written before spoils another.
+pub(crate) const ATTENTION_TRIES: u32 = 5;
+/// How long the operator's name may take (manual V3.00, 4.2.2 gives `COPS` long times while searching).
+const OPERATOR_TIME: Duration = Duration::from_secs(10);
+
+/// A question or a setting.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Ask {
+    Attention,
+    EchoOff,
+    VerboseErrors,
+    Identity,
+    Revision,
+    Imei,
+    LimitedService,
+    NetworkTime,
+    NetworkTimeReports,
+    TemperatureAlarm,
+    SupplyAlarm,
+    RegistrationReports,
+    PacketReports,
+    OperatorNames,
+    Sim,
+    Iccid,
+    Imsi,
+    PinTries,
+    EnterPin,
+    RegistrationLte,
+    RegistrationPs,
+    Operator,
+    ServingCell,
+    SignalQuality,
+    Temperature,
+    Supply,
+    Clock,
+    GnssEngine,
+    GnssOn,
+}
+
+/// After the port was opened or the module restarted. Every one may be refused.
+///
+/// `AT+CATR` stays as it is: by default unsolicited lines go to every port (manual, 3.2.11).
+pub(crate) const INIT: &[Ask] = &[
+    Ask::Attention,
+    Ask::EchoOff,
+    Ask::VerboseErrors,
+    Ask::Identity,
+    Ask::Revision,
+    Ask::LimitedService,
+    Ask::NetworkTime,
+    Ask::NetworkTimeReports,
+    Ask::TemperatureAlarm,
+    Ask::SupplyAlarm,
+    Ask::RegistrationReports,
+    Ask::PacketReports,
+    Ask::OperatorNames,
+];
+
+/// What tells whether the modem is in service.
+pub(crate) const SERVICE: &[Ask] = &[Ask::Sim, Ask::RegistrationLte, Ask::Operator];
+
+/// What is measured.
+pub(crate) const LEVELS: &[Ask] = &[
+    Ask::ServingCell,
+    Ask::SignalQuality,
+    Ask::Temperature,
+    Ask::Supply,
+    Ask::Clock,
+];
+
+impl Ask {
+    /// The command line; nothing when it cannot be made (no PIN, or one that is none).
+    pub(crate) fn command(self, pin: Option<&Secret>) -> Option<Command> {
+        Some(match self {
+            Self::Attention => ask::attention(),
+            Self::EchoOff => ask::echo_off(),
+            Self::VerboseErrors => ask::verbose_errors(),
+            Self::Identity => ask::identity(),
+            Self::Revision => ask::firmware_revision(),
+            Self::Imei => ask::equipment_identity(),
+            Self::LimitedService => ask::limited_service_on(),
+            Self::NetworkTime => ask::network_time_on(),
+            // `+CTZV` when the network tells the time (manual, 3.2.13).
+            Self::NetworkTimeReports => Command::new("AT+CTZR=1").ok()?,
+            Self::TemperatureAlarm => ask::temperature_alarm_on(),
+            Self::SupplyAlarm => ask::supply_alarm_on(),
+            // `+CEREG: <stat>` on change (manual, 8.2).
+            Self::RegistrationReports => Command::new("AT+CEREG=1").ok()?,
+            // `+CGEV` when the network or the module detaches (manual, 8.2.14).
+            Self::PacketReports => Command::new("AT+CGEREP=2,1").ok()?,
+            Self::OperatorNames => ask::operator_names(),
+            Self::Sim => ask::sim_state(),
+            Self::Iccid => ask::iccid(),
+            Self::Imsi => ask::subscriber_identity(),
+            Self::PinTries => ask::pin_tries(),
+            Self::EnterPin => ask::enter_pin(pin?.expose())?,
+            Self::RegistrationLte => ask::registration_lte(),
+            Self::RegistrationPs => ask::registration_ps(),
+            Self::Operator => ask::operator(),
+            Self::ServingCell => ask::serving_cell(),
+            Self::SignalQuality => ask::signal_quality(),
+            Self::Temperature => ask::temperature(),
+            Self::Supply => ask::supply_voltage(),
+            Self::Clock => ask::network_clock(),
+            Self::GnssEngine => ask::gnss_engine(),
+            Self::GnssOn => ask::gnss_on(),
+        })
+    }
+
+    /// How long the answer may take.
+    pub(crate) fn time(self) -> Duration {
+        match self {
+            Self::Attention => ATTENTION_TIME,
+            Self::Sim | Self::Iccid | Self::Imsi | Self::PinTries | Self::EnterPin => SIM_TIME,
+            Self::Operator => OPERATOR_TIME,
+            _ => ANSWER_TIME,
+        }
+    }
+}

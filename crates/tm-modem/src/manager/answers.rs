@@ -1,0 +1,153 @@
+//! What an answer or an unsolicited line leads to.
+
+use tm_proto::at::Reply;
+use tm_proto::sim7600::{self, SimState, Urc};
+use tm_types::{ModemPresence, Reason, SimStatus};
+
+use super::{Effect, Manager, NOTICE_DELAY, NOTICE_PERIOD, Now, Round, WARNING_PERIOD};
+use crate::ask::{self, Ask};
+use crate::situation::Seen;
+
+impl Manager {
+    /// Folds an answer in and asks what follows from it.
+    pub(super) fn on_answer(&mut self, ask: Ask, reply: &Reply, now: Now) {
+        self.has_answered = true;
+        self.stamp = Some(now.stamp);
+        if self.presence.replace(ModemPresence::Present) != Some(ModemPresence::Present) {
+            tracing::info!(port = self.port.as_deref(), "modem answers");
+            self.waiting_since = Some(now.instant);
+        }
+        self.known.on_reply(ask, reply);
+        let sim = self.known.sim.status;
+        let seen = Seen {
+            modem: true,
+            sim: self.seen.sim
+                || matches!(
+                    sim,
+                    SimStatus::Ready | SimStatus::PinRequired | SimStatus::PukRequired
+                ),
+        };
+        if seen != self.seen {
+            self.seen = seen;
+            self.effects.push(Effect::Remember(seen));
+        }
+        let follow_up: &[Ask] = match ask {
+            Ask::Identity if self.known.identity.imei.is_none() => &[Ask::Imei],
+            Ask::Sim => self.after_sim(),
+            Ask::PinTries => self.after_pin_tries(),
+            Ask::EnterPin if reply.ok().is_ok() => &[Ask::Sim],
+            Ask::EnterPin => {
+                tracing::warn!("the SIM refuses the PIN");
+                self.known.is_pin_withheld = true;
+                &[]
+            }
+            Ask::RegistrationLte if !self.known.is_registered() => &[Ask::RegistrationPs],
+            Ask::Clock => {
+                self.on_clock(reply, now);
+                &[]
+            }
+            Ask::GnssEngine
+                if reply
+                    .ok()
+                    .ok()
+                    .and_then(sim7600::gnss_engine)
+                    .is_some_and(|e| !e.is_on) =>
+            {
+                tracing::info!("GNSS engine is off, switching it on");
+                &[Ask::GnssOn]
+            }
+            _ => &[],
+        };
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.ask_first(follow_up);
+        }
+    }
+
+    fn after_sim(&self) -> &'static [Ask] {
+        match self.known.sim.status {
+            SimStatus::Ready if self.known.sim.iccid.is_none() => &[Ask::Iccid, Ask::Imsi],
+            SimStatus::Ready if self.known.sim.imsi.is_none() => &[Ask::Imsi],
+            SimStatus::PinRequired if self.config.pin.is_some() && !self.known.is_pin_withheld => {
+                &[Ask::PinTries]
+            }
+            _ => &[],
+        }
+    }
+
+    /// A machine never spends the tries that a person needs.
+    fn after_pin_tries(&mut self) -> &'static [Ask] {
+        if self.known.pin_tries == Some(3) {
+            tracing::info!("entering the PIN");
+            return &[Ask::EnterPin];
+        }
+        tracing::warn!(tries = self.known.pin_tries, "PIN withheld");
+        self.known.is_pin_withheld = true;
+        &[]
+    }
+
+    fn on_clock(&mut self, reply: &Reply, now: Now) {
+        let clock = reply.ok().ok().and_then(sim7600::network_clock).flatten();
+        // A clock that nobody set since power-on is no network's time.
+        let Some(clock) = clock.filter(|_| self.known.is_registered()) else {
+            return;
+        };
+        let anchor = self.network_time.on_reading(&now.stamp, clock.unix_s);
+        self.effects.extend(anchor.map(Effect::Anchor));
+    }
+
+    /// Takes in a line that nobody asked for.
+    pub(super) fn on_urc(&mut self, urc: &Urc, now: Now) {
+        tracing::debug!(?urc, "unsolicited");
+        let soon = (now.instant + NOTICE_DELAY).max(self.round_began + NOTICE_PERIOD);
+        match urc {
+            Urc::Started => {
+                tracing::info!("module restarted");
+                self.known.forget_service(Reason::WarmingUp);
+                self.network_time.forget();
+                self.waiting_since = Some(now.instant);
+                self.round = Round::Init;
+                self.next_full = now.instant;
+                if let Some(dialogue) = &mut self.dialogue {
+                    dialogue.forget();
+                    dialogue.ask(ask::INIT);
+                }
+            }
+            Urc::Sim(state) => {
+                self.known.on_sim(*state);
+                if *state == SimState::Ready {
+                    self.next_full = self.next_full.min(soon);
+                }
+            }
+            // What was refused while the module started is asked for again.
+            Urc::MessagesReady | Urc::PhonebookReady => self.next_full = self.next_full.min(soon),
+            Urc::Registration(_) | Urc::Access(_) | Urc::PacketDomain(_) => {
+                self.notice.get_or_insert(soon);
+            }
+            Urc::TimeZone { .. } => self.ask(&[Ask::Clock]),
+            Urc::Temperature {
+                is_cold,
+                shuts_down,
+            } => {
+                tracing::warn!(is_cold, shuts_down, "module beyond its temperature");
+                self.ask(&[Ask::Temperature]);
+            }
+            Urc::Supply(alarm) => {
+                let is_new = self
+                    .supply_warned
+                    .is_none_or(|at| now.instant >= at + WARNING_PERIOD);
+                if is_new {
+                    tracing::warn!(?alarm, "module beyond its supply voltage");
+                    self.supply_warned = Some(now.instant);
+                }
+                self.ask(&[Ask::Supply]);
+            }
+            Urc::GnssStopped | Urc::Message { .. } | Urc::Other(_) => {}
+        }
+    }
+
+    fn ask(&mut self, asks: &[Ask]) {
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.ask(asks);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is told: state, health; each only when it changes.
+
+use tm_types::{Cause, Modem, ModemPresence, ModemState, Signal};
+
+use super::{Effect, Manager, Now, Round};
+use crate::SLOT;
+use crate::situation::{self, PATIENCE};
+
+impl Manager {
+    /// Tells what has changed.
+    pub(super) fn publish(&mut self, now: Now) {
+        let Some(presence) = self.presence else {
+            return;
+        };
+        let is_present = presence == ModemPresence::Present;
+        // Between two answers half of what is known is old; a port that was just lost is not yet gone.
+        if is_present && (self.round != Round::None || self.dialogue.is_none()) {
+            return;
+        }
+        let cause = if is_present {
+            situation::cause(&self.known)
+        } else {
+            self.trouble.clone()
+        };
+        if is_present && !situation::may_pass(&cause) {
+            self.waiting_since = None;
+        } else if is_present {
+            self.waiting_since.get_or_insert(now.instant);
+        }
+        let is_overdue = self
+            .waiting_since
+            .is_some_and(|since| now.instant >= since + PATIENCE);
+        let health = situation::health(&cause, is_overdue, self.config.expected, self.seen);
+        if self.health.as_ref() != Some(&health) {
+            self.effects
+                .push(Effect::Health(health.0, health.1.clone()));
+            self.health = Some(health);
+        }
+        let state = self.describe(presence, cause);
+        if self
+            .state
+            .as_ref()
+            .is_none_or(|last| !is_same(last, &state))
+        {
+            self.effects.push(Effect::State(Box::new(state.clone())));
+            self.state = Some(state);
+        }
+    }
+
+    fn describe(&self, presence: ModemPresence, cause: Cause) -> ModemState {
+        let known = self.known.clone();
+        let levels = known.levels;
+        let is_registered = known.is_registered();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a temperature; `as` saturates"
+        )]
+        let temperature_cel = levels
+            .temperature
+            .ok()
+            .map(|celsius| celsius.round() as i32);
+        // A mute port is opened again and again; that is no news.
+        let port = match presence {
+            ModemPresence::Present => self.port.clone(),
+            ModemPresence::Mute => cause.args.get("port").cloned(),
+            ModemPresence::Absent | ModemPresence::NotConfigured => None,
+        };
+        let modem = Modem {
+            id: SLOT.to_owned(),
+            presence,
+            cause,
+            port,
+            stamp: self.stamp,
+            identity: known.identity,
+            sim: known.sim,
+            registration: known.registration,
+            signal: Signal {
+                rssi_dbm: levels.rssi.ok().map(f64::from),
+                rsrp_dbm: levels.rsrp.ok(),
+                rsrq_db: levels.rsrq.ok(),
+                sinr_db: levels.sinr.ok(),
+            },
+            cell: known.cell.filter(|_| is_registered),
+            temperature_cel,
+            supply_v: levels.supply.ok(),
+        };
+        ModemState {
+            modems: vec![modem],
+        }
+    }
+}
+
+/// Whether two states say the same, whenever it was read.
+fn is_same(last: &ModemState, state: &ModemState) -> bool {
+    let mut last = last.clone();
+    for (old, new) in last.modems.iter_mut().zip(&state.modems) {
+        old.stamp = new.stamp;
+    }
+    last == *state
+}
