@@ -138,8 +138,8 @@ fn time(text: &str) -> Result<Duration, ScriptError> {
     let unit = match unit {
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
-        "m" => Duration::from_secs(60),
-        "h" => Duration::from_secs(3600),
+        "m" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
         _ => return Err(wrong()),
     };
     Ok(unit * number)
@@ -155,7 +155,7 @@ mod tests {
         let expected = [
             (Duration::from_millis(500), Event::Modem(Scenario::NoSim)),
             (Duration::from_secs(10), Event::Modem(Scenario::Unplugged)),
-            (Duration::from_secs(120), Event::LinkCut),
+            (Duration::from_mins(2), Event::LinkCut),
         ];
         assert_eq!(script.steps(), expected);
         assert_eq!("".parse(), Ok(Script::default()));

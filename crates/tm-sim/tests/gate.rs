@@ -164,7 +164,7 @@ async fn rate_and_delay_are_kept() {
     let mut stream = connect(&gate).await;
     gate.handle().set_rate(Some(100_000));
     let start = Instant::now();
-    stream.write_all(&[7; 20_000]).await.unwrap();
+    stream.write_all(&vec![7; 20_000]).await.unwrap();
     read(&mut stream, 20_000).await;
     // 20 kB at 100 kB/s, the way back overlapping: 0.2 s at least.
     assert!(

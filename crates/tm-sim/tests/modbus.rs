@@ -51,12 +51,9 @@ async fn registers_and_coils() {
             .len(),
         2
     );
-    assert_eq!(master.read_coils(0, 1).await.unwrap().unwrap()[0], false);
+    assert!(!master.read_coils(0, 1).await.unwrap().unwrap()[0]);
     device.handle().set_door(true);
-    assert_eq!(
-        master.read_discrete_inputs(0, 1).await.unwrap().unwrap()[0],
-        true
-    );
+    assert!(master.read_discrete_inputs(0, 1).await.unwrap().unwrap()[0]);
     master.write_single_coil(1, true).await.unwrap().unwrap();
     assert!(device.handle().is_relay_on());
     let beyond = master.read_holding_registers(N_REGISTERS, 1).await.unwrap();
@@ -74,7 +71,7 @@ async fn values_drift_and_energy_only_grows() {
         let now = u32::from(words[4]) << 16 | u32::from(words[5]);
         assert!(now >= energy);
         energy = now;
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
     }
     voltages.dedup();
     assert!(voltages.len() > 20, "{voltages:?}");

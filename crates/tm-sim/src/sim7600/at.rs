@@ -1,6 +1,9 @@
 //! The AT dialogue of the module (SIM7500_SIM7600 AT Command Manual V3.00).
 
-use super::world::{Boot, Effect, Network, SimCard, World};
+use super::{
+    answers,
+    world::{Boot, Effect, SimCard, World},
+};
 
 /// Longest command line read (manual, 1.4.4).
 const MAX_COMMAND: usize = 559;
@@ -132,12 +135,12 @@ fn ask(
         "+CSUB" => lines.push("+CSUB: B04V03".to_owned()),
         "+CGSN" => lines.push(world.config.imei.clone()),
         "+CIMI" | "+CICCID" | "+ICCID" | "+CPIN" | "+SPIC" => return sim(name, world, lines),
-        "+CREG" if query => lines.push(registration("+CREG", 0, world)),
-        "+CGREG" if query => lines.push(registration("+CGREG", 1, world)),
-        "+CEREG" if query => lines.push(registration("+CEREG", 2, world)),
-        "+COPS" if query => lines.push(operator(world)),
-        "+CSQ" => lines.push(signal(world)),
-        "+CPSI" if query => lines.push(serving_cell(world)),
+        "+CREG" if query => lines.push(answers::registration("+CREG", 0, world)),
+        "+CGREG" if query => lines.push(answers::registration("+CGREG", 1, world)),
+        "+CEREG" if query => lines.push(answers::registration("+CEREG", 2, world)),
+        "+COPS" if query => lines.push(answers::operator(world)),
+        "+CSQ" => lines.push(answers::signal(world)),
+        "+CPSI" if query => lines.push(answers::serving_cell(world)),
         "+CNSMOD" if query => lines.push(format!(
             "+CNSMOD: 0,{}",
             if world.has_service() { 8 } else { 0 }
@@ -158,13 +161,14 @@ fn ask(
                 world.access_point
             ));
             lines.push(format!(
-                "+CGDCONT: 2,\"IPV4V6\",\"ims\",\"{NO_IPV6}\",0,0,0,0"
+                "+CGDCONT: 2,\"IPV4V6\",\"ims\",\"{}\",0,0,0,0",
+                answers::NO_IPV6
             ));
         }
-        "+CGPADDR" => lines.extend(addresses(world)),
+        "+CGPADDR" => lines.extend(answers::addresses(world)),
         "+CGATT" if query => lines.push(format!("+CGATT: {}", u8::from(world.has_service()))),
         "+CGACT" if query => lines.push(format!("+CGACT: 1,{}", u8::from(world.has_service()))),
-        "+CCLK" if query => lines.push(clock(world)),
+        "+CCLK" if query => lines.push(answers::clock(world)),
         "+CGPS" if query => lines.push(format!("+CGPS: {},1", u8::from(world.gnss_on))),
         "+CFUN" if query => lines.push(format!("+CFUN: {}", world.settings.cfun)),
         "+CMEE" if query => lines.push(format!("+CMEE: {}", world.settings.cmee)),
@@ -223,7 +227,7 @@ fn set(
                     .clone_into(&mut world.access_point);
             }
         }
-        ("+CGPADDR", "1") => lines.extend(addresses(world).into_iter().take(1)),
+        ("+CGPADDR", "1") => lines.extend(answers::addresses(world).into_iter().take(1)),
         _ if ACCEPTED.contains(&name) => {}
         _ => return NOT_SUPPORTED,
     }
@@ -263,8 +267,6 @@ const ACCEPTED: &[&str] = &[
     "+CSQ",
 ];
 
-const NO_IPV6: &str = "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0";
-
 fn sim(name: &str, world: &World, lines: &mut Vec<String>) -> End {
     if world.sim == SimCard::Missing {
         return NOT_INSERTED;
@@ -303,97 +305,4 @@ fn enter_pin(pin: &str, world: &mut World, lines: &mut Vec<String>) -> End {
         world.sim = SimCard::PukRequired;
     }
     End::Cme(16, "incorrect password")
-}
-
-fn registration(name: &str, index: usize, world: &World) -> String {
-    let (n, stat) = (world.settings.creg[index], world.registration());
-    if n < 2 || !world.has_service() {
-        return format!("{name}: {n},{stat}");
-    }
-    // As real firmware prints it: hexadecimal, without quotes.
-    let (tac, cell) = (TAC, CELL);
-    if index == 2 {
-        format!("{name}: {n},{stat},{tac:X},{cell:X},7")
-    } else {
-        format!("{name}: {n},{stat},{tac:X},{cell:X}")
-    }
-}
-
-const TAC: u32 = 0x8502;
-const CELL: u32 = 22_274_571;
-
-fn operator(world: &World) -> String {
-    if world.deregistered {
-        return "+COPS: 2".to_owned();
-    }
-    if !world.has_service() {
-        return "+COPS: 0".to_owned();
-    }
-    let (name, digits) = if world.network == Network::Roaming {
-        ("T-Mobile PL", "26002")
-    } else {
-        ("Vodafone UA", "25501")
-    };
-    if world.settings.cops_format == 2 {
-        format!("+COPS: 0,2,\"{digits}\",7")
-    } else {
-        format!("+COPS: 0,0,\"{name}\",7")
-    }
-}
-
-fn signal(world: &World) -> String {
-    if !world.has_service() {
-        return "+CSQ: 99,99".to_owned();
-    }
-    let [_, _, rssi, _] = world.levels();
-    // 0 is -113 dBm, then steps of 2 dB up to 31.
-    format!("+CSQ: {},99", ((rssi + 1130) / 20).clamp(0, 31))
-}
-
-fn serving_cell(world: &World) -> String {
-    let limited = world.settings.cnlsa && world.network == Network::Denied && world.may_register();
-    if !world.has_service() && !limited {
-        let mode = if world.settings.cfun == 1 {
-            "Online"
-        } else {
-            "Low Power Mode"
-        };
-        return format!("+CPSI: NO SERVICE,{mode}");
-    }
-    let [rsrq, rsrp, rssi, snr] = world.levels();
-    let system = if limited { "LTE-LIMITED" } else { "LTE" };
-    let plmn = if world.network == Network::Roaming {
-        "260-02"
-    } else {
-        "255-01"
-    };
-    format!(
-        "+CPSI: {system},Online,{plmn},0x{TAC:X},{CELL},143,EUTRAN-BAND3,1650,5,5,{rsrq},{rsrp},{rssi},{snr}"
-    )
-}
-
-fn addresses(world: &World) -> Vec<String> {
-    let address = if world.has_service() {
-        world.config.address.as_str()
-    } else {
-        "0.0.0.0"
-    };
-    vec![
-        format!("+CGPADDR: 1,{address}"),
-        format!("+CGPADDR: 2,0.0.0.0,{NO_IPV6}"),
-    ]
-}
-
-fn clock(world: &World) -> String {
-    // Never synchronised: counts from the GPS epoch.
-    let never = || "+CCLK: \"80/01/06,00:07:04\"".to_owned();
-    if !world.has_service() {
-        return never();
-    }
-    let Ok(time) = jiff::Timestamp::try_from(world.now()) else {
-        return never();
-    };
-    // Two hours ahead of UTC, in quarters.
-    let local = time.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
-    format!("+CCLK: \"{}+08\"", local.strftime("%y/%m/%d,%H:%M:%S"))
 }

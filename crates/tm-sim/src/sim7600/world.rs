@@ -233,12 +233,12 @@ impl World {
 
     /// (RSRQ, RSRP, RSSI) in tenths and RSSNR in whole dB, as `+CPSI` prints them.
     pub(super) fn levels(&self) -> [i64; 4] {
-        let rsrp = round(self.rsrp.value()).clamp(-1200, -700);
-        let rsrq = round(self.rsrq.value()).clamp(-180, -60);
+        let power = round(self.rsrp.value()).clamp(-1200, -700);
+        let quality = round(self.rsrq.value()).clamp(-180, -60);
         [
-            rsrq,
-            rsrp,
-            rsrp + 301,
+            quality,
+            power,
+            power + 301,
             round(self.snr.value()).clamp(-5, 25),
         ]
     }
