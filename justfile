@@ -15,4 +15,4 @@ ci:
 # Accept the present OpenAPI document and configuration tables as the golden ones.
 bless:
     TM_BLESS=1 cargo test -p tm-api --test openapi
-    TM_BLESS=1 cargo test -p tm-tests --test architecture
+    TM_BLESS=1 cargo test -p tm-tests --test configuration

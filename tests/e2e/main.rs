@@ -1,1 +1,15 @@
-//! Stories.
+//! What happens to the user, one file per story, through the whole house: simulated hardware,
+//! drivers, bus, journal, cloud, API. Every wait is for an event, with a deadline.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod cabinet;
+
+mod a_foreign_container_publishes;
+mod everything_is_there;
+mod nothing_is_connected;
+mod the_broker_goes_away;
+mod the_cloud_goes_away;
+mod the_modem_falls_off;
+mod the_uplink_is_killed;
+mod writes_need_a_token;

@@ -110,17 +110,6 @@ impl Host {
     }
 }
 
-/// User and password from the settings, else from the credentials file if there is one.
-pub(crate) fn bus_credentials(settings: &BusSettings) -> Option<(String, Secret)> {
-    if let Some(user) = &settings.user {
-        let password = settings.password.clone();
-        return Some((user.clone(), password.unwrap_or_else(|| Secret::new(""))));
-    }
-    let file = std::fs::read_to_string(&settings.credentials_file).ok()?;
-    let (user, password) = file.lines().next()?.split_once(':')?;
-    Some((user.to_owned(), Secret::new(password)))
-}
-
 /// The instance's name: `TM_INSTANCE`, else the service's own.
 pub(crate) fn instance_name(service: &str, environment: &Environment) -> Option<Instance> {
     Instance::new(environment.get("TM_INSTANCE").unwrap_or(service)).ok()

@@ -13,7 +13,7 @@ use crate::config::{
     BusSettings, ConfigSettings, DeviceSettings, EXIT_STRICT, Environment, LogSettings, Report,
     Settings,
 };
-use crate::host::{HostParts, bus_credentials, instance_name};
+use crate::host::{HostParts, instance_name};
 use crate::{Clock, Host, Store, start_log, watchdog};
 
 /// Where the named volume is mounted, unless `TM_DATA_DIR` says otherwise.
@@ -110,7 +110,7 @@ where
     let host = Host::new(HostParts {
         device: loaded.device.device(environment),
         bus_address: loaded.bus.address(environment),
-        bus_credentials: bus_credentials(&loaded.bus),
+        bus_credentials: loaded.bus.credentials(),
         bus_settings: loaded.bus,
         clock: Clock::system(),
         store,

@@ -1,1 +1,57 @@
-fn main() {}
+//! `tm`: one binary for people.
+
+use std::io::{IsTerminal, stderr};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One binary for people: try tm-server, run its services, read its payloads.
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything on simulated hardware, with an embedded broker and a small cloud side.
+    #[cfg(feature = "demo")]
+    Demo(tm::demo::Arguments),
+    /// Runs real services in one process, configured by the environment.
+    Run(tm::run::Arguments),
+    /// Turns payloads into JSON lines or CSV: from standard input, files or a broker.
+    Decode(tm::decode::Arguments),
+    /// Derives an API token offline from the fleet's seed.
+    Token(tm::token::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(arguments) => logged("warn").and_then(|()| tm::demo::main(arguments)),
+        Command::Run(arguments) => logged("info").and_then(|()| tm::run::main(&arguments)),
+        Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),
+        Command::Token(arguments) => tm::token::main(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tm: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Log lines go to standard error; `TM_LOG_LEVEL` chooses which.
+fn logged(usual: &str) -> anyhow::Result<()> {
+    let filter = std::env::var("TM_LOG_LEVEL").unwrap_or_else(|_| usual.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .init();
+    Ok(())
+}

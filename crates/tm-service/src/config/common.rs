@@ -65,6 +65,8 @@ settings! {
         pub outbox_s: u32 [10..=86_400] = 600,
         /// Seconds that measurements wait for the uplink's first subscription on this broker (0 to 600).
         pub uplink_wait_s: u32 [0..=600] = 60,
+        /// Seconds between two health messages (1 to 300); silence for three periods counts as unknown.
+        pub health_period_s: u32 [1..=300] = 30,
     }
 }
 
@@ -77,6 +79,17 @@ impl BusSettings {
         let foreign = || environment.get("MQTT_ADDRESS");
         let address = self.url.as_deref().or_else(foreign);
         address.unwrap_or(DEFAULT_BUS).to_owned()
+    }
+
+    /// User and password from the variables, else from the credentials file if there is one.
+    pub fn credentials(&self) -> Option<(String, Secret)> {
+        if let Some(user) = &self.user {
+            let password = self.password.clone();
+            return Some((user.clone(), password.unwrap_or_else(|| Secret::new(""))));
+        }
+        let file = std::fs::read_to_string(&self.credentials_file).ok()?;
+        let (user, password) = file.lines().next()?.split_once(':')?;
+        Some((user.to_owned(), Secret::new(password)))
     }
 }
 

@@ -1,0 +1,11 @@
+//! What the `tm` binary does, as a library, so that the end-to-end tests run the same thing.
+
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod supervise;
+
+pub mod decode;
+pub mod run;
+pub mod token;
+
+mod world;

@@ -1,0 +1,284 @@
+//! A foreign client publishes to a real Mosquitto while the uplink is killed with SIGKILL and the
+//! way to the remote Mosquitto is cut half of the time. Every message that the local Mosquitto
+//! acknowledged arrives at the remote one at least once and, after dropping repeats by
+//! (device, class, stream, seq) and by (run, n), exactly once. Checked with `tm decode`.
+
+#![expect(clippy::print_stdout, reason = "a story tells what happens")]
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use serde_json::Value as Json;
+use tm_sim::gate::{Gate, GateMode};
+
+/// Kill the uplink, cut the cloud, and count what arrives.
+#[derive(Parser)]
+struct Arguments {
+    /// The `tm` binary, for `decode`.
+    #[arg(long)]
+    tm: PathBuf,
+    /// The uplink's binary.
+    #[arg(long)]
+    uplink: PathBuf,
+    /// Messages to publish.
+    #[arg(long, default_value_t = 200_000)]
+    messages: u64,
+    /// Messages per second.
+    #[arg(long, default_value_t = 5_000)]
+    rate: u64,
+    /// How often the uplink is killed.
+    #[arg(long, default_value_t = 20)]
+    kills: u32,
+    /// Seed of every random moment.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// How long the uplink may take to deliver the rest once everything is up again.
+const DELIVERY_DEADLINE: Duration = Duration::from_secs(180);
+/// How long a process may take to be ready.
+const START_DEADLINE: Duration = Duration::from_secs(15);
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+
+    let local = Mosquitto::start(folder.path(), "local")?;
+    let remote = Mosquitto::start(folder.path(), "remote")?;
+    let gate = runtime.block_on(async { Gate::open(remote.address) })?;
+    let cloud_url = format!("mqtt://{}", gate.address());
+
+    let arrivals = decode(&arguments.tm, remote.address)?;
+    let data = folder.path().join("uplink");
+    let start = || Uplink::start(&arguments.uplink, &data, local.address, &cloud_url);
+    let mut uplink = start()?;
+    local.wait_for_retained("tm/v1/health/uplink")?;
+
+    let mut publisher = publish(local.address, arguments.messages, arguments.rate)?;
+    let began = Instant::now();
+    let span = Duration::from_secs(arguments.messages / arguments.rate);
+    let mut random = fastrand::Rng::with_seed(arguments.seed);
+    let mut is_open = true;
+    for kill in 1..=arguments.kills {
+        let slot = span / arguments.kills;
+        let early = slot.mul_f64(random.f64() * 0.9);
+        let until = began + slot * (kill - 1) + early;
+        thread::sleep(until.saturating_duration_since(Instant::now()));
+        uplink.kill()?;
+        uplink = start()?;
+        // Open and shut take turns, so the cloud is away half of the time.
+        is_open = !is_open;
+        gate.handle().set_mode(if is_open { GateMode::Forward } else { GateMode::Refuse });
+        gate.handle().cut();
+        println!("{:5.1} s: killed {kill} times, cloud {}", began.elapsed().as_secs_f64(), if is_open { "reachable" } else { "away" });
+    }
+    ensure!(publisher.wait()?.success(), "the outside client could not publish everything");
+    gate.handle().set_mode(GateMode::Forward);
+    println!("{:5.1} s: {} messages acknowledged by the local broker", began.elapsed().as_secs_f64(), arguments.messages);
+
+    let tally = Tally::collect(&arrivals, arguments.messages)?;
+    println!(
+        "{:5.1} s: {} arrived, {} repeats by (device, class, stream, seq), {} by (run, n)",
+        began.elapsed().as_secs_f64(), tally.numbers.len(), tally.repeated_records, tally.repeated_numbers
+    );
+    uplink.kill()?;
+    let missing: Vec<u64> = (0..arguments.messages).filter(|n| !tally.numbers.contains(n)).take(20).collect();
+    ensure!(missing.is_empty(), "{} never arrived, first {missing:?}", arguments.messages - tally.numbers.len() as u64);
+    println!("1 passed, 0 failed");
+    Ok(())
+}
+
+/// What arrived at the far end.
+#[derive(Default)]
+struct Tally {
+    records: HashSet<String>,
+    numbers: HashSet<u64>,
+    repeated_records: u64,
+    repeated_numbers: u64,
+}
+
+impl Tally {
+    /// Reads arrivals until every number was seen and nothing comes for two seconds.
+    fn collect(arrivals: &Receiver<String>, expected: u64) -> Result<Self> {
+        let mut tally = Self::default();
+        let deadline = Instant::now() + DELIVERY_DEADLINE;
+        let mut seen = 0;
+        let mut said = Instant::now();
+        loop {
+            match arrivals.recv_timeout(Duration::from_secs(2)) {
+                Ok(line) => tally.take(&line)?,
+                Err(RecvTimeoutError::Timeout) if tally.numbers.len() as u64 == expected => break,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("tm decode ended"),
+            }
+            seen += 1;
+            if said.elapsed() > Duration::from_secs(5) {
+                println!("        … {} of {expected} after {seen} lines", tally.numbers.len());
+                said = Instant::now();
+            }
+            if Instant::now() > deadline {
+                println!("the deadline has passed");
+                break;
+            }
+        }
+        Ok(tally)
+    }
+
+    fn take(&mut self, line: &str) -> Result<()> {
+        let poll: Json = serde_json::from_str(line).with_context(|| format!("tm decode wrote {line}"))?;
+        if poll["source"] != "outside" {
+            return Ok(());
+        }
+        let key = format!("{}/{}/{}/{}", poll["device"], poll["class"], poll["stream"], poll["seq"]);
+        let n = poll["n"].as_u64().context("a message without its number")?;
+        let value = &poll["points"][0]["value"];
+        ensure!(value.as_u64() == Some(n), "message {n} arrived with the value {value}");
+        if !self.records.insert(key) {
+            self.repeated_records += 1;
+        } else if !self.numbers.insert(n) {
+            self.repeated_numbers += 1;
+        }
+        Ok(())
+    }
+}
+
+/// A child process that does not outlive the story.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Mosquitto {
+    address: SocketAddr,
+    _process: Reaped,
+}
+
+impl Mosquitto {
+    fn start(folder: &Path, name: &str) -> Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let home = folder.join(name);
+        fs::create_dir(&home)?;
+        let file = home.join("mosquitto.conf");
+        fs::write(
+            &file,
+            format!(
+                "listener {} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n\
+                 autosave_interval 300\nmax_queued_messages 1000000\nmax_queued_bytes 0\nmessage_size_limit 131072\n\
+                 max_inflight_messages 2000\npersistent_client_expiration 14d\nlog_type error\nlog_type warning\n",
+                address.port(),
+                home.display()
+            ),
+        )?;
+        let log = fs::File::create(home.join("log"))?;
+        let process = Command::new("mosquitto").arg("-c").arg(&file).stdout(log.try_clone()?).stderr(log)
+            .spawn().context("start mosquitto (Debian's package)")?;
+        let broker = Self { address, _process: Reaped(process) };
+        let deadline = Instant::now() + START_DEADLINE;
+        while TcpStream::connect(address).is_err() {
+            ensure!(Instant::now() < deadline, "the {name} mosquitto does not accept");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(broker)
+    }
+
+    /// Waits until a retained message stands at `topic`.
+    fn wait_for_retained(&self, topic: &str) -> Result<()> {
+        let output = Command::new("mosquitto_sub")
+            .args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()])
+            .args(["-t", topic, "-C", "1", "-W", "20"])
+            .output()
+            .context("run mosquitto_sub")?;
+        ensure!(output.status.success(), "nothing came on {topic}");
+        Ok(())
+    }
+}
+
+struct Uplink(Reaped);
+
+impl Uplink {
+    fn start(binary: &Path, data: &Path, local: SocketAddr, cloud_url: &str) -> Result<Self> {
+        fs::create_dir_all(data)?;
+        let log = fs::File::options().create(true).append(true).open(data.with_extension("log"))?;
+        let process = Command::new(binary)
+            .env_clear()
+            .env("TM_BUS_URL", format!("mqtt://{local}"))
+            .env("TM_DATA_DIR", data)
+            .env("TM_DEVICE_ID", "story")
+            .env("TM_UPLINK_URL", cloud_url)
+            .env("TM_UPLINK_BATCH_S", "1")
+            .env("TM_CONFIG_STRICT", "true")
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("start the uplink")?;
+        Ok(Self(Reaped(process)))
+    }
+
+    fn kill(&mut self) -> Result<()> {
+        if let Some(status) = self.0.0.try_wait()? {
+            bail!("the uplink ended by itself: {status}");
+        }
+        self.0.0.kill()?;
+        self.0.0.wait()?;
+        Ok(())
+    }
+}
+
+/// Starts `mosquitto_pub`, an outside client that ends well only when all is acknowledged.
+fn publish(broker: SocketAddr, messages: u64, rate: u64) -> Result<Child> {
+    let mut client = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &broker.port().to_string()])
+        .args(["-q", "1", "-l", "-t", "tm/v1/data/outside"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("start mosquitto_pub")?;
+    let mut lines = client.stdin.take().context("the client's input")?;
+    thread::spawn(move || {
+        let began = Instant::now();
+        for n in 0..messages {
+            if n.is_multiple_of(50) {
+                let due = began + Duration::from_secs_f64(n as f64 / rate as f64);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+            let message = format!("{{\"run\":\"0badcafe\",\"n\":{n},\"points\":[{{\"name\":\"count\",\"kind\":\"counter\",\"value\":{n}}}]}}\n");
+            if lines.write_all(message.as_bytes()).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(client)
+}
+
+/// Runs `tm decode` at the remote broker; each line it prints comes out of the channel.
+fn decode(tm: &Path, broker: SocketAddr) -> Result<Receiver<String>> {
+    let mut process = Command::new(tm)
+        .args(["decode", "--broker", &format!("mqtt://{broker}"), "--topic", "tm/#"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("start tm decode")?;
+    let output = process.stdout.take().context("the decoder's output")?;
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let _process = Reaped(process);
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
