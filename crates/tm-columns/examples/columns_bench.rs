@@ -28,47 +28,66 @@ fn main() -> anyhow::Result<()> {
         out,
         "bytes per measurement, 600 s of the standard load, mean of seeds 1 to 10"
     )?;
-    for (name, moving) in [("still", false), ("moving", true)] {
-        for period in [60, 10] {
-            let (mut packed, mut plain, mut batches, mut measured) = (0, 0, 0, 0);
-            for seed in 1..=10 {
-                let rows = load(seed, moving, 1260);
-                measured += rows
-                    .iter()
-                    .map(|(_, s, p)| measurements(s, p))
-                    .sum::<usize>();
-                for batch in rows.chunks(period * 21 / 10) {
-                    packed += encode(&header, batch)?.len();
-                    plain += plain_rows(batch)?;
-                    batches += 1;
-                }
+    for (name, moving, period, jitter) in [
+        ("still, 60 s batches", false, 60, false),
+        ("moving, 60 s batches", true, 60, false),
+        ("still, 10 s batches", false, 10, false),
+        ("moving, 10 s batches", true, 10, false),
+        (
+            "still, 60 s batches, polls 0 to 5 ms late, clocks 1 ms apart",
+            false,
+            60,
+            true,
+        ),
+    ] {
+        let (mut packed, mut plain, mut batches, mut measured) = (0, 0, 0, 0);
+        for seed in 1..=10 {
+            let rows = load(seed, moving, jitter, 1260);
+            measured += rows
+                .iter()
+                .map(|(_, s, p)| measurements(s, p))
+                .sum::<usize>();
+            for batch in rows.chunks(period * 21 / 10) {
+                packed += encode(&header, batch)?.len();
+                plain += plain_rows(batch)?;
+                batches += 1;
             }
-            let each = |bytes: f64| bytes / f64::from(u32::try_from(measured).unwrap_or(u32::MAX));
-            let packed = f64::from(u32::try_from(packed)?);
-            let around = f64::from(batches) * AROUND_BATCH;
-            writeln!(
-                out,
-                "{name}, {period} s batches: {:.3} payload ({:.0} B a batch), {:.2} with TCP/IP, TLS and MQTT (estimate), {:.2} plain JSON rows + gzip",
-                each(packed),
-                packed / f64::from(batches),
-                each(packed + around),
-                each(f64::from(u32::try_from(plain)?)),
-            )?;
         }
+        let measured = f64::from(u32::try_from(measured)?);
+        let (packed, plain) = (
+            f64::from(u32::try_from(packed)?),
+            f64::from(u32::try_from(plain)?),
+        );
+        let around = f64::from(batches) * AROUND_BATCH;
+        writeln!(
+            out,
+            "{name}: {:.3} payload ({:.0} B a batch), {:.2} with TCP/IP, TLS and MQTT (estimate), {:.2} plain JSON rows + gzip",
+            packed / measured,
+            packed / f64::from(batches),
+            (packed + around) / measured,
+            plain / measured,
+        )?;
     }
     writeln!(out, "points per second on one core, gzip included")?;
     for n in [126, 1260, 12_600] {
-        let rows = load(1, true, n);
+        let rows = load(1, true, false, n);
         speed(&mut out, &header, &rows)?;
     }
     Ok(())
 }
 
-fn load(seed: u64, moving: bool, n: usize) -> Vec<Row> {
-    (1_000_000..)
-        .zip(Cabinet::new(seed, moving).take(n))
-        .map(|(seq, (source, poll))| (seq, source, poll))
-        .collect()
+fn load(seed: u64, moving: bool, jitter: bool, n: usize) -> Vec<Row> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut rows = Vec::with_capacity(n);
+    for (seq, (source, mut poll)) in (1_000_000..).zip(Cabinet::new(seed, moving).take(n)) {
+        if jitter {
+            let late_ms = random.u8(..=5);
+            poll.stamp.time = poll.stamp.time.plus_ms(late_ms.into());
+            poll.stamp.mono_ms += u64::from(late_ms) + u64::from(random.bool());
+        }
+        rows.push((seq, source, poll));
+    }
+    rows
 }
 
 /// What one JSON object per poll would come to under the same gzip.
