@@ -1,0 +1,149 @@
+//! What the bus brings arrives at the cloud, whatever happens to the link between.
+
+use crate::world::{Client, EVERYTHING, Polls, World, arrive, has_reason, health_says, standing};
+use tm_sim::gate::GateMode;
+use tm_uplink::{Config, Payload};
+
+#[tokio::test]
+async fn measurements_arrive_in_columns_and_as_json() {
+    for payload in [Payload::Columns, Payload::Json] {
+        let world = World::new();
+        let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+        let running = world.start(Config {
+            payload,
+            ..world.config()
+        });
+        let mut source = standing(&world).await;
+        let mut polls = Polls::of("tank", 7);
+        source.publish_all(polls.take(300)).await;
+        arrive(&mut collector, &polls, 300).await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn events_alarms_and_results_are_wrapped_and_overtake() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(Config {
+        batch_s: 3600,
+        ..world.config()
+    });
+    let mut source = standing(&world).await;
+    source.publish_all(Polls::of("tank", 7).take(3)).await;
+    source
+        .publish("tm/v1/event/gnss", r#"{"severity":"info"}"#)
+        .await;
+    source.publish("tm/v1/alarm/door", r#"{"id":"door"}"#).await;
+    source.publish("tm/v1/alarm/door", "").await;
+    source.publish("tm/v1/res/op-1", r#"{"id":"op-1"}"#).await;
+    collector
+        .until("four messages", |seen| seen.arrived.urgent.len() >= 4)
+        .await;
+    let arrived = &collector.seen.arrived;
+    let topics: Vec<&str> = arrived
+        .urgent
+        .iter()
+        .map(|(topic, _)| topic.as_str())
+        .collect();
+    assert_eq!(
+        topics,
+        [
+            "tm/v1/event/gnss",
+            "tm/v1/alarm/door",
+            "tm/v1/alarm/door",
+            "tm/v1/res/op-1"
+        ]
+    );
+    assert!(arrived.urgent[2].1.is_null(), "the alarm is cleared");
+    assert!(arrived.polls.is_empty(), "the batch is not due for an hour");
+    let kinds: Vec<&str> = collector
+        .seen
+        .messages
+        .iter()
+        .map(|message| message.topic.as_str())
+        .filter(|topic| !topic.ends_with("health"))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "tm/test/event",
+            "tm/test/alarm",
+            "tm/test/alarm",
+            "tm/test/res"
+        ]
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_came_while_the_cloud_was_away_arrives_in_order() {
+    let world = World::new();
+    world.gate.set_mode(GateMode::Refuse);
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(world.config());
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(2000)).await;
+    health_says(&mut source, "a cloud that is away", |health| {
+        has_reason(health, "uplink.unreachable")
+    })
+    .await;
+    world.gate.set_mode(GateMode::Forward);
+    arrive(&mut collector, &polls, 2000).await;
+    let arrived = &collector.seen.arrived;
+    assert_eq!(arrived.repeats, 0);
+    health_says(&mut source, "a cloud that is back", |health| {
+        health["status"] == "up"
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_cut_again_and_again_loses_nothing() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(Config {
+        payload: Payload::Json,
+        ..world.config()
+    });
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    for round in 1..=4 {
+        source.publish_all(polls.take(500)).await;
+        let least = round * 250;
+        collector
+            .until("some of it", |seen| seen.arrived.count(&polls) >= least)
+            .await;
+        world.gate.cut();
+    }
+    arrive(&mut collector, &polls, 2000).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_uplink_started_again_goes_on_where_it_was() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let mut polls = Polls::of("tank", 7);
+    let running = world.start(world.config());
+    let mut source = standing(&world).await;
+    source.publish_all(polls.take(100)).await;
+    arrive(&mut collector, &polls, 100).await;
+    running.stop().await;
+    // While it is away the bus keeps what comes for it.
+    source.publish_all(polls.take(100)).await;
+    world.gate.set_mode(GateMode::Refuse);
+    let running = world.start(world.config());
+    source.publish_all(polls.take(100)).await;
+    health_says(&mut source, "a cloud that is away", |health| {
+        has_reason(health, "uplink.unreachable")
+    })
+    .await;
+    running.stop().await;
+    world.gate.set_mode(GateMode::Forward);
+    let running = world.start(world.config());
+    arrive(&mut collector, &polls, 300).await;
+    running.stop().await;
+}
