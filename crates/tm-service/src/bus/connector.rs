@@ -14,8 +14,6 @@ use crate::{Clock, Progress, Store};
 pub(super) const MESSAGE_LIMIT: usize = 128 * 1024;
 /// The largest packet we take: a foreign broker may allow more than ours.
 const MAX_PACKET: usize = 256 * 1024;
-/// Health is said this often, in seconds.
-pub(super) const PERIOD_S: u32 = 30;
 /// How long the end of a bus that was dropped may take.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -121,7 +119,7 @@ impl BusConnector {
             version: own.version.to_owned(),
             boot: stamp.boot,
             mono_ms: stamp.mono_ms,
-            period_s: PERIOD_S,
+            period_s: own.settings.health_period_s,
         };
         Will {
             topic: topic::health(&own.instance),

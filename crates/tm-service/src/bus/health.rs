@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use tm_types::{Cause, Health, HealthStatus, Stamp, code};
 
-use super::connector::PERIOD_S;
-
 /// How long dropped messages keep the health degraded.
 const OVERFLOW_SHOWN: Duration = Duration::from_secs(3600);
 
@@ -57,7 +55,12 @@ impl HealthKeeper {
     }
 
     /// The message to publish now; `None` before the service has said anything.
-    pub(super) fn message(&mut self, version: &str, stamp: &Stamp) -> Option<Health> {
+    pub(super) fn message(
+        &mut self,
+        version: &str,
+        period_s: u32,
+        stamp: &Stamp,
+    ) -> Option<Health> {
         let (status, reasons) = self.said.as_ref()?;
         let mut status = *status;
         let mut reasons = reasons.clone();
@@ -76,7 +79,7 @@ impl HealthKeeper {
             version: version.to_owned(),
             boot: stamp.boot,
             mono_ms: stamp.mono_ms,
-            period_s: PERIOD_S,
+            period_s,
         };
         self.last = Some(health.clone());
         Some(health)
@@ -106,11 +109,11 @@ mod tests {
     #[test]
     fn nothing_before_the_service_speaks() {
         let mut keeper = HealthKeeper::new(Vec::new());
-        assert!(keeper.message("1", &stamp(0)).is_none());
+        assert!(keeper.message("1", 30, &stamp(0)).is_none());
         assert!(keeper.say(HealthStatus::Up, Vec::new()));
         assert!(!keeper.say(HealthStatus::Up, Vec::new()), "no news");
         assert_eq!(
-            keeper.message("1", &stamp(0)).unwrap().status,
+            keeper.message("1", 30, &stamp(0)).unwrap().status,
             HealthStatus::Up
         );
     }
@@ -120,7 +123,7 @@ mod tests {
         let notice = code::CONFIG_UNKNOWN_VARIABLE.with("name", "TM_X");
         let mut keeper = HealthKeeper::new(vec![notice.clone()]);
         keeper.say(HealthStatus::Up, Vec::new());
-        let health = keeper.message("1", &stamp(0)).unwrap();
+        let health = keeper.message("1", 30, &stamp(0)).unwrap();
         assert_eq!(
             (health.status, health.reasons),
             (HealthStatus::Degraded, vec![notice.clone()])
@@ -131,9 +134,9 @@ mod tests {
         keeper.say(HealthStatus::Up, Vec::new());
         assert!(keeper.dropped(3, Duration::from_secs(10)));
         assert!(!keeper.dropped(3, Duration::from_secs(20)));
-        let health = keeper.message("1", &stamp(20_000)).unwrap();
+        let health = keeper.message("1", 30, &stamp(20_000)).unwrap();
         assert!(health.reasons[0].is(code::BUS_OUTBOX_OVERFLOW));
-        let later = keeper.message("1", &stamp(3_700_000)).unwrap();
+        let later = keeper.message("1", 30, &stamp(3_700_000)).unwrap();
         assert_eq!(later.status, HealthStatus::Up);
     }
 }

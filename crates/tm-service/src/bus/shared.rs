@@ -77,7 +77,11 @@ impl Shared {
     pub(super) fn publish_health(&self) {
         let stamp = self.options.clock.stamp();
         let mut state = self.lock();
-        let health = state.health.message(self.options.version, &stamp);
+        let health = state.health.message(
+            self.options.version,
+            self.options.settings.health_period_s,
+            &stamp,
+        );
         if let Some(health) = health {
             let topic = topic::health(&self.options.instance);
             state.outbox.retain(topic, json(&health));

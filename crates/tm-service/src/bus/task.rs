@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::connector::{BusConnector, PERIOD_S};
+use super::connector::BusConnector;
 use super::filter::covers;
 use super::outbox::json;
 use super::shared::Shared;
@@ -290,7 +290,7 @@ impl Task {
                 self.shared.arrived.notify_one();
             }
         }
-        let period = Duration::from_secs(PERIOD_S.into());
+        let period = Duration::from_secs(own.settings.health_period_s.into());
         let is_due = self.health_at.elapsed() >= period;
         if is_due {
             let store = own.store.clone();
