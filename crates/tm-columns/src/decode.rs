@@ -88,50 +88,38 @@ struct Fields {
 
 impl Fields {
     fn records(self) -> Result<Decoded, Error> {
-        let invalid = |what| move || Error::Invalid(what);
         let first_seq = integer(&self.seq)
             .and_then(|seq| u64::try_from(seq).ok())
-            .ok_or_else(invalid("seq"))?;
-        if self.n > RECORDS_MAX || self.sources.len() > RECORDS_MAX {
+            .ok_or(Error::Invalid("seq"))?;
+        if self.n > RECORDS_MAX {
             return Err(Error::TooLarge);
         }
-        let mut n = 0usize;
-        let mut points = 0usize;
-        for source in &self.sources {
-            n = n.saturating_add(source.length);
-            if n > self.n {
-                return Err(Error::Invalid("n"));
-            }
-            source.check()?;
+        // Every source has a poll, so that their number is bounded by that of the records too.
+        let lengths = self.sources.iter().map(|source| source.length);
+        if lengths.clone().any(|length| length == 0) {
+            return Err(Error::Invalid("polls"));
         }
-        if n != self.n {
+        if lengths.fold(0, usize::saturating_add) != self.n {
             return Err(Error::Invalid("n"));
         }
         let mut names = Vec::with_capacity(self.sources.len());
         let mut polls = Vec::with_capacity(self.sources.len());
+        let mut points_left = POINTS_MAX;
         for source in self.sources {
             names.push(source.source.clone());
-            let decoded = source.decode(POINTS_MAX - points)?;
-            points += decoded.iter().map(|poll| poll.points.len()).sum::<usize>();
+            let decoded = source.decode(points_left)?;
+            points_left -= decoded.iter().map(|poll| poll.points.len()).sum::<usize>();
             polls.push(decoded);
         }
-        let order = match self.order {
-            Some(column) if n > 0 => column
-                .integers(n)
-                .ok_or_else(invalid("order"))?
-                .into_iter()
-                .map(|place| usize::try_from(place).map_err(|_| Error::Invalid("order")))
-                .collect::<Result<Vec<_>, _>>()?,
-            _ => order::by_time(&times(&polls)).collect(),
-        };
+        let order = order(self.order, self.n, &polls).ok_or(Error::Invalid("order"))?;
         let mut polls: Vec<_> = polls.into_iter().map(Vec::into_iter).collect();
-        let mut records = Vec::with_capacity(n);
-        for (seq, place) in (0..).zip(order) {
-            let poll: Option<Poll> = polls.get_mut(place).and_then(Iterator::next);
+        let mut records = Vec::with_capacity(self.n);
+        for (k, place) in (0..).zip(order) {
+            let poll = polls.get_mut(place).and_then(Iterator::next);
             records.push(Record {
-                seq: first_seq.checked_add(seq).ok_or_else(invalid("seq"))?,
-                source: names.get(place).ok_or_else(invalid("order"))?.clone(),
-                poll: poll.ok_or_else(invalid("order"))?,
+                seq: first_seq.checked_add(k).ok_or(Error::Invalid("seq"))?,
+                poll: poll.ok_or(Error::Invalid("order"))?,
+                source: names[place].clone(),
             });
         }
         Ok(Decoded {
@@ -144,6 +132,15 @@ impl Fields {
             records,
         })
     }
+}
+
+/// The place of its source for each record, as written or else by time.
+fn order(column: Option<Column>, n: usize, polls: &[Vec<Poll>]) -> Option<Vec<usize>> {
+    let Some(column) = column else {
+        return Some(order::by_time(&times(polls)).collect());
+    };
+    let places = column.integers(n)?.into_iter();
+    places.map(|place| usize::try_from(place).ok()).collect()
 }
 
 fn times(polls: &[Vec<Poll>]) -> Vec<Vec<i64>> {

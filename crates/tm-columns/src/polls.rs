@@ -34,14 +34,6 @@ pub(crate) struct Polls {
 }
 
 impl Polls {
-    /// Whether there is a poll at all: a source without one is not written.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.length == 0 {
-            return Err(Error::Invalid("polls"));
-        }
-        Ok(())
-    }
-
     /// The polls, with at most `points_max` points in all.
     pub(crate) fn decode(mut self, points_max: usize) -> Result<Vec<Poll>, Error> {
         let series = self.series()?;
