@@ -76,7 +76,7 @@ impl<D: Disk> Journal<D> {
         let result = self.try_commit(with);
         self.is_bad = result.is_err();
         if result.is_ok() {
-            self.reclaim(with.cursor);
+            self.reclaim();
         }
         result
     }
@@ -105,6 +105,9 @@ impl<D: Disk> Journal<D> {
             self.build_group(with.write_cursor.then_some(&cursor));
         }
         self.write_group()?;
+        if with.write_cursor {
+            self.durable_low = cursor.low();
+        }
         self.app_state.clear();
         self.app_state.extend_from_slice(with.app_state);
         Ok(Committed {
@@ -256,6 +259,7 @@ impl<D: Disk> Journal<D> {
                 return Err(error);
             }
         };
+        self.durable_low = header.cursor.low();
         self.doomed
             .extend(victims.iter().map(|&index| self.segments[index].number));
         self.dropped = Dropped {
@@ -340,10 +344,10 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Removes the victims of the quota, and the oldest segments while nothing in them is left to send.
-    fn reclaim(&mut self, cursor: &Cursor) {
+    fn reclaim(&mut self) {
         let active = self.active.as_ref().map(|active| active.number);
         let leading = self.segments.iter().take_while(|segment| {
-            segment.end_seq <= cursor.low() && Some(segment.number) != active
+            segment.end_seq <= self.durable_low && Some(segment.number) != active
         });
         let settled: Vec<u64> = leading.map(|segment| segment.number).collect();
         for number in settled {

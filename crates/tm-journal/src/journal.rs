@@ -122,6 +122,8 @@ pub struct Journal<D: Disk> {
     pub(crate) is_bad: bool,
     /// The last group of the previous run, while it could not be made durable again.
     pub(crate) unsynced_tail: Option<(u64, std::ops::Range<u64>)>,
+    /// The low-water mark on disk. Segments below it can go: found missing by the next opening, they are not missed.
+    pub(crate) durable_low: u64,
     /// What the quota took and the caller has not been told yet.
     pub(crate) unreported: Vec<DroppedRange>,
     /// Segments whose removal failed, or is due.

@@ -30,6 +30,7 @@ pub struct Recovered {
     /// Bring `app_state` up to date by reading the records from here on.
     pub app_state_seq: u64,
     /// Records of segments that are missing or cannot be read, and that were not settled.
+    /// The points of a missing oldest segment are not known, and given as 0.
     pub missing: Vec<Lost>,
     /// Records that are damaged in the last segment. Others show when they are read.
     pub damaged: Vec<Lost>,
@@ -108,6 +109,7 @@ impl<D: Disk> Journal<D> {
             dropped: Dropped::default(),
             is_bad: false,
             unsynced_tail: None,
+            durable_low: 0,
             unreported: Vec::new(),
             doomed: Vec::new(),
             out: Vec::new(),
@@ -323,19 +325,24 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Settles every number that no segment holds, and counts those that should have been there.
-    fn settle_gaps(&mut self, gaps: Vec<Lost>, recovered: &mut Recovered) {
+    fn settle_gaps(&mut self, mut gaps: Vec<Lost>, recovered: &mut Recovered) {
         let cursor = &mut recovered.cursor;
+        self.durable_low = cursor.low();
+        if let Some(first) = self
+            .segments
+            .first()
+            .filter(|first| first.first_seq > cursor.low())
+        {
+            // Segments below the low-water mark go when it is on disk, so the oldest one should reach down to it.
+            gaps.push(Lost {
+                range: cursor.low()..first.first_seq,
+                points: 0,
+            });
+        }
+        gaps.retain(|gap| cursor.unsettled_in(&gap.range) > 0);
+        recovered.missing = gaps;
         let mut at = 0;
         for segment in &self.segments {
-            for gap in gaps
-                .iter()
-                .filter(|gap| gap.range.start >= at && gap.range.end <= segment.first_seq)
-            {
-                let is_new = cursor.unsettled_in(&gap.range) > 0;
-                if is_new {
-                    recovered.missing.push(gap.clone());
-                }
-            }
             cursor.settle(at..segment.first_seq);
             at = at.max(segment.end_seq);
         }

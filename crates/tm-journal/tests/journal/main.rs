@@ -3,6 +3,7 @@
 mod common;
 
 mod basics;
+mod damage;
 mod power_cut;
 mod rows;
 mod rules;
