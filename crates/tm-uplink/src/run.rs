@@ -73,14 +73,14 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
     };
     let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));
     match opened {
-        Opened::Disk(journals) => Keeper::start(journals, terms, clock, commit_ms)
+        Opened::Disk(journals) => Keeper::start(journals, None, terms, clock, commit_ms)
             .map(|(keeper, start)| (keeper, start, false)),
         Opened::Nothing(journals, cause) => {
             tracing::warn!(
                 code = cause.code,
                 "the journals cannot be opened; nothing is acknowledged before the cloud has it"
             );
-            Keeper::start(journals, terms, clock, commit_ms)
+            Keeper::start(journals, Some(cause), terms, clock, commit_ms)
                 .map(|(keeper, start)| (keeper, start, true))
         }
     }

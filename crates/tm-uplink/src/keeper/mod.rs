@@ -113,9 +113,10 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread over opened journals.
+    /// Starts the thread over opened journals; `absent` says why they have no disk, if so.
     pub(crate) fn start<D>(
         journals: Journals<D>,
+        absent: Option<Cause>,
         terms: Terms,
         clock: Clock,
         commit_ms: u64,
@@ -127,7 +128,7 @@ impl Keeper {
         let (commands, inbox) = mpsc::channel();
         // Unbounded, and yet few: every answer but a report belongs to a command, and messages are counted.
         let (outbox, answers) = answers::unbounded_channel();
-        let (work, start) = work::Work::new(journals, terms, clock, commit_ms, outbox);
+        let (work, start) = work::Work::new(journals, absent, terms, clock, commit_ms, outbox);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || work.run(&inbox))?;

@@ -47,14 +47,19 @@ impl<D: Disk> Work<D> {
         self.say(Answer::Report(self.report.clone()));
     }
 
-    /// Remembers why a journal is bad, or that it is not; tells of every change.
+    /// Remembers why a journal is bad, or that it is not; a change is told.
     pub(super) fn set_trouble(&mut self, class: Class, trouble: Option<Cause>) {
         let is_other_bad = Class::ALL
             .into_iter()
             .any(|other| other != class && self.rules.is_bad(other));
-        let trouble =
-            trouble.or_else(|| is_other_bad.then(|| self.report.trouble.clone()).flatten());
-        if self.report.trouble == trouble {
+        let known = &self.report.trouble;
+        // Without a disk the reason is the one it was opened with, whatever a commit says.
+        let trouble = self
+            .absent
+            .clone()
+            .or(trouble)
+            .or_else(|| known.clone().filter(|_| is_other_bad));
+        if *known == trouble {
             return;
         }
         match &trouble {
@@ -65,7 +70,7 @@ impl<D: Disk> Work<D> {
             None => tracing::info!("the journal can be written again"),
         }
         self.report.trouble = trouble;
-        self.make_report();
+        self.has_news = true;
     }
 
     /// The time of the oldest measurement that waits; read again only when it is another one.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tm_journal::{Class, Commit, Disk, Effect, Event, Journal, Lost, Recovered, Rules, Timing};
 use tm_service::session::Receipt;
 use tm_service::{Clock, Dedup};
-use tm_types::{Severity, Timestamp, code};
+use tm_types::{Cause, Severity, Timestamp, code};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::complaints::Complaints;
@@ -30,6 +30,8 @@ pub(super) struct Work<D: Disk> {
     /// Of the messages that the rules hold, in their order.
     pub(super) receipts: VecDeque<Receipt>,
     to_acknowledge: Vec<Receipt>,
+    /// Why there is no disk at all, if so.
+    pub(super) absent: Option<Cause>,
     /// The bus connection that they came over.
     connection: u64,
     pub(super) dedup: Dedup,
@@ -46,6 +48,8 @@ pub(super) struct Work<D: Disk> {
     /// Bytes appended since then.
     pub(super) untold_bytes: [u64; 2],
     pub(super) report: Report,
+    /// A report is due without being asked for.
+    pub(super) has_news: bool,
     pub(super) terms: Terms,
     pub(super) clock: Clock,
     answers: UnboundedSender<Answer>,
@@ -55,6 +59,7 @@ impl<D: Disk> Work<D> {
     /// Takes over opened journals, and says where they stand.
     pub(super) fn new(
         journals: Journals<D>,
+        absent: Option<Cause>,
         terms: Terms,
         clock: Clock,
         commit_ms: u64,
@@ -73,12 +78,14 @@ impl<D: Disk> Work<D> {
         let readers = [urgent.reader(0), data.reader(0), data.reader(0)];
         let mut report = Report::default();
         report.journal.quota_bytes = quota_bytes;
+        report.trouble.clone_from(&absent);
         let mut work = Self {
             rules: Rules::new(millis(now), timing, [&urgent_found, &data_found]),
             effects: Vec::new(),
             receipts: VecDeque::new(),
             to_acknowledge: Vec::new(),
             connection: 0,
+            absent,
             dedup: Dedup::from_bytes(&data_found.app_state).unwrap_or_default(),
             taken: Taken::from_bytes(&urgent_found.app_state),
             complaints: Complaints::new(now),
@@ -89,6 +96,7 @@ impl<D: Disk> Work<D> {
             told_end: [urgent_found.durable_end, data_found.durable_end],
             untold_bytes: [0; 2],
             report,
+            has_news: false,
             terms,
             clock,
             answers,
@@ -219,6 +227,7 @@ impl<D: Disk> Work<D> {
                         ));
                     }
                     self.gone(class, dropped.range);
+                    self.has_news = true;
                 }
                 self.set_trouble(class, None);
                 Event::Committed {
@@ -258,6 +267,9 @@ impl<D: Disk> Work<D> {
                 let bytes = std::mem::take(&mut self.untold_bytes[class as usize]);
                 self.say(Answer::Committed { class, end, bytes });
             }
+        }
+        if std::mem::take(&mut self.has_news) {
+            self.make_report();
         }
     }
 

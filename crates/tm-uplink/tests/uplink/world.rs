@@ -347,8 +347,12 @@ pub(crate) const EVERYTHING: &[&str] = &["tm/#"];
 
 /// A source, once the uplink's subscription stands.
 pub(crate) async fn standing(world: &World) -> Client {
-    let mut source =
-        Client::connect("source", &world.bus, &["tm/v1/health/+", "tm/v1/state/+"]).await;
+    let mut source = Client::connect(
+        "source",
+        &world.bus,
+        &["tm/v1/health/+", "tm/v1/state/+", "tm/v1/event/+"],
+    )
+    .await;
     health_says(&mut source, "an uplink that takes measurements", |health| {
         health["status"] != "down"
     })
