@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::{Clock, Host};
-use tm_types::{Cause, HealthStatus, Instance, code};
+use tm_types::{Cause, Instance, code};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -77,7 +77,6 @@ struct Collector {
     reporter: Reporter,
     devices: Devices,
     findings: Vec<Cause>,
-    told_health: Option<(HealthStatus, Vec<Cause>)>,
     told_state: Instant,
 }
 
@@ -87,7 +86,6 @@ impl Collector {
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
             devices: Devices::default(),
             findings,
-            told_health: None,
             told_state: Instant::now(),
         }
     }
@@ -122,11 +120,8 @@ impl Collector {
         if is_news || now.saturating_duration_since(self.told_state) >= STATE_REFRESH {
             self.tell_state(bus);
         }
-        let health = self.devices.health(&self.findings);
-        if self.told_health.as_ref() != Some(&health) {
-            bus.health(health.0, health.1.clone());
-            self.told_health = Some(health);
-        }
+        let (status, reasons) = self.devices.health(&self.findings);
+        bus.health(status, reasons);
     }
 
     fn tell_state(&mut self, bus: &Bus) {

@@ -22,9 +22,7 @@ const HABITS: &[(&str, &str)] = &[
     ("Ω", "Ohm"),
     ("ohm", "Ohm"),
     ("rH", "%RH"),
-    ("%rH", "%RH"),
     ("KWh", "kWh"),
-    ("kwh", "kWh"),
     ("VAr", "var"),
     ("kVAr", "kvar"),
     ("kVArh", "kvarh"),
@@ -40,7 +38,9 @@ pub(crate) fn check(symbol: &str) -> Result<(), Option<&'static str>> {
     if symbol.is_empty() || SYMBOLS.contains(&symbol) {
         return Ok(());
     }
-    let habit = HABITS.iter().find(|(written, _)| *written == symbol);
+    let habit = HABITS
+        .iter()
+        .find(|(written, _)| written.eq_ignore_ascii_case(symbol));
     let other_case = || {
         let same = |known: &&&str| known.eq_ignore_ascii_case(symbol);
         SYMBOLS.iter().find(same).copied()
@@ -60,6 +60,7 @@ mod tests {
             ("Cel", Ok(())),
             ("°C", Err(Some("Cel"))),
             ("KWH", Err(Some("kWh"))),
+            ("Volt", Err(Some("V"))),
             ("furlong", Err(None)),
         ] {
             assert_eq!(check(symbol), expected, "{symbol}");

@@ -75,11 +75,6 @@ pub(crate) fn lines(devices: Vec<Device>, start: Instant) -> Vec<Line> {
 }
 
 impl Line {
-    /// Names, periods and point names of the devices, for the first state.
-    pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
-        self.units.iter().map(|unit| &unit.device)
-    }
-
     /// When the next device is due.
     pub(crate) fn due(&self) -> Instant {
         let dues = self.units.iter().map(|unit| unit.schedule.due());
