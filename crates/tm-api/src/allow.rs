@@ -70,9 +70,12 @@ impl fmt::Display for AllowList {
 impl Network {
     fn contains(self, peer: IpAddr) -> bool {
         match (self.address, peer) {
-            (IpAddr::V4(network), IpAddr::V4(peer)) => {
-                leading_bits_equal(network.to_bits().into(), peer.to_bits().into(), self.prefix, 32)
-            }
+            (IpAddr::V4(network), IpAddr::V4(peer)) => leading_bits_equal(
+                network.to_bits().into(),
+                peer.to_bits().into(),
+                self.prefix,
+                32,
+            ),
             (IpAddr::V6(network), IpAddr::V6(peer)) => {
                 leading_bits_equal(network.to_bits(), peer.to_bits(), self.prefix, 128)
             }
@@ -105,7 +108,10 @@ impl FromStr for Network {
             // `::ffff:10.0.0.0/104` is 10.0.0.0/8; a shorter prefix reaches beyond IPv4.
             IpAddr::V4(v4) if width == 128 => {
                 let prefix = prefix.checked_sub(96).ok_or(InvalidAllowList)?;
-                Ok(Self { address: v4.into(), prefix })
+                Ok(Self {
+                    address: v4.into(),
+                    prefix,
+                })
             }
             address => Ok(Self { address, prefix }),
         }
@@ -122,7 +128,11 @@ mod tests {
 
     fn check(list: &str, peer: &str, expected: bool) {
         let list: AllowList = list.parse().unwrap();
-        assert_eq!(list.allows(peer.parse().unwrap()), expected, "{list} {peer}");
+        assert_eq!(
+            list.allows(peer.parse().unwrap()),
+            expected,
+            "{list} {peer}"
+        );
     }
 
     #[test]
@@ -148,13 +158,26 @@ mod tests {
     fn by_default_private_peers_only() {
         let list = AllowList::default();
         for peer in [
-            "127.0.0.1", "::1", "10.1.1.1", "172.16.0.1", "172.31.255.255", "192.168.0.9",
-            "169.254.1.1", "fe80::1", "fd00::1", "::ffff:192.168.0.9",
+            "127.0.0.1",
+            "::1",
+            "10.1.1.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.9",
+            "169.254.1.1",
+            "fe80::1",
+            "fd00::1",
+            "::ffff:192.168.0.9",
         ] {
             assert!(list.allows(peer.parse().unwrap()), "{peer}");
         }
         for peer in [
-            "8.8.8.8", "172.32.0.1", "192.169.0.1", "100.64.0.1", "2001:db8::1", "0.0.0.0",
+            "8.8.8.8",
+            "172.32.0.1",
+            "192.169.0.1",
+            "100.64.0.1",
+            "2001:db8::1",
+            "0.0.0.0",
             "::ffff:8.8.8.8",
         ] {
             assert!(!list.allows(peer.parse().unwrap()), "{peer}");
@@ -165,8 +188,15 @@ mod tests {
     #[test]
     fn nonsense_is_refused_whole() {
         for text in [
-            "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "::/129", "localhost",
-            "127.0.0.1,everybody", "10.0.0.0/8/8", "::ffff:10.0.0.0/90",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "::/129",
+            "localhost",
+            "127.0.0.1,everybody",
+            "10.0.0.0/8/8",
+            "::ffff:10.0.0.0/90",
         ] {
             assert_eq!(text.parse::<AllowList>(), Err(InvalidAllowList), "{text}");
         }

@@ -25,7 +25,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams open at once.
 const STREAMS_MAX: usize = 16;
 /// Pages and answers load nothing from elsewhere and run no inline script.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
 /// Swagger UI styles its elements by itself and has icons as `data:` images.
 const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
@@ -167,9 +168,11 @@ pub(crate) async fn authenticate(
 pub(crate) async fn present(request: Request, next: Next) -> Response {
     let language = Lang::of(request.uri(), request.headers());
     let path = request.uri().path().to_owned();
-    let mut response = timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, code::API_TIMEOUT.plain()).into_response()
-    });
+    let mut response = timeout(REQUEST_TIMEOUT, next.run(request))
+        .await
+        .unwrap_or_else(|_| {
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, code::API_TIMEOUT.plain()).into_response()
+        });
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         let allow = response.headers_mut().remove(header::ALLOW);
         response = error.problem(&path, language);
@@ -177,7 +180,12 @@ pub(crate) async fn present(request: Request, next: Next) -> Response {
             response.headers_mut().insert(header::ALLOW, allow);
         }
     }
-    let policy = if path.starts_with("/docs/") { DOCS_POLICY } else { POLICY };
+    let policy = if path.starts_with("/docs/") {
+        DOCS_POLICY
+    } else {
+        POLICY
+    };
+    let response_is_ok = response.status().is_success();
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
@@ -185,15 +193,23 @@ pub(crate) async fn present(request: Request, next: Next) -> Response {
     set(header::CONTENT_SECURITY_POLICY, policy);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // The files of Swagger UI change with the release only, and are heavy for a mobile link.
+    let is_docs_file = path.starts_with("/docs/") && path.contains('.') && response_is_ok;
+    let keep = if is_docs_file {
+        "max-age=86400"
+    } else {
+        "no-store"
+    };
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static(keep));
     response
 }
 
 /// What is open to every allowed peer even when reads need a token: liveness, and the
 /// description of the API, which holds nothing of this device.
 fn is_open(path: &str) -> bool {
-    matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs")
-        || path.starts_with("/docs/")
+    matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/")
 }
 
 fn bearer(header: &str) -> Option<&str> {

@@ -36,9 +36,15 @@ impl Attempts {
                 self.0.remove(&oldest);
             }
         }
-        let window = self.0.entry(peer).or_insert(Window { since_ms: now_ms, wrong: 0 });
+        let window = self.0.entry(peer).or_insert(Window {
+            since_ms: now_ms,
+            wrong: 0,
+        });
         if now_ms.saturating_sub(window.since_ms) >= WINDOW_MS {
-            *window = Window { since_ms: now_ms, wrong: 0 };
+            *window = Window {
+                since_ms: now_ms,
+                wrong: 0,
+            };
         }
         window.wrong += 1;
     }

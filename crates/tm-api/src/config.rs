@@ -4,7 +4,11 @@ use tm_service::config::Secret;
 
 use crate::allow::AllowList;
 
-tm_service::setting!(AllowList, "list", "addresses and networks such as 192.168.1.0/24, separated by commas");
+tm_service::setting!(
+    AllowList,
+    "list",
+    "addresses and networks such as 192.168.1.0/24, separated by commas"
+);
 
 tm_service::settings! {
     /// `TM_API_*`.

@@ -25,7 +25,10 @@ pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .merge(SwaggerUi::new("/docs").config(config))
         .route("/docs/problems", get(problems))
-        .route("/docs/problems/", get(async || Redirect::permanent("/docs/problems")))
+        .route(
+            "/docs/problems/",
+            get(async || Redirect::permanent("/docs/problems")),
+        )
 }
 
 /// Every code with its sentence: where the `type` of a problem leads.
@@ -35,7 +38,11 @@ async fn problems(Lang(language): Lang) -> Html<String> {
     for code in code::ALL {
         let text = explanation(language, code.as_str());
         // Writing to a string cannot fail.
-        let _ = write!(rows, "<dt id=\"{code}\"><code>{code}</code></dt><dd>{}</dd>", escape(&text));
+        let _ = write!(
+            rows,
+            "<dt id=\"{code}\"><code>{code}</code></dt><dd>{}</dd>",
+            escape(&text)
+        );
     }
     Html(format!(
         "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\">\
@@ -51,6 +58,9 @@ async fn problems(Lang(language): Lang) -> Html<String> {
 
 /// The sentence with the names of its arguments left in it.
 fn explanation(language: Language, code: &str) -> String {
-    let plain = Cause { code: code.to_owned(), args: std::collections::BTreeMap::new() };
+    let plain = Cause {
+        code: code.to_owned(),
+        args: std::collections::BTreeMap::new(),
+    };
     sentence(language, &plain).replace('?', "…")
 }

@@ -18,7 +18,13 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, cause: Cause) -> Self {
-        Self { status, cause, errors: Vec::new(), instance: None, retry_after_s: None }
+        Self {
+            status,
+            cause,
+            errors: Vec::new(),
+            instance: None,
+            retry_after_s: None,
+        }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -32,8 +38,12 @@ impl ApiError {
 
     /// One field of the request is wrong.
     pub(crate) fn bad_field(pointer: &str, detail: &str) -> Self {
-        let mut error = Self::unreadable(StatusCode::BAD_REQUEST, format_args!("{pointer}: {detail}"));
-        error.errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        let mut error =
+            Self::unreadable(StatusCode::BAD_REQUEST, format_args!("{pointer}: {detail}"));
+        error.errors.push(FieldError {
+            pointer: pointer.to_owned(),
+            detail: detail.to_owned(),
+        });
         error
     }
 

@@ -1,6 +1,6 @@
 //! What handlers take from a request; what cannot be read becomes a problem that names the field.
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -36,9 +36,9 @@ pub(crate) struct Caller {
 
 impl Lang {
     pub(crate) fn of(uri: &Uri, headers: &axum::http::HeaderMap) -> Language {
-        let asked = uri.query().and_then(|query| {
-            query.split('&').find_map(|pair| pair.strip_prefix("lang="))
-        });
+        let asked = uri
+            .query()
+            .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("lang=")));
         match asked {
             Some("en") => Language::En,
             Some("uk") => Language::Uk,
@@ -73,7 +73,8 @@ impl<S: Sync + Send> FromRequestParts<S> for Id {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
-        path.map(|path| Self(path.0)).map_err(|_| ApiError::not_found())
+        path.map(|path| Self(path.0))
+            .map_err(|_| ApiError::not_found())
     }
 }
 
@@ -100,22 +101,43 @@ impl<T: DeserializeOwned, S: Sync + Send> FromRequest<S> for JsonBody<T> {
             .headers()
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
-            .is_some_and(|value| value.split(';').next().unwrap_or("").trim().ends_with("json"));
+            .is_some_and(|value| {
+                value
+                    .split(';')
+                    .next()
+                    .unwrap_or("")
+                    .trim()
+                    .ends_with("json")
+            });
         if !is_json {
             let expected = "Content-Type: application/json";
-            return Err(ApiError::unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, expected));
+            return Err(ApiError::unreadable(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                expected,
+            ));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                let cause = code::API_BODY_TOO_LARGE.with("limit", BODY_MAX);
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, cause)
-            }
-            _ => ApiError::unreadable(StatusCode::BAD_REQUEST, "body"),
-        })?;
+        // Whoever announces too much is not waited for.
+        if request.body().size_hint().lower() > BODY_MAX as u64 {
+            return Err(too_large());
+        }
+        let bytes =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection {
+                    BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                        too_large()
+                    }
+                    _ => ApiError::unreadable(StatusCode::BAD_REQUEST, "body"),
+                })?;
         axum::Json::from_bytes(&bytes)
             .map(|json| Self(json.0))
             .map_err(|rejection| field_error(&rejection.body_text(), "/"))
     }
+}
+
+fn too_large() -> ApiError {
+    let cause = code::API_BODY_TOO_LARGE.with("limit", BODY_MAX);
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, cause)
 }
 
 /// The problem for a text such as `Failed to deserialize …: ttl_ms: invalid type: …`.

@@ -72,7 +72,10 @@ impl Labels {
 
     /// What a clock was set by.
     pub(crate) fn clock_source(&self, clock: Clock) -> &'static str {
-        let index = Clock::ALL.iter().position(|known| *known == clock).unwrap_or(7);
+        let index = Clock::ALL
+            .iter()
+            .position(|known| *known == clock)
+            .unwrap_or(7);
         self.clocks[index]
     }
 
@@ -144,8 +147,14 @@ const EN: Labels = Labels {
     units: ["s", "min", "h", "d"],
     parts: ["modem", "position", "sensors", "cloud", "other"],
     clocks: [
-        "NTP", "clock chip", "HTTPS", "mobile network", "satellites", "restored from disk",
-        "estimated", "unknown",
+        "NTP",
+        "clock chip",
+        "HTTPS",
+        "mobile network",
+        "satellites",
+        "restored from disk",
+        "estimated",
+        "unknown",
     ],
     conditions: ["works", "with limits", "down", "silent"],
 };
@@ -191,8 +200,14 @@ const UK: Labels = Labels {
     units: ["с", "хв", "год", "д"],
     parts: ["модем", "місце", "датчики", "хмара", "інше"],
     clocks: [
-        "NTP", "мікросхема годинника", "HTTPS", "мобільна мережа", "супутники", "відновлено з диска",
-        "обчислено", "невідомо",
+        "NTP",
+        "мікросхема годинника",
+        "HTTPS",
+        "мобільна мережа",
+        "супутники",
+        "відновлено з диска",
+        "обчислено",
+        "невідомо",
     ],
     conditions: ["працює", "з обмеженнями", "не працює", "мовчить"],
 };
@@ -238,8 +253,14 @@ const RU: Labels = Labels {
     units: ["с", "мин", "ч", "д"],
     parts: ["модем", "место", "датчики", "облако", "другое"],
     clocks: [
-        "NTP", "микросхема часов", "HTTPS", "мобильная сеть", "спутники", "восстановлено с диска",
-        "вычислено", "неизвестно",
+        "NTP",
+        "микросхема часов",
+        "HTTPS",
+        "мобильная сеть",
+        "спутники",
+        "восстановлено с диска",
+        "вычислено",
+        "неизвестно",
     ],
     conditions: ["работает", "с ограничениями", "не работает", "молчит"],
 };

@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the handlers and types.
 
+use tm_types::text::Language;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
@@ -22,7 +23,9 @@ pub fn document() -> String {
 
 /// Information, security scheme and tags; the routes add the rest.
 pub(crate) fn base() -> OpenApi {
-    let license = LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0"));
+    let license = LicenseBuilder::new()
+        .name("Apache-2.0")
+        .identifier(Some("Apache-2.0"));
     let info = InfoBuilder::new()
         .title("tm-server")
         .version(env!("CARGO_PKG_VERSION"))
@@ -34,20 +37,37 @@ pub(crate) fn base() -> OpenApi {
     );
     let components =
         ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer));
+    // Only a parameter names it, which does not bring its schema along.
+    let components = components.schema_from::<Language>();
     let tags = [
         ("status", "The cabinet in one sentence."),
-        ("modems", "Mobile network: identity, SIM, registration, signal."),
+        (
+            "modems",
+            "Mobile network: identity, SIM, registration, signal.",
+        ),
         ("gnss", "Position and sky."),
         ("sensors", "Devices that are polled."),
-        ("series", "Every measured quantity: last values, history, stream."),
+        (
+            "series",
+            "Every measured quantity: last values, history, stream.",
+        ),
         ("uplink", "The way to the cloud, and what waits for it."),
-        ("alarms and events", "What needs a person, and what happened."),
-        ("operations", "What takes time: ask, and look at it until it is done."),
+        (
+            "alarms and events",
+            "What needs a person, and what happened.",
+        ),
+        (
+            "operations",
+            "What takes time: ask, and look at it until it is done.",
+        ),
         ("system", "The machine, its software and its clock."),
         ("machines", "Liveness, readiness and metrics."),
     ];
     let tags = tags.map(|(name, about)| {
-        TagBuilder::new().name(name).description(Some(about)).build()
+        TagBuilder::new()
+            .name(name)
+            .description(Some(about))
+            .build()
     });
     OpenApiBuilder::new()
         .info(info.build())
@@ -58,7 +78,9 @@ pub(crate) fn base() -> OpenApi {
 
 /// The document as text.
 pub(crate) fn json(document: &OpenApi) -> String {
-    let mut text = document.to_pretty_json().expect("the document has only string keys");
+    let mut text = document
+        .to_pretty_json()
+        .expect("the document has only string keys");
     text.push('\n');
     text
 }

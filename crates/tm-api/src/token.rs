@@ -35,8 +35,8 @@ pub struct UnknownScope;
 /// `base64url(HMAC-SHA256(seed, "tm-token-v1|<device>|<scope>"))` without padding, 43 characters:
 /// whoever holds the seed makes it offline, the device checks it without having stored it.
 pub fn derive_token(seed: &str, device: &str, scope: Scope) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(seed.as_bytes())
-        .expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(seed.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(format!("tm-token-v1|{device}|{scope}").as_bytes());
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
@@ -75,7 +75,9 @@ impl Tokens {
             let equal: Choice = presented.ct_eq(known);
             found.conditional_assign(&(*scope as u8 + 1), equal);
         }
-        Scope::ALL.into_iter().find(|scope| *scope as u8 + 1 == found)
+        Scope::ALL
+            .into_iter()
+            .find(|scope| *scope as u8 + 1 == found)
     }
 }
 
@@ -109,7 +111,10 @@ impl fmt::Display for Scope {
 impl FromStr for Scope {
     type Err = UnknownScope;
     fn from_str(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(UnknownScope)
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+            .ok_or(UnknownScope)
     }
 }
 
@@ -125,7 +130,10 @@ mod tests {
     fn a_derived_token_never_changes() {
         // Frozen: printed tokens must work after every update. Computed with
         // `printf 'tm-token-v1|cab-1|operate' | openssl dgst -sha256 -hmac seed -binary | basenc --base64url`.
-        assert_eq!(derive_token("seed", "cab-1", Scope::Operate), "2XoMTyJfzgwYn5siEVF0ZjIlJoVPsPleBgTfKpr-dFQ");
+        assert_eq!(
+            derive_token("seed", "cab-1", Scope::Operate),
+            "2XoMTyJfzgwYn5siEVF0ZjIlJoVPsPleBgTfKpr-dFQ"
+        );
     }
 
     #[test]
@@ -133,7 +141,10 @@ mod tests {
         let tokens = Tokens::new(Some("hand made"), Some("seed"), "cab-1");
         assert_eq!(tokens.scope_of("hand made"), Some(Scope::Admin));
         for scope in Scope::ALL {
-            assert_eq!(tokens.scope_of(&derive_token("seed", "cab-1", scope)), Some(scope));
+            assert_eq!(
+                tokens.scope_of(&derive_token("seed", "cab-1", scope)),
+                Some(scope)
+            );
             assert_eq!(tokens.scope_of(&derive_token("seed", "cab-2", scope)), None);
             assert_eq!(tokens.scope_of(&derive_token("soil", "cab-1", scope)), None);
         }

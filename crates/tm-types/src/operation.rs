@@ -71,6 +71,7 @@ pub struct Command {
     pub id: OperationId,
     /// What to do it with; the shape belongs to the operation.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value))]
     pub args: Json,
     /// Milliseconds after receipt within which it must start.
     pub ttl_ms: u32,
@@ -119,6 +120,7 @@ pub struct Operation {
     /// 0 to 100 while running; null when it cannot be told.
     pub progress_percent: Option<u8>,
     /// What came out, once succeeded.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<serde_json::Value>))]
     pub result: Option<Json>,
     /// What went wrong, once failed.
     pub problem: Option<Problem>,

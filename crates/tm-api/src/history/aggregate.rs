@@ -118,7 +118,14 @@ pub(crate) fn gauge(samples: &[Sample], step_ms: i64) -> Vec<GaugeRow> {
         let t = bucket(sample.time, step_ms);
         if rows.last().is_none_or(|row| row.t != t) {
             sum = 0.0;
-            rows.push(GaugeRow { t, min: None, mean: None, max: None, count: 0, bad: 0 });
+            rows.push(GaugeRow {
+                t,
+                min: None,
+                mean: None,
+                max: None,
+                count: 0,
+                bad: 0,
+            });
         }
         let row = rows.last_mut().expect("a row was just pushed");
         let Some(value) = sample.number() else {
@@ -135,7 +142,11 @@ pub(crate) fn gauge(samples: &[Sample], step_ms: i64) -> Vec<GaugeRow> {
 }
 
 /// Rows of a total; `before` is the last usable value ahead of the first sample.
-pub(crate) fn counter(samples: &[Sample], before: Option<&Sample>, step_ms: i64) -> Vec<CounterRow> {
+pub(crate) fn counter(
+    samples: &[Sample],
+    before: Option<&Sample>,
+    step_ms: i64,
+) -> Vec<CounterRow> {
     let mut rows: Vec<CounterRow> = Vec::new();
     let mut previous = before.and_then(Sample::number);
     for sample in samples {
@@ -182,7 +193,10 @@ pub(crate) fn state(
     until: Timestamp,
     step_ms: i64,
 ) -> Vec<StateRow> {
-    let mut rows = StateRows { rows: Vec::new(), step_ms };
+    let mut rows = StateRows {
+        rows: Vec::new(),
+        step_ms,
+    };
     let mut current = before.and_then(Sample::usable);
     let mut since = from;
     for sample in samples {
@@ -260,7 +274,11 @@ mod tests {
     }
 
     fn missing(ms: i64) -> Sample {
-        Sample { value: None, quality: Quality::Bad, ..at(ms, 0) }
+        Sample {
+            value: None,
+            quality: Quality::Bad,
+            ..at(ms, 0)
+        }
     }
 
     fn t(ms: i64) -> Timestamp {
@@ -271,8 +289,22 @@ mod tests {
     fn a_level_has_minimum_mean_and_maximum() {
         let mut bad = at(1500, 99);
         bad.quality = Quality::Bad;
-        let samples = [at(0, 1), at(500, 4), missing(700), bad, at(1999, -1), missing(2000)];
-        let row = |t, min, mean, max, count, bad| GaugeRow { t, min, mean, max, count, bad };
+        let samples = [
+            at(0, 1),
+            at(500, 4),
+            missing(700),
+            bad,
+            at(1999, -1),
+            missing(2000),
+        ];
+        let row = |t, min, mean, max, count, bad| GaugeRow {
+            t,
+            min,
+            mean,
+            max,
+            count,
+            bad,
+        };
         assert_eq!(
             gauge(&samples, 1000),
             [
@@ -285,7 +317,13 @@ mod tests {
 
     #[test]
     fn a_total_grows_and_begins_again() {
-        let samples = [at(0, 10), at(100, 15), missing(150), at(1000, 3), at(1100, 4)];
+        let samples = [
+            at(0, 10),
+            at(100, 15),
+            missing(150),
+            at(1000, 3),
+            at(1100, 4),
+        ];
         let rows = counter(&samples, Some(&at(-500, 8)), 1000);
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].first, rows[0].last), (Some(10.0), Some(15.0)));
@@ -298,9 +336,15 @@ mod tests {
     fn a_condition_holds_until_it_changes() {
         let samples = [at(1200, false), at(2500, true)];
         let rows = state(&samples, Some(&at(-9000, true)), t(500), t(4000), 1000);
-        let spent: Vec<_> = rows.iter().map(|row| (row.t, row.time_in_ms.clone())).collect();
+        let spent: Vec<_> = rows
+            .iter()
+            .map(|row| (row.t, row.time_in_ms.clone()))
+            .collect();
         let map = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {
-            pairs.iter().map(|(name, ms)| ((*name).to_owned(), *ms)).collect()
+            pairs
+                .iter()
+                .map(|(name, ms)| ((*name).to_owned(), *ms))
+                .collect()
         };
         assert_eq!(
             spent,
@@ -311,7 +355,10 @@ mod tests {
                 (t(3000), map(&[("true", 1000)])),
             ]
         );
-        assert_eq!(rows.iter().map(|row| row.changes).collect::<Vec<_>>(), [0, 1, 1, 0]);
+        assert_eq!(
+            rows.iter().map(|row| row.changes).collect::<Vec<_>>(),
+            [0, 1, 1, 0]
+        );
     }
 
     #[test]

@@ -6,9 +6,9 @@ use tm_types::{
     Anchor, BootId, Clock, Kind, Point, Quality, SeriesId, Stamp, Timestamp, Unit, Value,
 };
 
+use super::ROWS_MAX;
 use super::aggregate::{self, RawRow, Rows, Sample};
 use super::texts::Texts;
-use super::ROWS_MAX;
 
 /// Boots whose points and anchors are told apart; an older one is forgotten.
 const BOOTS_MAX: usize = 200;
@@ -110,7 +110,9 @@ impl History {
 
     /// Keeps a point; `false` when it is of one series too many.
     pub fn append(&mut self, series: &SeriesId, stamp: &Stamp, point: &Point) -> bool {
-        let Some(number) = self.series_number(series, point) else { return false };
+        let Some(number) = self.series_number(series, point) else {
+            return false;
+        };
         let (form, bits) = match point.reading.value() {
             None => (Form::Missing, 0),
             Some(Value::Number(number)) => (Form::Number, number.to_f64().to_bits()),
@@ -127,7 +129,11 @@ impl History {
         put(&mut self.mono_ms, at, stamp.mono_ms);
         put(&mut self.value, at, bits);
         put(&mut self.boot, at, boot);
-        put(&mut self.flags, at, flags(form, point.reading.quality(), stamp.clock));
+        put(
+            &mut self.flags,
+            at,
+            flags(form, point.reading.quality(), stamp.clock),
+        );
         self.next = (at + 1) % self.capacity;
         true
     }
@@ -181,16 +187,33 @@ impl History {
             }
             (Some(step_ms), Kind::State) => {
                 let until = to.min(now);
-                Rows::State(aggregate::state(samples, before.last(), from, until, step_ms))
+                Rows::State(aggregate::state(
+                    samples,
+                    before.last(),
+                    from,
+                    until,
+                    step_ms,
+                ))
             }
         };
-        Ok(Range { kind, unit: unit.clone(), points: samples.len(), rows })
+        Ok(Range {
+            kind,
+            unit: unit.clone(),
+            points: samples.len(),
+            rows,
+        })
     }
 
     fn samples(&self, number: u16) -> impl Iterator<Item = Sample> + '_ {
-        let oldest = if self.len() < self.capacity { 0 } else { self.next };
+        let oldest = if self.len() < self.capacity {
+            0
+        } else {
+            self.next
+        };
         let places = (oldest..self.len()).chain(0..oldest);
-        places.filter(move |at| self.series[*at] == number).map(|at| self.sample(at))
+        places
+            .filter(move |at| self.series[*at] == number)
+            .map(|at| self.sample(at))
     }
 
     fn sample(&self, at: usize) -> Sample {
@@ -204,12 +227,19 @@ impl History {
                 .and_then(|number| self.texts.text(number))
                 .map(|text| Value::Text(text.clone())),
         };
-        let anchor = self.boots[usize::from(self.boot[at])].1.filter(|_| !clock.is_trusted());
+        let anchor = self.boots[usize::from(self.boot[at])]
+            .1
+            .filter(|_| !clock.is_trusted());
         let (time, clock) = match anchor {
             None => (Timestamp::of_unix_ms(self.time_ms[at]), clock),
             Some(anchor) => (true_time(&anchor, self.mono_ms[at]), Clock::Estimated),
         };
-        Sample { time, clock, quality, value }
+        Sample {
+            time,
+            clock,
+            quality,
+            value,
+        }
     }
 
     fn series_number(&mut self, series: &SeriesId, point: &Point) -> Option<u16> {
@@ -225,7 +255,10 @@ impl History {
             return None;
         }
         let number = u16::try_from(self.known.len()).ok()?;
-        self.known.push(Series { kind: point.kind, unit: point.unit.clone() });
+        self.known.push(Series {
+            kind: point.kind,
+            unit: point.unit.clone(),
+        });
         self.numbers.insert(series.clone(), number);
         Some(number)
     }
@@ -240,7 +273,11 @@ impl History {
                 // that invents boots: its oldest points then keep their raw times.
                 self.boots[0] = (boot, None);
             }
-            if self.boots.len() < BOOTS_MAX { self.boots.len() - 1 } else { 0 }
+            if self.boots.len() < BOOTS_MAX {
+                self.boots.len() - 1
+            } else {
+                0
+            }
         });
         u8::try_from(number).expect("at most 200 boots")
     }
@@ -276,13 +313,23 @@ fn flags(form: Form, quality: Quality, clock: Clock) -> u8 {
         Quality::Uncertain => 1,
         Quality::Bad => 2,
     };
-    let clock = Clock::ALL.iter().position(|known| *known == clock).unwrap_or(7);
+    let clock = Clock::ALL
+        .iter()
+        .position(|known| *known == clock)
+        .unwrap_or(7);
     form as u8 | quality << 2 | u8::try_from(clock).unwrap_or(7) << 4
 }
 
 fn parts(flags: u8) -> (Form, Quality, Clock) {
-    let quality = QUALITIES.get(usize::from(flags >> 2 & 3)).copied().unwrap_or(Quality::Bad);
-    (FORMS[usize::from(flags & 3)], quality, Clock::ALL[usize::from(flags >> 4 & 7)])
+    let quality = QUALITIES
+        .get(usize::from(flags >> 2 & 3))
+        .copied()
+        .unwrap_or(Quality::Bad);
+    (
+        FORMS[usize::from(flags & 3)],
+        quality,
+        Clock::ALL[usize::from(flags >> 4 & 7)],
+    )
 }
 
 fn true_time(anchor: &Anchor, mono_ms: u64) -> Timestamp {
@@ -294,7 +341,10 @@ fn check_cost(rows: u64, span_ms: u64) -> Result<(), RangeError> {
     if rows <= ROWS_MAX {
         return Ok(());
     }
-    Err(RangeError::TooManyPoints { rows, step_s: span_ms.div_ceil(ROWS_MAX * 1000).max(1) })
+    Err(RangeError::TooManyPoints {
+        rows,
+        step_s: span_ms.div_ceil(ROWS_MAX * 1000).max(1),
+    })
 }
 
 fn put<T>(column: &mut Vec<T>, at: usize, item: T) {
@@ -335,9 +385,15 @@ mod tests {
     }
 
     fn raw(history: &History, id: &str) -> Vec<(i64, Option<Value>)> {
-        let range = history.range(&series(id), t(0), t(i64::MAX), Step::Raw, t(0)).unwrap();
-        let Rows::Raw(rows) = range.rows else { panic!("asked for raw rows") };
-        rows.into_iter().map(|row| (row.t.unix_ms(), row.value)).collect()
+        let range = history
+            .range(&series(id), t(0), t(i64::MAX), Step::Raw, t(0))
+            .unwrap();
+        let Rows::Raw(rows) = range.rows else {
+            panic!("asked for raw rows")
+        };
+        rows.into_iter()
+            .map(|row| (row.t.unix_ms(), row.value))
+            .collect()
     }
 
     #[test]
@@ -365,8 +421,12 @@ mod tests {
         for (ms, reading) in (0..).zip(readings.clone()) {
             history.append(&series("a/b"), &stamp(ms, Clock::Gnss), &gauge(reading));
         }
-        let range = history.range(&series("a/b"), t(0), t(99), Step::Raw, t(0)).unwrap();
-        let Rows::Raw(rows) = range.rows else { panic!("asked for raw rows") };
+        let range = history
+            .range(&series("a/b"), t(0), t(99), Step::Raw, t(0))
+            .unwrap();
+        let Rows::Raw(rows) = range.rows else {
+            panic!("asked for raw rows")
+        };
         for (row, reading) in rows.iter().zip(&readings) {
             assert_eq!(row.value.as_ref(), reading.value());
             assert_eq!((row.quality, row.clock), (reading.quality(), Clock::Gnss));
@@ -389,7 +449,11 @@ mod tests {
         };
         history.anchor(anchor);
         // A worse anchor does not replace a better one.
-        history.anchor(Anchor { utc: t(0), err_ms: 5_000, ..anchor });
+        history.anchor(Anchor {
+            utc: t(0),
+            err_ms: 5_000,
+            ..anchor
+        });
         let rows = raw(&history, "a/b");
         assert_eq!((rows[0].0, rows[1].0), (6_000, 1_789_999_995_000));
     }
@@ -400,19 +464,33 @@ mod tests {
         history.append(&series("a/b"), &stamp(0, Clock::Ntp), &gauge(1));
         let second = Step::Every(Duration::from_secs(1));
         let day = t(86_400_000);
-        let error = history.range(&series("a/b"), t(0), day, second, day).unwrap_err();
-        let RangeError::TooManyPoints { rows, step_s } = error else { panic!("{error}") };
+        let error = history
+            .range(&series("a/b"), t(0), day, second, day)
+            .unwrap_err();
+        let RangeError::TooManyPoints { rows, step_s } = error else {
+            panic!("{error}")
+        };
         assert_eq!((rows, step_s), (86_400, 18));
         let works = Step::Every(Duration::from_secs(step_s));
         assert!(history.range(&series("a/b"), t(0), day, works, day).is_ok());
         let finer = Step::Every(Duration::from_secs(step_s - 1));
-        assert!(history.range(&series("a/b"), t(0), day, finer, day).is_err());
+        assert!(
+            history
+                .range(&series("a/b"), t(0), day, finer, day)
+                .is_err()
+        );
         assert_eq!(
             history.range(&series("a/c"), t(0), day, works, day),
             Err(RangeError::UnknownSeries(series("a/c")))
         );
         // A span that ends before it begins is empty, not an error.
-        assert_eq!(history.range(&series("a/b"), day, t(0), second, day).unwrap().points, 0);
+        assert_eq!(
+            history
+                .range(&series("a/b"), day, t(0), second, day)
+                .unwrap()
+                .points,
+            0
+        );
     }
 
     #[test]
@@ -424,7 +502,10 @@ mod tests {
         assert!(!history.append(&series("a/one-more"), &stamp(0, Clock::Ntp), &gauge(1)));
         assert!(history.append(&series("a/0"), &stamp(0, Clock::Ntp), &gauge(1)));
         for boot in 0..1000 {
-            let stamp = Stamp { boot: BootId(boot), ..stamp(1, Clock::None) };
+            let stamp = Stamp {
+                boot: BootId(boot),
+                ..stamp(1, Clock::None)
+            };
             history.append(&series("a/0"), &stamp, &gauge(1));
         }
         assert!(history.boots.len() <= BOOTS_MAX);

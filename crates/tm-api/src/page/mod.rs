@@ -33,7 +33,11 @@ const KEEP: &str = "max-age=300";
 pub(crate) fn router() -> Router<Shared> {
     let asset = |kind: &'static str, text: &'static str| {
         get(move || async move {
-            ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)], text).into_response()
+            (
+                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)],
+                text,
+            )
+                .into_response()
         })
     };
     Router::new()
@@ -64,12 +68,20 @@ async fn whole(State(app): State<Shared>, Lang(language): Lang) -> Html<String> 
     let live = render(&app, language);
     let labels = Labels::of(language);
     let device = &app.device;
-    let title = device.site.as_deref().or(device.name.as_deref()).unwrap_or("tm-server");
+    let title = device
+        .site
+        .as_deref()
+        .or(device.name.as_deref())
+        .unwrap_or("tm-server");
     let links: String = Language::ALL
         .iter()
         .map(|other| {
             let lang = Labels::of(*other).lang;
-            let current = if *other == language { " aria-current=\"true\"" } else { "" };
+            let current = if *other == language {
+                " aria-current=\"true\""
+            } else {
+                ""
+            };
             format!("<a href=\"/?lang={lang}\" hreflang=\"{lang}\"{current}>{lang}</a> ")
         })
         .collect();
@@ -100,7 +112,11 @@ async fn live(State(app): State<Shared>, Lang(language): Lang) -> Html<String> {
 fn render(app: &Shared, language: Language) -> String {
     let now = app.now();
     app.read(|world| {
-        let look = Look { world, now, language };
+        let look = Look {
+            world,
+            now,
+            language,
+        };
         let status = StatusView::new(look, &app.device, app.version);
         let series = SeriesView::all(look, None);
         let labels = Labels::of(language);
@@ -135,7 +151,11 @@ fn head(out: &mut String, status: &StatusView) {
 /// Alarms and whatever is not simply well, but for the sentence that already stands above.
 fn notes(out: &mut String, status: &StatusView, labels: &Labels) {
     if !status.alarms.is_empty() {
-        let _ = write!(out, "<section class=\"notes\"><h2>{}</h2><ul>", labels.alarms);
+        let _ = write!(
+            out,
+            "<section class=\"notes\"><h2>{}</h2><ul>",
+            labels.alarms
+        );
         for alarm in &status.alarms {
             let level = match alarm.alarm.severity {
                 tm_types::Severity::Critical => Level::Red,
@@ -152,9 +172,16 @@ fn notes(out: &mut String, status: &StatusView, labels: &Labels) {
         }
         out.push_str("</ul></section>");
     }
-    if !status.reasons.is_empty() {
-        let _ = write!(out, "<section class=\"notes\"><h2>{}</h2><ul>", labels.notes);
-        for reason in &status.reasons {
+    // The sentence above tells the first one where it begins with "working with limits".
+    let told = usize::from(status.explained.is(tm_types::code::STATUS_DEGRADED));
+    let reasons = status.reasons.get(told..).unwrap_or_default();
+    if !reasons.is_empty() {
+        let _ = write!(
+            out,
+            "<section class=\"notes\"><h2>{}</h2><ul>",
+            labels.notes
+        );
+        for reason in reasons {
             let _ = write!(
                 out,
                 "<li class=\"{}\"><b>{}</b> {}</li>",
@@ -182,7 +209,11 @@ fn values(out: &mut String, series: &[SeriesView], labels: &Labels) {
     for view in series.iter().take(ROWS_MAX) {
         if view.series.source() != source {
             source = view.series.source();
-            let _ = write!(out, "<tr class=\"of\"><th colspan=\"3\">{}</th></tr>", escape(source));
+            let _ = write!(
+                out,
+                "<tr class=\"of\"><th colspan=\"3\">{}</th></tr>",
+                escape(source)
+            );
         }
         let _ = write!(
             out,
@@ -200,7 +231,11 @@ fn values(out: &mut String, series: &[SeriesView], labels: &Labels) {
     out.push_str("</tbody></table>");
     if series.len() > ROWS_MAX {
         let more = series.len() - ROWS_MAX;
-        let _ = write!(out, "<p class=\"quiet\"><a href=\"/api/v1/series\">+{more}: {}</a></p>", labels.more);
+        let _ = write!(
+            out,
+            "<p class=\"quiet\"><a href=\"/api/v1/series\">+{more}: {}</a></p>",
+            labels.more
+        );
     }
     out.push_str("</section>");
 }
@@ -209,7 +244,11 @@ fn services(out: &mut String, status: &StatusView, labels: &Labels) {
     if status.services.is_empty() {
         return;
     }
-    let _ = write!(out, "<section class=\"services\"><h2>{}</h2><ul>", labels.services);
+    let _ = write!(
+        out,
+        "<section class=\"services\"><h2>{}</h2><ul>",
+        labels.services
+    );
     for service in &status.services {
         let level = match service.status {
             Condition::Up => Level::Ok,
@@ -232,7 +271,10 @@ fn services(out: &mut String, status: &StatusView, labels: &Labels) {
 fn reading(view: &SeriesView) -> String {
     match (&view.value, view.reason) {
         (Some(value), _) => with_unit(value, view.unit.as_str()),
-        (None, reason) => format!("— <small>{}</small>", reason.map_or("", tm_types::Reason::as_str)),
+        (None, reason) => format!(
+            "— <small>{}</small>",
+            reason.map_or("", tm_types::Reason::as_str)
+        ),
     }
 }
 
@@ -241,7 +283,11 @@ fn with_unit(value: &Value, unit: &str) -> String {
     match (value, unit) {
         (Value::Number(number), "B") => bytes(number.to_f64()),
         (value, "") => escape(&value.to_string()),
-        (value, unit) => format!("{} <small>{}</small>", escape(&value.to_string()), escape(symbol(unit))),
+        (value, unit) => format!(
+            "{} <small>{}</small>",
+            escape(&value.to_string()),
+            escape(symbol(unit))
+        ),
     }
 }
 
@@ -311,8 +357,12 @@ mod tests {
 
     #[test]
     fn sizes_are_readable() {
-        let cases = [(0.0, "0 <small>B</small>"), (999.0, "999 <small>B</small>"),
-            (1500.0, "1.5 <small>kB</small>"), (123_456_789.0, "123 <small>MB</small>")];
+        let cases = [
+            (0.0, "0 <small>B</small>"),
+            (999.0, "999 <small>B</small>"),
+            (1500.0, "1.5 <small>kB</small>"),
+            (123_456_789.0, "123 <small>MB</small>"),
+        ];
         for (count, expected) in cases {
             assert_eq!(bytes(count), expected);
         }

@@ -39,9 +39,11 @@
   };
 
   const put = (element, point) => {
+    const before = element.textContent;
     element.replaceChildren(...shown(point));
+    if (element.textContent === before) return;
     element.classList.remove("new");
-    void element.offsetWidth;
+    void element.offsetWidth; // restarts the animation
     element.classList.add("new");
   };
 

@@ -51,7 +51,12 @@ fn link(out: &mut String, look: Look<'_>, labels: &Labels) {
     row(out, labels.band, cell.and_then(|cell| cell.band.clone()));
     row(out, labels.cell, cell.map(|cell| cell.id));
     row(out, labels.modem, modem.identity.model.clone());
-    row(out, labels.sim, modem.sim.iccid.clone());
+    let last = modem
+        .sim
+        .iccid
+        .as_deref()
+        .map(|iccid| iccid.trim_start_matches('*'));
+    row(out, labels.sim, last.map(|digits| format!("…{digits}")));
     age(out, labels, view.age_ms);
     end(out);
 }
@@ -68,9 +73,18 @@ fn cabinet(out: &mut String, look: Look<'_>, labels: &Labels, series: &[SeriesVi
     };
     temperatures.sort_by_key(|view| is_chip(view));
     if let Some(first) = temperatures.first() {
-        let _ = write!(out, "<p class=\"big\" data-tile=\"{}\">{}</p>", escape(first.series.as_str()), reading(first));
+        let _ = write!(
+            out,
+            "<p class=\"big\" data-tile=\"{}\">{}</p>",
+            escape(first.series.as_str()),
+            reading(first)
+        );
     } else {
-        let _ = write!(out, "<p class=\"big\">{}</p>", labels.duration(look.now.mono_ms));
+        let _ = write!(
+            out,
+            "<p class=\"big\">{}</p>",
+            labels.duration(look.now.mono_ms)
+        );
     }
     out.push_str("<dl>");
     for view in temperatures.iter().take(TEMPERATURES) {
@@ -93,7 +107,11 @@ fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
     let fix = &view.fix;
     match (fix.latitude_deg, fix.longitude_deg) {
         (Some(latitude), Some(longitude)) => {
-            let old = if fix.mode == FixMode::None { " old" } else { "" };
+            let old = if fix.mode == FixMode::None {
+                " old"
+            } else {
+                ""
+            };
             let _ = write!(
                 out,
                 "<p class=\"big coordinates{old}\">{latitude:.5}°<br>{longitude:.5}°</p>"
@@ -107,10 +125,16 @@ fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
     sky(out, &view.satellites);
     out.push_str("<dl>");
     let in_view = view.satellites.len();
-    let used = fix.satellites_used.map(|used| format!("{used} / {in_view} · {}", Labels::fix(fix.mode)));
+    let used = fix
+        .satellites_used
+        .map(|used| format!("{used} / {in_view} · {}", Labels::fix(fix.mode)));
     row(out, labels.satellites, used);
     row(out, "HDOP", fix.hdop);
-    row(out, labels.altitude, fix.altitude_m.map(|altitude| format!("{altitude:.0} m")));
+    row(
+        out,
+        labels.altitude,
+        fix.altitude_m.map(|altitude| format!("{altitude:.0} m")),
+    );
     age(out, labels, fix.age_ms);
     end(out);
 }
@@ -118,7 +142,9 @@ fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
 fn queue(out: &mut String, look: Look<'_>, labels: &Labels) {
     let view = UplinkView::new(look);
     begin(out, labels.queue, view.stale, labels);
-    let Some(state) = &view.state else { return quiet(out, &view.explained.sentence) };
+    let Some(state) = &view.state else {
+        return quiet(out, &view.explained.sentence);
+    };
     let journal = &state.journal;
     let _ = write!(
         out,
@@ -130,13 +156,31 @@ fn queue(out: &mut String, look: Look<'_>, labels: &Labels) {
         journal.bytes_on_disk,
         escape(&view.explained.sentence)
     );
-    let oldest = journal.oldest.map(|time| look.now.time.ms_since(time).max(0).unsigned_abs());
+    let oldest = journal
+        .oldest
+        .map(|time| look.now.time.ms_since(time).max(0).unsigned_abs());
     row(out, labels.oldest, oldest.map(|ms| labels.duration(ms)));
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let size = |count: u64| bytes(count as f64);
-    html_row(out, labels.on_disk, &format!("{} / {}", size(journal.bytes_on_disk), size(journal.quota_bytes)));
-    row(out, labels.acked, state.ack_age_ms.map(|ms| labels.duration(ms)));
-    row(out, labels.lost, Some(journal.records_dropped.saturating_add(state.lost_on_bus)));
+    html_row(
+        out,
+        labels.on_disk,
+        &format!(
+            "{} / {}",
+            size(journal.bytes_on_disk),
+            size(journal.quota_bytes)
+        ),
+    );
+    row(
+        out,
+        labels.acked,
+        state.ack_age_ms.map(|ms| labels.duration(ms)),
+    );
+    row(
+        out,
+        labels.lost,
+        Some(journal.records_dropped.saturating_add(state.lost_on_bus)),
+    );
     end(out);
 }
 
@@ -147,23 +191,30 @@ fn clock(out: &mut String, look: Look<'_>, labels: &Labels) {
     let (date, time) = text.split_once(' ').unwrap_or(("", &text));
     let _ = write!(
         out,
-        "<p class=\"big\"><time data-now=\"{}\">{}</time> <small>UTC</small></p><dl>",
+        "<p class=\"big\"><time data-now=\"{}\">{}</time> <small>UTC</small></p><p class=\"quiet\">{date}</p><dl>",
         now.time.unix_ms(),
         time.trim_end_matches(" UTC")
     );
-    row(out, "", Some(date));
     row(out, labels.source, Some(labels.clock_source(now.clock)));
     row(out, labels.error, now.err_ms.map(|ms| format!("± {ms} ms")));
     for (source, anchor) in &look.world.anchors {
         if anchor.boot == now.boot {
-            row(out, source.as_str(), Some(format!("± {} ms", anchor.err_ms)));
+            row(
+                out,
+                source.as_str(),
+                Some(format!("± {} ms", anchor.err_ms)),
+            );
         }
     }
     end(out);
 }
 
 fn begin(out: &mut String, title: &str, is_stale: bool, labels: &Labels) {
-    let stale = if is_stale { format!(" <small>{}</small>", labels.stale) } else { String::new() };
+    let stale = if is_stale {
+        format!(" <small>{}</small>", labels.stale)
+    } else {
+        String::new()
+    };
     let class = if is_stale { "tile stale" } else { "tile" };
     let _ = write!(out, "<article class=\"{class}\"><h2>{title}{stale}</h2>");
 }
@@ -211,7 +262,9 @@ fn age(out: &mut String, labels: &Labels, age_ms: Option<u64>) {
 
 /// Four bars by RSRP, the usual steps of telephones: -115, -105, -95, -85 dBm.
 fn bars(signal: &Signal) -> String {
-    let Some(rsrp) = signal.rsrp_dbm else { return String::new() };
+    let Some(rsrp) = signal.rsrp_dbm else {
+        return String::new();
+    };
     let mut out = "<svg class=\"bars\" viewBox=\"0 0 22 16\" aria-hidden=\"true\">".to_owned();
     for (bar, threshold) in (0..4).zip([-115.0, -105.0, -95.0, -85.0]) {
         let class = if rsrp >= threshold { "on" } else { "off" };
@@ -236,7 +289,8 @@ fn sky(out: &mut String, satellites: &[Satellite]) {
          <circle r=\"48\"/><circle r=\"32\"/><circle r=\"16\"/><path d=\"M0-48V48M-48 0H48\"/>",
     );
     for satellite in satellites {
-        let (Some(elevation), Some(azimuth)) = (satellite.elevation_deg, satellite.azimuth_deg) else {
+        let (Some(elevation), Some(azimuth)) = (satellite.elevation_deg, satellite.azimuth_deg)
+        else {
             continue;
         };
         let distance = 48.0 * (90.0 - f64::from(elevation.clamp(0, 90))) / 90.0;

@@ -21,8 +21,9 @@ const SPAN: Duration = Duration::from_secs(3600);
 /// Rows of an answer at most when nobody says how fine.
 const ROWS_USUAL: u64 = 360;
 /// Steps that fit into minutes, hours and days, in seconds.
-const STEPS_S: [u64; 16] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
+const STEPS_S: [u64; 16] = [
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400,
+];
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -50,7 +51,7 @@ pub(super) struct Question {
 /// `Accept: text/csv` as CSV, with `Accept: application/x-ndjson` as one object a line.
 /// An answer has at most 5000 rows; the problem `history.too_many_points` names the step that works.
 #[utoipa::path(get, path = "/api/v1/history", tag = "series", params(Question), responses(
-    (status = 200, content((HistoryView = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
+    (status = 200, description = "The rows.", content((HistoryView = "application/json"), (String = "text/csv"), (String = "application/x-ndjson"))),
     (status = 400, description = "A parameter cannot be read, or `history.too_many_points`.", body = Problem, content_type = "application/problem+json"),
     (status = 404, description = "`history.unknown_series`.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -81,7 +82,10 @@ pub(super) async fn history(
             ApiError::bad_field("agg", &format!("{unknown} is not one of {names}"))
         })?;
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     let text = |kind: &'static str, body: String| ([(header::CONTENT_TYPE, kind)], body);
     Ok(if accept.contains("text/csv") {
         text("text/csv; charset=utf-8", table.csv()).into_response()
@@ -92,7 +96,14 @@ pub(super) async fn history(
             Step::Raw => None,
             Step::Every(step) => u64::try_from(step.as_millis()).ok(),
         };
-        Json(HistoryView::new(question.series, (from, to), step_ms, &range, table)).into_response()
+        Json(HistoryView::new(
+            question.series,
+            (from, to),
+            step_ms,
+            &range,
+            table,
+        ))
+        .into_response()
     })
 }
 
@@ -112,17 +123,20 @@ fn refusal(error: RangeError) -> ApiError {
 
 /// RFC 3339, `now`, or `-` and a span.
 fn moment(name: &str, text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, ApiError> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
     let time = match text.strip_prefix('-') {
-        Some(before) => span(before).and_then(|span| {
-            Some(now.plus_ms(-i64::try_from(span.as_millis()).ok()?))
-        }),
+        Some(before) => {
+            span(before).and_then(|span| Some(now.plus_ms(-i64::try_from(span.as_millis()).ok()?)))
+        }
         None if text == "now" => Some(now),
         // A bare `+` in a query means a space: `…12:00:00 02:00`.
         None => Timestamp::from_str(&text.replace(' ', "+")).ok(),
     };
     let expected = "a time such as 2026-11-22T10:00:00Z, or before now such as -24h";
-    time.map(Some).ok_or_else(|| ApiError::bad_field(name, expected))
+    time.map(Some)
+        .ok_or_else(|| ApiError::bad_field(name, expected))
 }
 
 /// Digits and `s`, `m`, `h` or `d`; bare digits are seconds.
@@ -138,7 +152,11 @@ fn span(text: &str) -> Option<Duration> {
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    digits.parse::<u64>().ok()?.checked_mul(unit).map(Duration::from_secs)
+    digits
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit)
+        .map(Duration::from_secs)
 }
 
 fn usual_step(span_ms: i64) -> Duration {
@@ -155,10 +173,21 @@ mod tests {
     #[test]
     fn spans_are_digits_and_a_unit() {
         let cases = [
-            ("60", Some(60)), ("30s", Some(30)), ("5m", Some(300)), ("24h", Some(86_400)),
-            ("7d", Some(604_800)), ("0", Some(0)), ("", None), ("m", None), ("-5m", None),
-            ("1.5h", None), ("5w", None), ("99999999999999999999", None), ("5 m", None),
-            ("9999999999999999d", None), ("+5", None),
+            ("60", Some(60)),
+            ("30s", Some(30)),
+            ("5m", Some(300)),
+            ("24h", Some(86_400)),
+            ("7d", Some(604_800)),
+            ("0", Some(0)),
+            ("", None),
+            ("m", None),
+            ("-5m", None),
+            ("1.5h", None),
+            ("5w", None),
+            ("99999999999999999999", None),
+            ("5 m", None),
+            ("9999999999999999d", None),
+            ("+5", None),
         ];
         for (text, expected) in cases {
             assert_eq!(span(text), expected.map(Duration::from_secs), "{text:?}");
@@ -180,8 +209,18 @@ mod tests {
 
     #[test]
     fn the_usual_step_gives_few_rows() {
-        for (span_s, step_s) in [(0, 1), (360, 1), (3600, 10), (86_400, 300), (400 * 86_400, 96_000)] {
-            assert_eq!(usual_step(span_s * 1000), Duration::from_secs(step_s), "{span_s}");
+        for (span_s, step_s) in [
+            (0, 1),
+            (360, 1),
+            (3600, 10),
+            (86_400, 300),
+            (400 * 86_400, 96_000),
+        ] {
+            assert_eq!(
+                usual_step(span_s * 1000),
+                Duration::from_secs(step_s),
+                "{span_s}"
+            );
         }
     }
 }

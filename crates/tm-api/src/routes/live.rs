@@ -31,11 +31,26 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether the API has something to tell
 #[utoipa::path(get, path = "/readyz", tag = "machines", responses((status = 200, description = "It has.", body = Readiness), (status = 503, description = "It has not heard the services yet.", body = Readiness)))]
 pub(super) async fn readyz(State(app): State<Shared>) -> (StatusCode, Json<Readiness>) {
-    let (bus_connected, services_heard) =
-        app.read(|world| (world.is_connected, world.services.values().any(|s| s.health.is_some())));
+    let (bus_connected, services_heard) = app.read(|world| {
+        (
+            world.is_connected,
+            world.services.values().any(|s| s.health.is_some()),
+        )
+    });
     let ready = bus_connected && services_heard;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, bus_connected, services_heard }))
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready,
+            bus_connected,
+            services_heard,
+        }),
+    )
 }
 
 /// Everything as Prometheus metrics
@@ -43,6 +58,8 @@ pub(super) async fn readyz(State(app): State<Shared>) -> (StatusCode, Json<Readi
 /// Each series is `tm_point{source,name,unit}`; a point without a usable value is left out.
 #[utoipa::path(get, path = "/metrics", tag = "machines", responses((status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(app): State<Shared>) -> impl IntoResponse {
-    let text = view(&app, Language::En, |look| metrics::encode(look, app.version));
+    let text = view(&app, Language::En, |look| {
+        metrics::encode(look, app.version)
+    });
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }

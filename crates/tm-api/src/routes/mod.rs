@@ -1,5 +1,6 @@
 //! Every address of the API. A route and its documentation are one statement.
 
+mod answers;
 mod history;
 mod live;
 mod operations;
@@ -61,7 +62,12 @@ pub(crate) fn router(app: Shared) -> Router {
     let document: Arc<str> = openapi::json(&document).into();
     let json = move || {
         let document = Arc::clone(&document);
-        async move { ([(header::CONTENT_TYPE, "application/json")], document.to_string()) }
+        async move {
+            (
+                [(header::CONTENT_TYPE, "application/json")],
+                document.to_string(),
+            )
+        }
     };
     documented
         .merge(page::router())
@@ -78,3 +84,6 @@ pub(crate) fn router(app: Shared) -> Router {
         .layer(CompressionLayer::new())
         .with_state(app)
 }
+
+#[cfg(test)]
+mod tests;

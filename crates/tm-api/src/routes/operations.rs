@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tm_types::{Instance, Operation, OperationId, OperationStatus, Problem, code};
 use tokio::time::timeout;
 
+use super::answers::{NotFound, Unreadable};
 use crate::app::Shared;
 use crate::error::ApiError;
 use crate::extract::{Caller, Id, JsonBody};
@@ -49,7 +50,12 @@ pub(super) struct NewOperation {
 }
 
 /// Operations asked for lately, newest first
-#[utoipa::path(get, path = "/api/v1/operations", tag = "operations", responses((status = 200, body = OperationsView)))]
+#[utoipa::path(
+    get, path = "/api/v1/operations", tag = "operations",
+    responses(
+        (status = 200, description = "The operations.", body = OperationsView),
+    )
+)]
 pub(super) async fn list(State(app): State<Shared>) -> Json<OperationsView> {
     let operations = app.read(|world| world.operations.iter().rev().cloned().collect());
     Json(OperationsView { operations })
@@ -63,7 +69,7 @@ pub(super) async fn list(State(app): State<Shared>) -> Json<OperationsView> {
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the request, at most 256 characters.")),
     responses(
     (status = 202, description = "The service has it.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
-    (status = 400, description = "The request cannot be read.", body = Problem, content_type = "application/problem+json"),
+    Unreadable,
     (status = 401, description = "`api.unauthorized`.", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "`api.no_token_configured` or `api.forbidden`.", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`api.idempotency_key_reused`.", body = Problem, content_type = "application/problem+json"),
@@ -81,7 +87,10 @@ pub(super) async fn create(
     check(&asked)?;
     let id = key(&headers)?;
     if let Some(id) = &id {
-        let request = format!("{}/{}/{}/{}", asked.service, asked.op, asked.args, asked.ttl_ms);
+        let request = format!(
+            "{}/{}/{}/{}",
+            asked.service, asked.op, asked.args, asked.ttl_ms
+        );
         if !app.write(|world| world.operations.claim(id, Sha256::digest(request).into())) {
             let cause = code::API_IDEMPOTENCY_KEY_REUSED.plain();
             return Err(ApiError::new(StatusCode::CONFLICT, cause));
@@ -116,8 +125,18 @@ pub(super) async fn create(
 }
 
 /// How an operation stands
-#[utoipa::path(get, path = "/api/v1/operations/{id}", tag = "operations", params(("id" = String, Path, description = "The id from `Location`.")), responses((status = 200, body = Operation), (status = 404, body = Problem, content_type = "application/problem+json")))]
-pub(super) async fn show(State(app): State<Shared>, Id(id): Id) -> Result<Json<Operation>, ApiError> {
+#[utoipa::path(
+    get, path = "/api/v1/operations/{id}", tag = "operations",
+    params(("id" = String, Path, description = "The id from `Location`.")),
+    responses(
+        (status = 200, description = "The operation.", body = Operation),
+        NotFound,
+    )
+)]
+pub(super) async fn show(
+    State(app): State<Shared>,
+    Id(id): Id,
+) -> Result<Json<Operation>, ApiError> {
     let id: OperationId = id.parse().map_err(|_| ApiError::not_found())?;
     let operation = app.read(|world| world.operations.get(&id).cloned());
     operation.map(Json).ok_or_else(ApiError::not_found)
@@ -126,22 +145,33 @@ pub(super) async fn show(State(app): State<Shared>, Id(id): Id) -> Result<Json<O
 fn check(asked: &NewOperation) -> Result<(), ApiError> {
     let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     if asked.op.is_empty() || asked.op.len() > OP_MAX || !asked.op.bytes().all(allowed) {
-        return Err(ApiError::bad_field("/op", "1 to 32 characters of a-z, 0-9, - and _"));
+        return Err(ApiError::bad_field(
+            "/op",
+            "1 to 32 characters of a-z, 0-9, - and _",
+        ));
     }
     if !asked.args.is_object() {
         return Err(ApiError::bad_field("/args", "an object"));
     }
     if !(1..=86_400_000).contains(&asked.ttl_ms) {
-        return Err(ApiError::bad_field("/ttl_ms", "a whole number from 1 to 86400000"));
+        return Err(ApiError::bad_field(
+            "/ttl_ms",
+            "a whole number from 1 to 86400000",
+        ));
     }
     Ok(())
 }
 
 /// The id that an `Idempotency-Key` stands for; it may hold any text, an id may not.
 fn key(headers: &HeaderMap) -> Result<Option<OperationId>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     if key.is_empty() || key.len() > KEY_MAX {
-        return Err(ApiError::bad_field("Idempotency-Key", "1 to 256 characters"));
+        return Err(ApiError::bad_field(
+            "Idempotency-Key",
+            "1 to 256 characters",
+        ));
     }
     let digest = URL_SAFE_NO_PAD.encode(&Sha256::digest(key.as_bytes())[..15]);
     let id = OperationId::new(&format!("key-{digest}"));
@@ -149,7 +179,10 @@ fn key(headers: &HeaderMap) -> Result<Option<OperationId>, ApiError> {
 }
 
 fn is_unavailable(operation: &Operation) -> bool {
-    let code = operation.problem.as_ref().map(|problem| problem.code.as_str());
+    let code = operation
+        .problem
+        .as_ref()
+        .map(|problem| problem.code.as_str());
     operation.status == OperationStatus::Failed && code == Some(code::SERVICE_UNAVAILABLE.as_str())
 }
 

@@ -14,6 +14,7 @@ use serde_json::json;
 use tm_types::{Problem, code};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::answers::Unreadable;
 use crate::app::Shared;
 use crate::error::ApiError;
 use crate::extract::Query;
@@ -42,7 +43,18 @@ pub(super) struct Wanted {
 /// `Last-Event-ID` and gets what it missed. A client that is too slow, or away for too long, gets
 /// `lagged` with how many messages it missed (null when that is not known) and should ask for the
 /// state again. A comment every 15 s shows that the stream lives.
-#[utoipa::path(get, path = "/api/v1/stream", tag = "series", params(Wanted, ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen.")), responses((status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem, content_type = "application/problem+json"), (status = 503, description = "`api.busy`: too many streams are open.", body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(
+    get, path = "/api/v1/stream", tag = "series",
+    params(
+        Wanted,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen."),
+    ),
+    responses(
+        (status = 200, description = "The stream; it does not end.", content_type = "text/event-stream", body = String),
+        Unreadable,
+        (status = 503, description = "`api.busy`: too many streams are open.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
 pub(super) async fn stream(
     State(app): State<Shared>,
     headers: HeaderMap,
@@ -52,7 +64,9 @@ pub(super) async fn stream(
     let permit = Arc::clone(&app.streams).try_acquire_owned().map_err(|_| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code::API_BUSY.plain()).retry_after_s(30)
     })?;
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok());
     let end = app.read(|world| world.feed.end());
     // The comment makes proxies and browsers take the answer as begun.
     let hello = Event::default().comment("tm-server").retry(RETRY);
@@ -63,7 +77,14 @@ pub(super) async fn stream(
         Some(Err(())) => (end, vec![hello, lagged(None, end)]),
     };
     let ready = ready.into_iter().map(Ready::Own).collect();
-    let client = Client { changes: app.changes(), app, kinds, position, ready, _permit: permit };
+    let client = Client {
+        changes: app.changes(),
+        app,
+        kinds,
+        position,
+        ready,
+        _permit: permit,
+    };
     let events = stream::unfold(client, |mut client| async move {
         let event = client.next().await?;
         Some((Ok(event), client))
@@ -113,12 +134,16 @@ impl Client {
             return false;
         }
         if replay.missed != Some(0) {
-            self.ready.push_back(Ready::Own(lagged(replay.missed, replay.position)));
+            self.ready
+                .push_back(Ready::Own(lagged(replay.missed, replay.position)));
         }
         let wanted = |item: &Arc<Item>| {
-            self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&item.kind))
+            self.kinds
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&item.kind))
         };
-        self.ready.extend(replay.items.into_iter().filter(wanted).map(Ready::Shared));
+        self.ready
+            .extend(replay.items.into_iter().filter(wanted).map(Ready::Shared));
         self.position = replay.position;
         true
     }
@@ -126,7 +151,10 @@ impl Client {
 
 fn lagged(missed: Option<u64>, position: Position) -> Event {
     let data = json!({ "missed": missed }).to_string();
-    Event::default().event("lagged").id(position.to_string()).data(data)
+    Event::default()
+        .event("lagged")
+        .id(position.to_string())
+        .data(data)
 }
 
 fn kinds(text: &str) -> Result<Vec<&'static str>, ApiError> {

@@ -113,7 +113,11 @@ impl FixView {
 impl From<GnssView> for SatellitesView {
     fn from(view: GnssView) -> Self {
         Self {
-            n_used: view.satellites.iter().filter(|satellite| satellite.used).count(),
+            n_used: view
+                .satellites
+                .iter()
+                .filter(|satellite| satellite.used)
+                .count(),
             satellites: view.satellites,
             explained: view.explained,
             stale: view.stale,

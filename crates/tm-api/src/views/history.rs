@@ -52,7 +52,14 @@ impl Table {
                 rows: rows
                     .into_iter()
                     .map(|r| {
-                        vec![json!(r.t), json!(r.min), json!(r.mean), json!(r.max), json!(r.count), json!(r.bad)]
+                        vec![
+                            json!(r.t),
+                            json!(r.min),
+                            json!(r.mean),
+                            json!(r.max),
+                            json!(r.count),
+                            json!(r.bad),
+                        ]
                     })
                     .collect(),
             },
@@ -73,8 +80,12 @@ impl Table {
                     .into_iter()
                     .map(|r| {
                         vec![
-                            json!(r.t), json!(r.last), json!(r.changes), json!(r.time_in_ms),
-                            json!(r.count), json!(r.bad),
+                            json!(r.t),
+                            json!(r.last),
+                            json!(r.changes),
+                            json!(r.time_in_ms),
+                            json!(r.count),
+                            json!(r.bad),
                         ]
                     })
                     .collect(),
@@ -87,8 +98,11 @@ impl Table {
         if let Some(unknown) = wanted.iter().find(|name| !self.names.contains(name)) {
             return Err((*unknown).to_owned());
         }
-        let keeps: Vec<bool> =
-            self.names.iter().map(|name| *name == "t" || wanted.contains(name)).collect();
+        let keeps: Vec<bool> = self
+            .names
+            .iter()
+            .map(|name| *name == "t" || wanted.contains(name))
+            .collect();
         let mut keep = keeps.iter();
         self.names.retain(|_| *keep.next().unwrap_or(&false));
         for row in &mut self.rows {
@@ -105,7 +119,8 @@ impl Table {
 
     /// `{"t": […], "min": […], …}`.
     pub(crate) fn columns(self) -> Map<String, Json> {
-        let mut columns: Vec<Vec<Json>> = vec![Vec::with_capacity(self.rows.len()); self.names.len()];
+        let mut columns: Vec<Vec<Json>> =
+            vec![Vec::with_capacity(self.rows.len()); self.names.len()];
         for row in self.rows {
             for (column, cell) in columns.iter_mut().zip(row) {
                 column.push(cell);

@@ -59,6 +59,13 @@ impl Explained {
     }
 }
 
+impl Explained {
+    /// Whether it is that code.
+    pub(crate) fn is(&self, code: tm_types::Code) -> bool {
+        self.code == code.as_str()
+    }
+}
+
 impl Look<'_> {
     pub(crate) fn explain(&self, cause: &Cause) -> Explained {
         Explained::new(cause, self.language)
@@ -82,11 +89,17 @@ impl Look<'_> {
         // The service that bears the usual name comes first, others by their names.
         let best = found.min_by_key(|(name, ..)| (name.as_str() != usual, name.as_str()));
         match best {
-            Some((_, service, state)) => {
-                StateLook { state: Some(state), is_stale: service.is_stale(&self.now), instead: None }
-            }
+            Some((_, service, state)) => StateLook {
+                state: Some(state),
+                is_stale: service.is_stale(&self.now),
+                instead: None,
+            },
             None => {
-                let service = self.world.services.iter().find(|(name, _)| name.as_str() == usual);
+                let service = self
+                    .world
+                    .services
+                    .iter()
+                    .find(|(name, _)| name.as_str() == usual);
                 let reason = service.and_then(|(_, service)| first_reason(service, &self.now));
                 StateLook {
                     state: None,
@@ -121,17 +134,33 @@ fn first_reason(service: &Service, now: &Stamp) -> Option<Cause> {
 }
 
 pub(crate) fn modem_state(state: &State) -> Option<&tm_types::ModemState> {
-    if let State::Modem(state) = state { Some(state) } else { None }
+    if let State::Modem(state) = state {
+        Some(state)
+    } else {
+        None
+    }
 }
 
 pub(crate) fn gnss_state(state: &State) -> Option<&tm_types::GnssState> {
-    if let State::Gnss(state) = state { Some(state) } else { None }
+    if let State::Gnss(state) = state {
+        Some(state)
+    } else {
+        None
+    }
 }
 
 pub(crate) fn uplink_state(state: &State) -> Option<&tm_types::UplinkState> {
-    if let State::Uplink(state) = state { Some(state) } else { None }
+    if let State::Uplink(state) = state {
+        Some(state)
+    } else {
+        None
+    }
 }
 
 pub(crate) fn agent_state(state: &State) -> Option<&tm_types::AgentState> {
-    if let State::Agent(state) = state { Some(state) } else { None }
+    if let State::Agent(state) = state {
+        Some(state)
+    } else {
+        None
+    }
 }

@@ -56,7 +56,10 @@ impl ModemsView {
         let state = look.state("modem", modem_state);
         let first = state.cause(|state| {
             let first = state.modems.first();
-            first.map_or_else(|| tm_types::code::MODEM_NOT_CONFIGURED.plain(), |m| m.cause.clone())
+            first.map_or_else(
+                || tm_types::code::MODEM_NOT_CONFIGURED.plain(),
+                |m| m.cause.clone(),
+            )
         });
         let modems = state.state.map_or(&[][..], |state| &state.modems);
         let view = |modem: &Modem| ModemView::new(look, modem, state.is_stale, shows_identities);

@@ -64,7 +64,10 @@ impl AlarmView {
 
     /// What the alarm says.
     pub(crate) fn sentence(alarm: &Alarm, language: Language) -> String {
-        let cause = Cause { code: alarm.code.clone(), args: alarm.args.clone() };
+        let cause = Cause {
+            code: alarm.code.clone(),
+            args: alarm.args.clone(),
+        };
         sentence(language, &cause)
     }
 }
@@ -72,6 +75,10 @@ impl AlarmView {
 impl EventView {
     pub(crate) fn new(look: Look<'_>, logged: &LoggedEvent) -> Self {
         let Explained { sentence, .. } = look.explain(&logged.event.cause);
-        Self { service: logged.service.to_string(), event: logged.event.clone(), sentence }
+        Self {
+            service: logged.service.to_string(),
+            event: logged.event.clone(),
+            sentence,
+        }
     }
 }

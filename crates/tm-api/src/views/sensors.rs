@@ -31,14 +31,21 @@ impl SensorsView {
     pub(crate) fn new(look: Look<'_>) -> Self {
         let mut sensors = Vec::new();
         for (name, service) in &look.world.services {
-            let Some(State::Sensors(state)) = &service.state else { continue };
+            let Some(State::Sensors(state)) = &service.state else {
+                continue;
+            };
             let stale = service.is_stale(&look.now);
-            sensors.extend(state.devices.iter().map(|device| SensorView {
-                service: name.to_string(),
-                sentence: device.cause.as_ref().map(|cause| look.explain(cause).sentence),
-                stale,
-                readings: readings(look, &name.source(), device),
-                device: device.clone(),
+            sensors.extend(state.devices.iter().map(|device| {
+                SensorView {
+                    service: name.to_string(),
+                    sentence: device
+                        .cause
+                        .as_ref()
+                        .map(|cause| look.explain(cause).sentence),
+                    stale,
+                    readings: readings(look, &name.source(), device),
+                    device: device.clone(),
+                }
             }));
         }
         Self { sensors }

@@ -64,7 +64,9 @@ impl SeriesView {
 
     /// Every series, or those of one source.
     pub(crate) fn all(look: Look<'_>, source: Option<&str>) -> Vec<Self> {
-        of_source(look, source).map(|(series, latest)| Self::new(look, series, latest)).collect()
+        of_source(look, source)
+            .map(|(series, latest)| Self::new(look, series, latest))
+            .collect()
     }
 }
 
@@ -73,7 +75,10 @@ impl LatestView {
         let readings = of_source(look, source)
             .map(|(series, latest)| (series.clone(), latest.reading.clone()))
             .collect();
-        Self { time: look.now.time, readings }
+        Self {
+            time: look.now.time,
+            readings,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use tm_types::{Cause, Device, Severity, Stamp, code};
 
 use super::{AlarmView, Explained, Look};
 use crate::labels::Labels;
-use crate::world::{Condition, Service, World};
+use crate::world::{Condition, Service, State, World};
 
 /// How long after its start the API waits for services before it calls their silence a fault:
 /// three health periods.
@@ -151,6 +151,17 @@ fn is_not_configured(cause: &Cause) -> bool {
     cause.code.ends_with(".not_configured")
 }
 
+/// Whether some instance polls more than the machine itself; another one may then be idle.
+fn has_sensors(world: &World) -> bool {
+    world.services.values().any(|service| match &service.state {
+        Some(State::Sensors(state)) => state
+            .devices
+            .iter()
+            .any(|device| device.driver != "machine"),
+        _ => false,
+    })
+}
+
 fn is_patient(world: &World, now: &Stamp) -> bool {
     world.started.boot == now.boot
         && now.mono_ms.saturating_sub(world.started.mono_ms) < PATIENCE_MS
@@ -159,7 +170,8 @@ fn is_patient(world: &World, now: &Stamp) -> bool {
 /// The level and the sentence: alarms first, then what is down, degraded, starting, absent.
 fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
     let alarms = look.world.alarms.values();
-    if let Some(alarm) = alarms.max_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.since))) {
+    if let Some(alarm) = alarms.max_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.since)))
+    {
         let level = match alarm.severity {
             Severity::Critical => Level::Red,
             Severity::Warning => Level::Amber,
@@ -182,8 +194,11 @@ fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
         Condition::Unknown => !is_patient,
         Condition::Up | Condition::Degraded => false,
     };
-    let down: Vec<&str> =
-        conditions.iter().filter(|(_, condition)| gone(condition)).map(|(name, _)| *name).collect();
+    let down: Vec<&str> = conditions
+        .iter()
+        .filter(|(_, condition)| gone(condition))
+        .map(|(name, _)| *name)
+        .collect();
     let worst = reasons.first().map_or(Level::Ok, |(level, ..)| *level);
     if !down.is_empty() {
         let level = worst.max(Level::Amber);
@@ -194,19 +209,26 @@ fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
         return (*level, code::STATUS_DEGRADED.with("reason", reason));
     }
     // A service that calls itself degraded without a reason.
-    if conditions.iter().any(|(_, condition)| *condition == Condition::Degraded)
+    if conditions
+        .iter()
+        .any(|(_, condition)| *condition == Condition::Degraded)
         && reasons.is_empty()
     {
         return (Level::Amber, code::STATUS_DEGRADED.with("reason", ""));
     }
-    let is_heard = conditions.iter().any(|(_, condition)| *condition != Condition::Unknown);
-    if !is_heard || !look.world.is_connected && is_patient {
+    // What is unknown here is still waited for.
+    let is_waiting = conditions
+        .iter()
+        .any(|(_, condition)| *condition == Condition::Unknown);
+    if is_waiting || conditions.is_empty() {
         return (Level::Grey, code::STATUS_STARTING.plain());
     }
     let labels = Labels::of(look.language);
+    let has_sensors = has_sensors(look.world);
     let mut parts: Vec<&str> = reasons
         .iter()
         .filter(|(_, _, cause)| is_not_configured(cause))
+        .filter(|(_, _, cause)| !(has_sensors && cause.is(code::SENSORS_NOT_CONFIGURED)))
         .map(|(_, _, cause)| labels.part(cause.code.split('.').next().unwrap_or("")))
         .collect();
     parts.sort_unstable();
@@ -214,6 +236,9 @@ fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
     if parts.is_empty() {
         (Level::Ok, code::STATUS_OK.plain())
     } else {
-        (Level::Grey, code::STATUS_PARTS_NOT_CONFIGURED.with("parts", parts.join(", ")))
+        (
+            Level::Grey,
+            code::STATUS_PARTS_NOT_CONFIGURED.with("parts", parts.join(", ")),
+        )
     }
 }

@@ -62,11 +62,15 @@ impl SystemView {
 
 impl TimeView {
     pub(crate) fn new(look: Look<'_>) -> Self {
-        let anchors = look.world.anchors.iter().map(|(source, anchor)| AnchorView {
-            from: source.to_string(),
-            anchor: *anchor,
-            offset_ms: offset_ms(&look.now, anchor),
-        });
+        let anchors = look
+            .world
+            .anchors
+            .iter()
+            .map(|(source, anchor)| AnchorView {
+                from: source.to_string(),
+                anchor: *anchor,
+                offset_ms: offset_ms(&look.now, anchor),
+            });
         Self {
             now: look.now,
             is_trusted: Clock::is_trusted(look.now.clock),

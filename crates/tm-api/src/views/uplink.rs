@@ -104,7 +104,10 @@ impl QueueView {
 }
 
 fn used_percent(journal: &JournalState) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "a share, shown with one decimal")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a share, shown with one decimal"
+    )]
     let share = journal.bytes_on_disk as f64 / journal.quota_bytes as f64;
     (journal.quota_bytes > 0).then(|| (share * 1000.0).round() / 10.0)
 }

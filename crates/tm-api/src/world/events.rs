@@ -23,35 +23,56 @@ pub(crate) struct LoggedEvent {
 
 impl EventLog {
     pub(crate) fn new(epoch: u64) -> Self {
-        Self { epoch, events: VecDeque::new(), next: 0 }
+        Self {
+            epoch,
+            events: VecDeque::new(),
+            next: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, service: Instance, event: Event) {
         if self.events.len() >= EVENTS_MAX {
             self.events.pop_front();
         }
-        self.events.push_back(LoggedEvent { number: self.next, service, event });
+        self.events.push_back(LoggedEvent {
+            number: self.next,
+            service,
+            event,
+        });
         self.next += 1;
     }
 
     /// At most `limit` events older than the cursor, newest first, and the cursor of the rest.
     ///
     /// A cursor of an earlier run has nothing older left.
-    pub(crate) fn page(&self, cursor: Option<&str>, limit: usize) -> (Vec<&LoggedEvent>, Option<String>) {
+    pub(crate) fn page(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> (Vec<&LoggedEvent>, Option<String>) {
         let before = match cursor.map(|cursor| self.parse(cursor)) {
             None => u64::MAX,
             Some(number) => number.unwrap_or(0),
         };
-        let mut older = self.events.iter().rev().filter(|logged| logged.number < before);
+        let mut older = self
+            .events
+            .iter()
+            .rev()
+            .filter(|logged| logged.number < before);
         let page: Vec<_> = older.by_ref().take(limit).collect();
         let more = older.next().is_some();
-        let next = page.last().filter(|_| more).map(|last| format!("{}-{}", self.epoch, last.number));
+        let next = page
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("{}-{}", self.epoch, last.number));
         (page, next)
     }
 
     fn parse(&self, cursor: &str) -> Option<u64> {
         let (epoch, number) = cursor.split_once('-')?;
-        (epoch.parse() == Ok(self.epoch)).then(|| number.parse().ok()).flatten()
+        (epoch.parse() == Ok(self.epoch))
+            .then(|| number.parse().ok())
+            .flatten()
     }
 }
 
@@ -66,11 +87,14 @@ mod tests {
             r#"{"stamp":{"time":"2026-09-21T14:13:20.250Z","mono_ms":1,"boot":"00000007","clock":"ntp","err_ms":1},"severity":"info","cause":{"code":"gnss.fix"}}"#,
         )
         .unwrap();
-        let mut push = |log: &mut EventLog| log.push(Instance::new("gnss").unwrap(), event.clone());
+        let push = |log: &mut EventLog| log.push(Instance::new("gnss").unwrap(), event.clone());
         (0..5).for_each(|_| push(&mut log));
         let numbers = |page: &[&LoggedEvent]| page.iter().map(|e| e.number).collect::<Vec<_>>();
         let (page, cursor) = log.page(None, 2);
-        assert_eq!((numbers(&page), cursor.as_deref()), (vec![4, 3], Some("5-3")));
+        assert_eq!(
+            (numbers(&page), cursor.as_deref()),
+            (vec![4, 3], Some("5-3"))
+        );
         let cursor = cursor.unwrap();
         push(&mut log);
         let (page, cursor) = log.page(Some(&cursor), 3);

@@ -82,37 +82,76 @@ struct Cleared<'a> {
 
 impl Feed {
     pub(crate) fn new(epoch: u64) -> Self {
-        Self { epoch, items: VecDeque::new(), bytes: 0, next: 0 }
+        Self {
+            epoch,
+            items: VecDeque::new(),
+            bytes: 0,
+            next: 0,
+        }
     }
 
     /// Adds a message.
     pub(crate) fn push(&mut self, kind: &'static str, data: &impl Serialize) {
         // Our own types have string keys and finite numbers: they always become JSON.
-        let Ok(data) = serde_json::to_string(data) else { return };
+        let Ok(data) = serde_json::to_string(data) else {
+            return;
+        };
         self.bytes += data.len();
-        self.items.push_back(Arc::new(Item { kind, data, number: self.next }));
+        self.items.push_back(Arc::new(Item {
+            kind,
+            data,
+            number: self.next,
+        }));
         self.next += 1;
         while self.items.len() > ITEMS_MAX || self.bytes > BYTES_MAX {
-            let Some(oldest) = self.items.pop_front() else { break };
+            let Some(oldest) = self.items.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.data.len();
         }
     }
 
     pub(crate) fn push_points(&mut self, source: &Source, poll: &Poll) {
         let Poll { stamp, points, .. } = poll;
-        self.push("points", &PointsData { source, time: stamp.time, clock: stamp.clock, points });
+        self.push(
+            "points",
+            &PointsData {
+                source,
+                time: stamp.time,
+                clock: stamp.clock,
+                points,
+            },
+        );
     }
 
     pub(crate) fn push_state(&mut self, service: &Instance, state: &State) {
-        self.push("state", &OfService { service, rest: StateField { state } });
+        self.push(
+            "state",
+            &OfService {
+                service,
+                rest: StateField { state },
+            },
+        );
     }
 
     pub(crate) fn push_health(&mut self, service: &Instance, health: &Health) {
-        self.push("health", &OfService { service, rest: health });
+        self.push(
+            "health",
+            &OfService {
+                service,
+                rest: health,
+            },
+        );
     }
 
     pub(crate) fn push_event(&mut self, service: &Instance, event: &Event) {
-        self.push("event", &OfService { service, rest: event });
+        self.push(
+            "event",
+            &OfService {
+                service,
+                rest: event,
+            },
+        );
     }
 
     pub(crate) fn push_alarm_cleared(&mut self, id: &str) {
@@ -121,25 +160,44 @@ impl Feed {
 
     /// The place behind the newest message.
     pub(crate) fn end(&self) -> Position {
-        Position { epoch: self.epoch, next: self.next }
+        Position {
+            epoch: self.epoch,
+            next: self.next,
+        }
     }
 
     /// What came since `from`.
     pub(crate) fn since(&self, from: Position) -> Replay {
         let position = self.end();
         if from.epoch != self.epoch || from.next > self.next {
-            return Replay { missed: None, items: Vec::new(), position };
+            return Replay {
+                missed: None,
+                items: Vec::new(),
+                position,
+            };
         }
         let oldest = self.items.front().map_or(self.next, |item| item.number);
-        let items = self.items.iter().filter(|item| item.number >= from.next).cloned().collect();
-        Replay { missed: Some(oldest.saturating_sub(from.next)), items, position }
+        let items = self
+            .items
+            .iter()
+            .filter(|item| item.number >= from.next)
+            .cloned()
+            .collect();
+        Replay {
+            missed: Some(oldest.saturating_sub(from.next)),
+            items,
+            position,
+        }
     }
 }
 
 impl Item {
     /// The place behind this message.
     pub(crate) fn position(&self, of: Position) -> Position {
-        Position { next: self.number + 1, ..of }
+        Position {
+            next: self.number + 1,
+            ..of
+        }
     }
 }
 

@@ -135,7 +135,12 @@ impl World {
         self.operations.put(operation);
     }
 
-    fn on_data(&mut self, source: &str, payload: &[u8], now: &Stamp) -> Result<(), tm_types::Invalid> {
+    fn on_data(
+        &mut self,
+        source: &str,
+        payload: &[u8],
+        now: &Stamp,
+    ) -> Result<(), tm_types::Invalid> {
         let source = Source::new(source)?;
         let poll = Poll::from_json(payload, now)?;
         match self.dedup.check(&source, poll.sequence) {

@@ -79,7 +79,10 @@ mod tests {
             operations.put(operation("a", status));
         }
         let id = "a".parse().unwrap();
-        assert_eq!(operations.get(&id).unwrap().status, OperationStatus::Succeeded);
+        assert_eq!(
+            operations.get(&id).unwrap().status,
+            OperationStatus::Succeeded
+        );
     }
 
     #[test]

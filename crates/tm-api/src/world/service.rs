@@ -48,7 +48,10 @@ impl Service {
         let Some(health) = &self.health else {
             return (Condition::Unknown, vec![code::SERVICE_STARTING.plain()]);
         };
-        let was_stopped = health.reasons.iter().any(|cause| cause.is(code::SERVICE_STOPPED));
+        let was_stopped = health
+            .reasons
+            .iter()
+            .any(|cause| cause.is(code::SERVICE_STOPPED));
         if health.status == HealthStatus::Down && (health.boot == now.boot || was_stopped) {
             return (Condition::Down, health.reasons.clone());
         }
@@ -72,8 +75,12 @@ impl Service {
 
     /// Milliseconds since the service reported; since boot when it has not in this one.
     pub(crate) fn health_age_ms(&self, now: &Stamp) -> u64 {
-        let since = self.health.as_ref().filter(|health| health.boot == now.boot);
-        now.mono_ms.saturating_sub(since.map_or(0, |health| health.mono_ms))
+        let since = self
+            .health
+            .as_ref()
+            .filter(|health| health.boot == now.boot);
+        now.mono_ms
+            .saturating_sub(since.map_or(0, |health| health.mono_ms))
     }
 }
 
@@ -125,7 +132,11 @@ impl Serialize for State {
 
 /// Leaves the last four digits of IMEI, ICCID and IMSI.
 pub(crate) fn mask_modem(modem: &mut tm_types::Modem) {
-    for identity in [&mut modem.identity.imei, &mut modem.sim.iccid, &mut modem.sim.imsi] {
+    for identity in [
+        &mut modem.identity.imei,
+        &mut modem.sim.iccid,
+        &mut modem.sim.imsi,
+    ] {
         if let Some(digits) = identity {
             *digits = mask(digits);
         }
@@ -134,7 +145,11 @@ pub(crate) fn mask_modem(modem: &mut tm_types::Modem) {
 
 fn mask(digits: &str) -> String {
     let hidden = digits.chars().count().saturating_sub(4);
-    digits.chars().enumerate().map(|(at, digit)| if at < hidden { '*' } else { digit }).collect()
+    digits
+        .chars()
+        .enumerate()
+        .map(|(at, digit)| if at < hidden { '*' } else { digit })
+        .collect()
 }
 
 #[cfg(test)]
@@ -153,10 +168,17 @@ mod tests {
     }
 
     fn check(health: &str, mono_ms: u64, expected: Condition, code: Option<&str>) {
-        let service = Service { health: Some(serde_json::from_str(health).unwrap()), state: None };
+        let service = Service {
+            health: Some(serde_json::from_str(health).unwrap()),
+            state: None,
+        };
         let (condition, reasons) = service.condition(&now(mono_ms));
         assert_eq!(condition, expected, "{health} at {mono_ms}");
-        assert_eq!(reasons.first().map(|cause| &*cause.code), code, "{health} at {mono_ms}");
+        assert_eq!(
+            reasons.first().map(|cause| &*cause.code),
+            code,
+            "{health} at {mono_ms}"
+        );
     }
 
     #[test]
@@ -167,11 +189,26 @@ mod tests {
         let old = up.replace("00000007", "00000006");
         check(&old, 2_000, Condition::Unknown, Some("service.silent"));
         let lost = r#"{"status":"down","reasons":[{"code":"service.connection_lost"}],"version":"1","boot":"00000007","mono_ms":1000,"period_s":30}"#;
-        check(lost, 9_999_999, Condition::Down, Some("service.connection_lost"));
+        check(
+            lost,
+            9_999_999,
+            Condition::Down,
+            Some("service.connection_lost"),
+        );
         let lost_before = lost.replace("00000007", "00000006");
-        check(&lost_before, 2_000, Condition::Unknown, Some("service.silent"));
+        check(
+            &lost_before,
+            2_000,
+            Condition::Unknown,
+            Some("service.silent"),
+        );
         let stopped_before = lost_before.replace("connection_lost", "stopped");
-        check(&stopped_before, 2_000, Condition::Down, Some("service.stopped"));
+        check(
+            &stopped_before,
+            2_000,
+            Condition::Down,
+            Some("service.stopped"),
+        );
         assert_eq!(Service::default().condition(&now(0)).0, Condition::Unknown);
     }
 
@@ -184,9 +221,18 @@ mod tests {
 
     #[test]
     fn states_are_told_by_their_shape() {
-        assert!(matches!(State::from_json(br#"{"modems":[]}"#), Ok(State::Modem(_))));
-        assert!(matches!(State::from_json(br#"{"devices":[]}"#), Ok(State::Sensors(_))));
-        assert!(matches!(State::from_json(br#"{"valves":[1]}"#), Ok(State::Other(_))));
+        assert!(matches!(
+            State::from_json(br#"{"modems":[]}"#),
+            Ok(State::Modem(_))
+        ));
+        assert!(matches!(
+            State::from_json(br#"{"devices":[]}"#),
+            Ok(State::Sensors(_))
+        ));
+        assert!(matches!(
+            State::from_json(br#"{"valves":[1]}"#),
+            Ok(State::Other(_))
+        ));
         assert!(State::from_json(br#"{"modems":3}"#).is_err());
         assert!(State::from_json(b"{").is_err());
     }
