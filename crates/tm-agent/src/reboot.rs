@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tm_types::Stamp;
 
 /// What "a day" is.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 /// More than any setting allows within a day.
 const KEPT: usize = 32;
 

@@ -27,7 +27,7 @@ use crate::{Config, SupervisorAccess};
 const TICK: Duration = Duration::from_secs(5);
 /// From an accepted reboot to the end of this process: services stop within 10 s each, the
 /// supervisor and the host after them.
-const REBOOT_TIME: Duration = Duration::from_secs(300);
+const REBOOT_TIME: Duration = Duration::from_mins(5);
 /// The store's file with the reboots.
 const REBOOT_FILE: &str = "reboots";
 /// The operation this service executes.
@@ -118,7 +118,7 @@ impl Agent {
         match event {
             Event::Bus(BusEvent::Up { .. }) => self.connected = Some(self.host.clock.mono()),
             Event::Bus(BusEvent::Down(_)) => self.connected = None,
-            Event::Bus(BusEvent::Message(message)) => self.on_message(message),
+            Event::Bus(BusEvent::Message(message)) => self.on_message(&message),
             Event::Bus(BusEvent::Command(request)) => job = self.on_reboot(request).await?,
             Event::Bus(BusEvent::Operation(_)) | Event::Tick => {}
             Event::Done(Done::Device(answer)) => {
@@ -139,7 +139,7 @@ impl Agent {
         Ok(job)
     }
 
-    fn on_message(&mut self, message: BusMessage) {
+    fn on_message(&mut self, message: &BusMessage) {
         match topic::classify(&message.topic) {
             Some(topic::Class::Health(service)) => {
                 let Ok(service) = Instance::new(service) else {

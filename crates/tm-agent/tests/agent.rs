@@ -158,7 +158,7 @@ impl Scene {
     async fn start_agent(&mut self, supervisor: Option<&Supervisor>) {
         let config = Config {
             agent: AgentSettings {
-                supervisor_period_s: 10,
+                supervisor_period_s: 1,
                 ..AgentSettings::default()
             },
             supervisor: supervisor.map(|supervisor| SupervisorAccess {
@@ -275,7 +275,7 @@ impl Scene {
         let agent: Instance = "agent".parse().unwrap();
         let id = self
             .watcher
-            .request(&agent, "reboot", args, Duration::from_secs(60), "test");
+            .request(&agent, "reboot", args, Duration::from_mins(1), "test");
         let listening = async {
             loop {
                 if let BusEvent::Operation(operation) = self.watcher.next().await
@@ -348,10 +348,10 @@ async fn a_silent_service_becomes_an_alarm_and_its_word_ends_it() {
             }
         })
         .await;
-    let _gnss = host(scene.directory.path(), "gnss", &scene.broker, &scene.clock)
+    let gnss = host(scene.directory.path(), "gnss", &scene.broker, &scene.clock)
         .bus
         .open(BusOptions::default());
-    _gnss.health(HealthStatus::Up, Vec::new());
+    gnss.health(HealthStatus::Up, Vec::new());
     scene
         .until("its end", |topic, payload| {
             topic == "tm/v1/alarm/service-gnss" && payload.is_empty()
@@ -486,6 +486,6 @@ async fn reboots_are_counted_and_limited() {
     scene.start_agent(Some(&supervisor)).await;
     let limited = scene.reboot(json!({}), OperationStatus::Failed).await;
     assert_eq!(problem_of(&limited), "agent.reboot_limit");
-    scene.hand.advance(Duration::from_secs(24 * 3600));
+    scene.hand.advance(Duration::from_hours(24));
     scene.reboot(json!({}), OperationStatus::Running).await;
 }

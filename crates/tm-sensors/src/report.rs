@@ -109,7 +109,7 @@ mod tests {
             point: Point::gauge(name.clone(), Unit::NONE, reading.clone()),
             deadband,
         };
-        let mut reporter = Reporter::new(Duration::from_secs(600));
+        let mut reporter = Reporter::new(Duration::from_mins(10));
         let start = Instant::now();
         assert_eq!(reporter.worth_telling(start, vec![measured(&old)]).len(), 1);
         let later = start + Duration::from_secs(30);
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn slow_creep_is_told_once_it_leaves_the_band_and_the_heartbeat_always() {
         let name = PointName::new("p").unwrap();
-        let mut reporter = Reporter::new(Duration::from_secs(600));
+        let mut reporter = Reporter::new(Duration::from_mins(10));
         let start = Instant::now();
         let mut told = Vec::new();
         for i in 0..60_u32 {

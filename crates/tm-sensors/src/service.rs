@@ -20,7 +20,7 @@ use crate::report::{Deadband, Reporter};
 use crate::state::{Devices, MACHINE};
 
 /// The retained state is sent again after this long without a change, for its `last_seen`.
-const STATE_REFRESH: Duration = Duration::from_secs(600);
+const STATE_REFRESH: Duration = Duration::from_mins(10);
 /// More than the parser takes, so that a longer file is refused by it.
 const MAP_FILE_MAX: u64 = 1024 * 1024;
 
@@ -106,11 +106,10 @@ impl Collector {
         let now = Instant::now();
         let is_news = self.devices.note(&poll);
         if is_news {
-            match poll.failure {
-                Some(reason) => {
-                    warn!(device = %poll.device, reason = reason.as_str(), "sensor failed")
-                }
-                None => info!(device = %poll.device, "sensor answers"),
+            if let Some(reason) = poll.failure {
+                warn!(device = %poll.device, reason = reason.as_str(), "sensor failed");
+            } else {
+                info!(device = %poll.device, "sensor answers");
             }
         }
         let points = self.reporter.worth_telling(now, poll.points);

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use tm_types::{Cause, HealthStatus, SensorDevice, SensorPresence, SensorsState, Stamp, code};
+use tm_types::{Cause, HealthStatus, Reason, SensorDevice, SensorPresence, SensorsState, code};
 
 use crate::driver::DevicePoll;
 
 /// The name of the device that is always there.
 pub(crate) const MACHINE: &str = "machine";
 
+/// So many polls in a row without an answer make a present device a failed one.
+const FAILED_POLLS: u32 = 2;
+
 /// Every device that was ever polled or is configured.
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
     devices: BTreeMap<String, SensorDevice>,
+    /// Failed polls in a row.
+    misses: BTreeMap<String, u32>,
 }
 
 impl Devices {
@@ -31,32 +36,48 @@ impl Devices {
     }
 
     /// Takes note of a poll; says whether anything but the time of the last answer changed.
+    ///
+    /// One failed poll of a device that answers is noise, unless the device is gone altogether.
     pub(crate) fn note(&mut self, poll: &DevicePoll) -> bool {
+        let earlier = self.devices.get(&poll.device);
+        let is_present = earlier.is_some_and(|device| device.presence == SensorPresence::Present);
+        let misses = self.misses.entry(poll.device.clone()).or_default();
+        *misses = if poll.failure.is_some() {
+            misses.saturating_add(1)
+        } else {
+            0
+        };
+        let failure = poll.failure.filter(|reason| {
+            !is_present || *reason == Reason::NotPresent || *misses >= FAILED_POLLS
+        });
         let points = poll.points.iter().map(|m| m.point.name.to_string());
-        let mut device = SensorDevice {
+        let last_seen = earlier.and_then(|device| device.last_seen);
+        let device = SensorDevice {
             id: poll.device.clone(),
             driver: poll.driver.to_owned(),
-            presence: SensorPresence::Present,
-            cause: None,
-            last_seen: Some(poll.stamp),
+            presence: match failure {
+                Some(_) => SensorPresence::Failed,
+                None => SensorPresence::Present,
+            },
+            cause: failure.map(|reason| {
+                let cause = code::SENSORS_DEVICE_FAILED.with("device", &poll.device);
+                cause.and("reason", reason.as_str())
+            }),
+            last_seen: if poll.failure.is_some() {
+                last_seen
+            } else {
+                Some(poll.stamp)
+            },
             points: points.collect(),
             period_s: u32::try_from(poll.period.as_secs()).unwrap_or(u32::MAX),
         };
-        let earlier = self.devices.get(&poll.device);
-        if let Some(reason) = poll.failure {
-            let cause = code::SENSORS_DEVICE_FAILED.with("device", &poll.device);
-            device.presence = SensorPresence::Failed;
-            device.cause = Some(cause.and("reason", reason.as_str()));
-            device.last_seen = earlier.and_then(|device| device.last_seen);
-        }
-        let same_but = |earlier: &SensorDevice, last_seen: Option<Stamp>| {
-            let now = SensorDevice {
+        let is_news = earlier.is_none_or(|earlier| {
+            let unseen = SensorDevice {
                 last_seen,
                 ..device.clone()
             };
-            *earlier == now
-        };
-        let is_news = earlier.is_none_or(|earlier| !same_but(earlier, earlier.last_seen));
+            *earlier != unseen
+        });
         self.devices.insert(poll.device.clone(), device);
         is_news
     }
@@ -82,5 +103,89 @@ impl Devices {
             reasons.push(code::SENSORS_NOT_CONFIGURED.plain());
         }
         (HealthStatus::Up, reasons)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tm_types::{BootId, Clock, Point, Stamp, Timestamp, Unit};
+
+    use super::*;
+    use crate::report::{Deadband, Measured};
+
+    fn poll(device: &str, mono_ms: u64, failure: Option<Reason>) -> DevicePoll {
+        let stamp = Stamp {
+            time: Timestamp::EPOCH,
+            mono_ms,
+            boot: BootId(1),
+            clock: Clock::None,
+            err_ms: None,
+        };
+        let name = format!("{device}/x").parse().unwrap();
+        DevicePoll {
+            device: device.to_owned(),
+            driver: "one-wire",
+            period: Duration::from_secs(30),
+            stamp,
+            points: vec![Measured {
+                point: Point::gauge(name, Unit::NONE, 1),
+                deadband: Deadband::None,
+            }],
+            failure,
+        }
+    }
+
+    #[test]
+    fn presence_follows_the_polls() {
+        let (bad, gone) = (Some(Reason::BadReply), Some(Reason::NotPresent));
+        // (failure of the poll, whether that is news, failed afterwards, last seen at)
+        let steps = [
+            (bad, true, true, None),
+            (None, true, false, Some(1)),
+            (None, false, false, Some(2)),
+            (bad, false, false, Some(2)),
+            (None, false, false, Some(4)),
+            (bad, false, false, Some(4)),
+            (bad, true, true, Some(4)),
+            (bad, false, true, Some(4)),
+            (gone, true, true, Some(4)),
+            (None, true, false, Some(9)),
+            (gone, true, true, Some(9)),
+        ];
+        let mut devices = Devices::default();
+        devices.expect("a", "one-wire", 30, Vec::new());
+        for (at, (failure, is_news, is_failed, last_seen)) in (0_u64..).zip(steps) {
+            assert_eq!(devices.note(&poll("a", at, failure)), is_news, "step {at}");
+            let [device] = devices.state().devices.try_into().unwrap();
+            assert_eq!(
+                device.presence == SensorPresence::Failed,
+                is_failed,
+                "step {at}"
+            );
+            assert_eq!(device.cause.is_some(), is_failed, "step {at}");
+            assert_eq!(
+                device.last_seen.map(|stamp| stamp.mono_ms),
+                last_seen,
+                "step {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_it_means_for_health() {
+        let mut devices = Devices::default();
+        devices.expect(MACHINE, "machine", 30, Vec::new());
+        let note = (HealthStatus::Up, vec![code::SENSORS_NOT_CONFIGURED.plain()]);
+        assert_eq!(devices.health(&[]), note);
+        devices.note(&poll("a", 1, None));
+        assert_eq!(devices.health(&[]), (HealthStatus::Up, Vec::new()));
+        let finding = code::SENSORS_MAP_UNREADABLE.plain();
+        devices.note(&poll("a", 2, Some(Reason::NotPresent)));
+        let (status, reasons) = devices.health(std::slice::from_ref(&finding));
+        assert_eq!((status, reasons.len()), (HealthStatus::Degraded, 2));
+        assert_eq!(reasons[0], finding);
+        assert_eq!(reasons[1].args["reason"], "not_present");
     }
 }

@@ -1,5 +1,6 @@
 //! One HTTP/1.1 request on a connection of its own, bounded in time and size.
 
+use std::fmt::Write;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -137,7 +138,7 @@ fn escaped(key: &str) -> String {
         if byte.is_ascii_alphanumeric() || byte == b'_' {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            write!(out, "%{byte:02X}").expect("a String takes everything");
         }
     }
     out

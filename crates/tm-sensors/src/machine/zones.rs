@@ -1,31 +1,31 @@
 //! Thermal zones: what they are called, and which of their numbers can be believed.
 
+use std::collections::HashMap;
+
 use tm_types::{PointName, Reading, Reason, Value};
 
 /// What a thermal zone of a computer can show; beyond it the number is an error code.
 const ZONE_MILLI_CEL: std::ops::RangeInclusive<i64> = -55_000..=150_000;
-/// The longest part of a zone's type that goes into a name.
-const TYPE_MAX: usize = 32;
+/// The longest part of a zone's type that goes into a name: with the longest source it fits a series id.
+const TYPE_MAX: usize = 16;
 
 /// Names the zones by their types, in their order: `cpu-thermal` is `cpu-temperature`, a second
 /// one of a type `acpitz-2-temperature`.
 ///
 /// Intel calls the processor `x86_pkg_temp`, the Raspberry Pi `cpu-thermal`.
 pub(super) fn zone_names(types: &[&str]) -> Vec<PointName> {
-    let mut names: Vec<PointName> = Vec::with_capacity(types.len());
-    for zone_type in types {
+    let mut uses: HashMap<String, u32> = HashMap::new();
+    let named = types.iter().map(|zone_type| {
         let word = zone_word(zone_type);
-        let name = (1..)
-            .map(|nth| match nth {
-                1 => format!("{word}-temperature"),
-                _ => format!("{word}-{nth}-temperature"),
-            })
-            .map(|name| PointName::new(&name).expect("made of the alphabet, and short"))
-            .find(|name| !names.contains(name))
-            .expect("the numbers do not end");
-        names.push(name);
-    }
-    names
+        let nth = uses.entry(word.clone()).or_insert(0);
+        *nth += 1;
+        let name = match nth {
+            1 => format!("{word}-temperature"),
+            _ => format!("{word}-{nth}-temperature"),
+        };
+        PointName::new(&name).expect("made of the alphabet, and short")
+    });
+    named.collect()
 }
 
 /// The type in kebab-case without its suffix.
@@ -67,6 +67,7 @@ pub(super) fn zone_reading(temp: &str) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tm_types::{SeriesId, Source};
 
     #[test]
     fn names() {
@@ -92,7 +93,11 @@ mod tests {
             "gpu-temperature",
         ];
         assert_eq!(got, expected);
-        assert!(zone_names(&["ü".repeat(500).as_str(), &"x".repeat(500)]).len() == 2);
+        let long = zone_names(&["ü".repeat(500).as_str(), &"x".repeat(500)]);
+        let source: Source = "s".repeat(32).parse().unwrap();
+        for name in &long {
+            assert!(SeriesId::of(&source, name).is_ok(), "{name}");
+        }
     }
 
     #[test]

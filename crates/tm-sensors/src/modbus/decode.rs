@@ -224,7 +224,14 @@ mod tests {
 
     #[test]
     fn factors_and_places() {
-        let cases: [(Encoding, &[u16], (i64, u8), Option<u8>, &str); 11] = [
+        type Case = (
+            Encoding,
+            &'static [u16],
+            (i64, u8),
+            Option<u8>,
+            &'static str,
+        );
+        let cases: [Case; 11] = [
             (Encoding::U16, &[2301], (1, 1), None, "230.1"),
             (Encoding::U16, &[2300], (1, 1), None, "230"),
             (Encoding::I16, &[0xffff], (25, 1), None, "-2.5"),

@@ -314,6 +314,7 @@ fn reason_of(exception: ExceptionCode) -> Reason {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
     use std::sync::{Arc, Mutex};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -359,7 +360,7 @@ mod tests {
     struct Peer {
         port: u16,
         requests: Arc<Mutex<Vec<String>>>,
-        _server: tokio::task::JoinHandle<()>,
+        server: tokio::task::JoinHandle<()>,
     }
 
     impl Peer {
@@ -396,7 +397,7 @@ mod tests {
             Self {
                 port,
                 requests,
-                _server: server,
+                server,
             }
         }
 
@@ -408,19 +409,15 @@ mod tests {
         fn line(&self, units: &[u8]) -> Line {
             let mut document = String::new();
             for unit in units {
-                document.push_str(&format!(
-                    "[[device]]\nname='m{unit}'\nport='tcp://127.0.0.1:{}'\nunit_id={unit}\nperiod_s=1\ntimeout_ms={}\n",
-                    self.port, PATIENCE.as_millis()
-                ));
+                write!(document, "[[device]]\nname='m{unit}'\nport='tcp://127.0.0.1:{}'\nunit_id={unit}\nperiod_s=1\ntimeout_ms={}\n",
+                    self.port, PATIENCE.as_millis()).unwrap();
                 for (name, address, encoding) in [
                     ("a", 0, "u16"),
                     ("b", 1, "u16"),
                     ("c", 2, "u32"),
                     ("d", 4, "u16"),
                 ] {
-                    document.push_str(&format!(
-                        "[[device.register]]\nname='{name}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n"
-                    ));
+                    write!(document, "[[device.register]]\nname='{name}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n").unwrap();
                 }
             }
             let devices = map::parse(&document, &"sensors".parse().unwrap()).unwrap();
@@ -563,9 +560,12 @@ mod tests {
     #[tokio::test]
     async fn one_refused_register_leaves_its_neighbours() {
         let has_1 = |start: u16, count: u16| (start..start + count).contains(&1);
-        let peer = Peer::new(move |_, _, start, count| match has_1(start, count) {
-            true => Act::Exception(2),
-            false => Act::Answer,
+        let peer = Peer::new(move |_, _, start, count| {
+            if has_1(start, count) {
+                Act::Exception(2)
+            } else {
+                Act::Answer
+            }
         })
         .await;
         let mut line = peer.line(&[1]);
@@ -627,7 +627,7 @@ mod tests {
     async fn nobody_listens() {
         let peer = Peer::new(|_, _, _, _| Act::Answer).await;
         let mut line = peer.line(&[1]);
-        peer._server.abort();
+        peer.server.abort();
         let port = peer.port;
         drop(peer);
         while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {

@@ -395,6 +395,8 @@ fn line_at(document: &str, offset: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -473,7 +475,7 @@ register = [{ name = "level", function = "holding", address = 0, deadband = 5.0 
         assert_eq!((psu.host.as_str(), psu.port, psu.unit_id), ("::1", 1502, 1));
         assert_eq!(
             (psu.period, psu.timeout),
-            (Duration::from_secs(60), Duration::from_secs(1))
+            (Duration::from_mins(1), Duration::from_secs(1))
         );
         assert_eq!(psu.registers[0].encoding, Encoding::U16);
         assert_eq!(psu.registers[0].deadband, Deadband::Absolute(5.0));
@@ -578,9 +580,11 @@ register = [{ name = "level", function = "holding", address = 0, deadband = 5.0 
         );
         let mut many = GOOD.to_owned();
         for address in 0..REGISTERS_MAX {
-            many.push_str(&format!(
+            write!(
+                many,
                 "\n[[device.register]]\nname='r{address}'\nfunction='input'\naddress={address}\n"
-            ));
+            )
+            .unwrap();
         }
         assert!(parse(&many, &source()).is_err());
     }

@@ -75,6 +75,8 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::super::map;
     use super::*;
 
@@ -138,7 +140,7 @@ mod tests {
         .iter()
         .enumerate()
         {
-            document.push_str(&format!("[[device.register]]\nname='r{index}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n"));
+            write!(document, "[[device.register]]\nname='r{index}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n").unwrap();
         }
         let devices = map::parse(&document, &"sensors".parse().unwrap()).unwrap();
         let registers = &devices[0].registers;
