@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tm_proto::nmea0183::{Epoch, FixMode as Heard};
+use tm_proto::nmea0183::{Epoch, FixMode as Heard, Position};
 use tm_types::{
     Cause, Fix, FixMode, GnssPresence, GnssState, HealthStatus, Stamp, Timestamp, code,
 };
@@ -17,8 +17,8 @@ pub(super) fn fix(epoch: &Epoch, stamp: Stamp) -> Fix {
         stamp,
         gnss_time: epoch.unix_ms().map(Timestamp::of_unix_ms),
         mode: mode(epoch.mode),
-        latitude_deg: epoch.position.map(|position| position.latitude_deg()),
-        longitude_deg: epoch.position.map(|position| position.longitude_deg()),
+        latitude_deg: epoch.position.map(Position::latitude_deg),
+        longitude_deg: epoch.position.map(Position::longitude_deg),
         altitude_m: epoch.altitude_m,
         speed_mps: epoch.speed_mps,
         course_deg: course_deg(epoch),

@@ -1,5 +1,6 @@
 //! The service between a simulated module and a broker, and somebody who listens on the bus.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) struct Bench {
     pub(crate) directory: TempDir,
     broker: String,
     listener: Bus,
+    /// The newest message of each topic.
+    newest: HashMap<String, Value>,
     service: Option<JoinHandle<()>>,
 }
 
@@ -37,13 +40,22 @@ impl Bench {
         });
         let directory = tempfile::tempdir().unwrap();
         let broker = format!("mqtt://{}", broker::start().await);
-        let mut listener = host("listener", &directory.path().join("listener"), &broker).bus.open(BusOptions {
-            subscriptions: vec!["tm/v1/#".to_owned()],
-            ..BusOptions::default()
-        });
+        let mut listener = host("listener", &directory.path().join("listener"), &broker)
+            .bus
+            .open(BusOptions {
+                subscriptions: vec!["tm/v1/#".to_owned()],
+                ..BusOptions::default()
+            });
         let up = async { while !matches!(listener.next().await, BusEvent::Up { .. }) {} };
         timeout(DEADLINE, up).await.expect("the broker is there");
-        Self { module, directory, broker, listener, service: None }
+        Self {
+            module,
+            directory,
+            broker,
+            listener,
+            newest: HashMap::new(),
+            service: None,
+        }
     }
 
     /// Starts the service with these variables, in a store that outlives it.
@@ -69,27 +81,32 @@ impl Bench {
         }
     }
 
-    /// Waits for a message on `topic` that is as wanted.
+    /// Waits until the newest message on `topic` is as wanted.
     pub(crate) async fn wait(&mut self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
         let waiting = async {
             loop {
-                let BusEvent::Message(message) = self.listener.next().await else { continue };
-                if message.topic != topic {
-                    continue;
+                if let Some(value) = self.newest.get(topic).filter(|value| wanted(value)) {
+                    return value.clone();
                 }
-                let value = serde_json::from_slice(&message.payload)
-                    .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&message.payload)));
-                if wanted(&value) {
-                    return value;
+                if let BusEvent::Message(message) = self.listener.next().await {
+                    let text = || Value::from(String::from_utf8_lossy(&message.payload));
+                    let value = serde_json::from_slice(&message.payload).unwrap_or_else(|_| text());
+                    self.newest.insert(message.topic, value);
                 }
-                last = value;
             }
         };
-        match timeout(DEADLINE, waiting).await {
-            Ok(value) => value,
-            Err(_) => panic!("nothing wanted on {topic}; the last was {last}"),
-        }
+        let found = timeout(DEADLINE, waiting).await.ok();
+        found.unwrap_or_else(|| panic!("nothing wanted on {topic}: {:?}", self.newest.get(topic)))
+    }
+
+    /// Waits for a message on `topic` that comes from now on.
+    pub(crate) async fn wait_anew(
+        &mut self,
+        topic: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        self.newest.remove(topic);
+        self.wait(topic, wanted).await
     }
 
     /// Waits for a state with this cause; gives the modem.
@@ -106,5 +123,8 @@ fn host(instance: &str, directory: &Path, broker: &str) -> Host {
 /// The point of that name in a message of measurements.
 pub(crate) fn point<'a>(data: &'a Value, name: &str) -> &'a Value {
     let points = data["points"].as_array().into_iter().flatten();
-    points.into_iter().find(|point| point["name"] == name).unwrap_or(&Value::Null)
+    points
+        .into_iter()
+        .find(|point| point["name"] == name)
+        .unwrap_or(&Value::Null)
 }

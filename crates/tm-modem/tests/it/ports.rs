@@ -15,12 +15,22 @@ async fn a_serial_port_comes_and_goes() {
     while paths.at.exists() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    let (at, nmea) = (paths.at.display().to_string(), paths.nmea.display().to_string());
-    let variables = [("TM_MODEM_PORT", at.as_str()), ("TM_MODEM_NMEA_PORT", nmea.as_str())];
+    let (at, nmea) = (
+        paths.at.display().to_string(),
+        paths.nmea.display().to_string(),
+    );
+    let variables = [
+        ("TM_MODEM_PORT", at.as_str()),
+        ("TM_MODEM_NMEA_PORT", nmea.as_str()),
+    ];
     bench.start(&variables);
     // Never seen and not expected: a sentence, no fault.
     bench.cause("modem.not_configured").await;
-    let health = bench.wait("tm/v1/health/modem", |health| health["reasons"] != serde_json::json!([])).await;
+    let health = bench
+        .wait("tm/v1/health/modem", |health| {
+            health["reasons"] != serde_json::json!([])
+        })
+        .await;
     assert_eq!(health["status"], "up");
     handle.play(Scenario::Normal);
     let modem = bench.cause("modem.registered").await;
@@ -29,11 +39,24 @@ async fn a_serial_port_comes_and_goes() {
     handle.play(Scenario::Unplugged);
     // Now it is missed, also by a service that was started anew.
     bench.cause("modem.absent").await;
-    bench.wait("tm/v1/health/modem", |health| health["status"] == "degraded").await;
+    bench
+        .wait("tm/v1/health/modem", |health| {
+            health["status"] == "degraded"
+        })
+        .await;
     bench.stop().await;
+    bench
+        .wait("tm/v1/health/modem", |health| health["status"] == "down")
+        .await;
     bench.start(&variables);
-    bench.wait("tm/v1/health/modem", |health| health["status"] == "degraded").await;
+    bench
+        .wait("tm/v1/health/modem", |health| {
+            health["status"] == "degraded"
+        })
+        .await;
     handle.play(Scenario::Normal);
     bench.cause("modem.registered").await;
-    bench.wait("tm/v1/health/modem", |health| health["status"] == "up").await;
+    bench
+        .wait("tm/v1/health/modem", |health| health["status"] == "up")
+        .await;
 }

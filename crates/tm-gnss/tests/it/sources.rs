@@ -1,0 +1,86 @@
+//! Every kind of source, and what happens when it is not there, stops or loses the sky.
+
+use tm_sim::sim7600::{Line, Scenario};
+use tm_types::Source;
+use tokio::io::AsyncReadExt;
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn a_receiver_on_tcp_comes_loses_the_sky_and_goes() {
+    let mut bench = Bench::new().await;
+    let url = format!("tcp://{}", bench.receiver.on_tcp().unwrap().nmea);
+    bench.start(&[("TM_GNSS_SOURCE", &url), ("TM_GNSS_PUBLISH_S", "1")]);
+    let state = bench.cause("gnss.fix").await;
+    assert_eq!(state["source"], url.as_str());
+    let latitude = state["fix"]["latitude_deg"].as_f64().unwrap();
+    assert!((latitude - 48.9226).abs() < 0.01, "{latitude}");
+    assert!(!state["satellites"].as_array().unwrap().is_empty());
+    let is_position = |data: &serde_json::Value| data["points"][0]["quality"] == "good";
+    let data = bench.wait("tm/v1/data/gnss", is_position).await;
+    assert_eq!(
+        (&data["points"][0]["name"], &data["points"][0]["unit"]),
+        (&"latitude".into(), &"lat".into())
+    );
+    let anchor = bench.wait("tm/v1/clock/gnss", |_| true).await;
+    assert_eq!(anchor["source"], "gnss");
+    let play = bench.receiver.handle();
+    play.play(Scenario::NoSky);
+    let lost = bench.cause("gnss.no_fix").await;
+    assert_eq!(lost["fix"]["mode"], "none");
+    play.inject_garbage(Line::Nmea, b"$GPGGA,\xff\xfe*00\r\nnonsense");
+    play.play(Scenario::Normal);
+    bench.cause("gnss.fix").await;
+    play.play(Scenario::Unplugged);
+    bench.cause("gnss.source_unusable").await;
+    bench
+        .wait("tm/v1/health/gnss", |health| health["status"] == "degraded")
+        .await;
+    play.play(Scenario::Normal);
+    bench.cause("gnss.fix").await;
+    bench
+        .wait("tm/v1/health/gnss", |health| health["status"] == "up")
+        .await;
+}
+
+#[tokio::test]
+async fn a_serial_receiver_is_not_configured_until_it_is_there() {
+    let mut bench = Bench::new().await;
+    let nodes = bench.directory.path().join("dev");
+    std::fs::create_dir(&nodes).unwrap();
+    let node = nodes.join("nmea").display().to_string();
+    bench.start(&[("TM_GNSS_SOURCE", &node)]);
+    bench.cause("gnss.not_configured").await;
+    bench.receiver.on_ptys(&nodes).await.unwrap();
+    bench.cause("gnss.fix").await;
+    bench.receiver.handle().play(Scenario::Unplugged);
+    bench.cause("gnss.source_unusable").await;
+}
+
+#[tokio::test]
+async fn a_relay_on_the_bus_is_found() {
+    let mut bench = Bench::new().await;
+    bench.start(&[]);
+    bench.cause("gnss.not_configured").await;
+    let mut line = loop {
+        match bench.receiver.handle().open(Line::Nmea).await {
+            Ok(line) => break line,
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    let relay = bench.bus.handle();
+    let relaying = tokio::spawn(async move {
+        let source = Source::new("modem").unwrap();
+        let mut bytes = vec![0; 4096];
+        while let Ok(n @ 1..) = line.read(&mut bytes).await {
+            relay.nmea(&source, bytes[..n].to_vec());
+        }
+    });
+    let state = bench.cause("gnss.fix").await;
+    assert_eq!(state["source"], "bus:modem");
+    relaying.abort();
+    bench.cause("gnss.silent").await;
+    bench
+        .wait("tm/v1/health/gnss", |health| health["status"] == "degraded")
+        .await;
+}
