@@ -62,6 +62,7 @@ pub struct SysfsTree {
 pub struct SysfsHandle {
     root: PathBuf,
     machine: Arc<Mutex<Machine>>,
+    turn: Arc<Mutex<()>>,
 }
 
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl SysfsTree {
         let handle = SysfsHandle {
             root: root.to_owned(),
             machine,
+            turn: Arc::default(),
         };
         handle.refresh().await?;
         let task = Task::spawn(keep(handle.clone()));
@@ -134,12 +136,14 @@ impl SysfsHandle {
     /// # Errors
     /// When a file cannot be written.
     pub async fn refresh(&self) -> io::Result<()> {
-        let files = self.machine().step();
-        let root = self.root.clone();
+        let handle = self.clone();
         let write = move || {
+            // One writer at a time, so that an older state never overwrites a newer one.
+            let _turn = handle.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            let files = handle.machine().step();
             // A directory that its owner removed is not made again.
-            fs::metadata(&root)?;
-            files.iter().try_for_each(|file| file.write(&root))
+            fs::metadata(&handle.root)?;
+            files.iter().try_for_each(|file| file.write(&handle.root))
         };
         spawn_blocking(write).await.map_err(io::Error::other)?
     }

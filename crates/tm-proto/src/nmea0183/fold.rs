@@ -122,6 +122,8 @@ impl Fold {
                 update(&mut self.epoch.pdop, gsa.pdop);
                 update(&mut self.epoch.hdop, gsa.hdop);
                 update(&mut self.epoch.vdop, gsa.vdop);
+                // With an altitude in hand a GSA of two dimensions changes nothing: engines of this family print `2` in
+                // single epochs of a steady 3D fix, and gpsd holds 3D then, too.
                 match gsa.mode {
                     Some(1) => self.epoch.mode = FixMode::None,
                     Some(2) if self.epoch.altitude_m.is_none() => self.epoch.mode = FixMode::TwoD,
@@ -155,7 +157,7 @@ impl Fold {
         }
         self.epoch.position = position;
         update(&mut self.epoch.altitude_m, altitude_m);
-        // Position sentences do not tell two from three dimensions: an altitude does, until a GSA says otherwise.
+        // Position sentences do not tell two from three dimensions; an altitude does.
         let at_least = if self.epoch.altitude_m.is_some() {
             FixMode::ThreeD
         } else {
