@@ -165,3 +165,109 @@ fn read_source(bytes: &[u8]) -> Option<(Source, Vec<Sequence>, &[u8])> {
     }
     Some((source, runs, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn source(name: &str) -> Source {
+        Source::new(name).unwrap()
+    }
+
+    fn sequence(run: u32, n: u64) -> Option<Sequence> {
+        let run = RunId(run);
+        Some(Sequence { run, n })
+    }
+
+    #[test]
+    fn repeats_gaps_and_runs() {
+        let mut dedup = Dedup::default();
+        let gnss = source("gnss");
+        for (run, n, expected) in [
+            (1, 5, Verdict::New),
+            (1, 6, Verdict::New),
+            (1, 6, Verdict::Repeat),
+            (1, 5, Verdict::Repeat),
+            (1, 9, Verdict::Gap(2)),
+            (1, 7, Verdict::Repeat),
+            (2, 0, Verdict::New),
+            (1, 10, Verdict::New),
+            (3, 2, Verdict::Gap(2)),
+            (4, 0, Verdict::New),
+            (5, 0, Verdict::New),
+            (2, 1, Verdict::New),
+        ] {
+            let verdict = dedup.check(&gnss, sequence(run, n));
+            // Run 1 was the oldest of five: it is forgotten when run 5 comes.
+            assert_eq!(verdict, expected, "run {run} n {n}");
+        }
+        assert_eq!(dedup.lost(), 4);
+        assert_eq!(dedup.check(&gnss, None), Verdict::New);
+        assert_eq!(dedup.check(&gnss, None), Verdict::New);
+        assert_eq!(dedup.check(&source("io"), sequence(2, 1)), Verdict::New);
+    }
+
+    #[test]
+    fn the_source_not_heard_of_for_longest_is_forgotten() {
+        let mut dedup = Dedup::default();
+        for i in 0..SOURCES {
+            dedup.check(&source(&format!("s{i}")), sequence(1, 0));
+        }
+        dedup.check(&source("s0"), sequence(1, 1));
+        dedup.check(&source("one-more"), sequence(1, 0));
+        let mut again = |name: &str| dedup.check(&source(name), sequence(1, 0));
+        assert_eq!(again("s0"), Verdict::Repeat);
+        assert_eq!(again("s1"), Verdict::New, "forgotten");
+    }
+
+    #[test]
+    fn the_compact_form_is_frozen() {
+        let mut dedup = Dedup::default();
+        dedup.check(&source("io"), sequence(0x0102_0304, 7));
+        let expected = [
+            1, 0, 0, 0, 0, 0, 0, 0, 0, 2, b'i', b'o', 1, 4, 3, 2, 1, 7, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        assert_eq!(dedup.to_bytes(), expected);
+        for length in 0..expected.len() {
+            let whole = Dedup::from_bytes(&expected[..length]);
+            assert_eq!(whole.is_some(), length == 9, "cut at {length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_taken_once_and_losses_add_up(
+            order in proptest::collection::vec((0_u32..3, 0_u64..40), 0..200),
+        ) {
+            let mut dedup = Dedup::default();
+            let io = source("io");
+            let mut last = std::collections::HashMap::new();
+            let mut lost = 0;
+            for (index, (run, n)) in order.into_iter().enumerate() {
+                let expected = match last.get(&run) {
+                    Some(last) if n <= *last => Verdict::Repeat,
+                    Some(last) if n > last + 1 => Verdict::Gap(n - last - 1),
+                    None if index > 0 && n > 0 => Verdict::Gap(n),
+                    _ => Verdict::New,
+                };
+                if let Verdict::Gap(gap) = expected {
+                    lost += gap;
+                }
+                if expected.is_new() {
+                    last.insert(run, n);
+                }
+                prop_assert_eq!(dedup.check(&io, sequence(run, n)), expected);
+                let restored = Dedup::from_bytes(&dedup.to_bytes()).unwrap();
+                prop_assert_eq!(restored.to_bytes(), dedup.to_bytes());
+                dedup = restored;
+            }
+            prop_assert_eq!(dedup.lost(), lost);
+        }
+
+        #[test]
+        fn garbage_is_refused_without_a_panic(bytes: Vec<u8>) {
+            let _ = Dedup::from_bytes(&bytes);
+        }
+    }
+}

@@ -8,13 +8,12 @@ use crate::config::{LogFormat, LogSettings};
 
 /// Starts logging to standard error for the whole process; the second call changes nothing.
 ///
-/// A filter that cannot be read becomes `info`; the return value says whether it could.
-pub fn start_log(settings: &LogSettings) -> bool {
-    let filter = EnvFilter::try_new(&settings.level);
-    let is_readable = filter.is_ok();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info"));
+/// A level that is no filter becomes `info`.
+pub fn start_log(settings: &LogSettings) {
+    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let is_terminal = std::io::stderr().is_terminal();
     let is_text = match settings.format {
-        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
@@ -23,11 +22,13 @@ pub fn start_log(settings: &LogSettings) -> bool {
         .with_writer(std::io::stderr);
     // A subscriber that is already there, as in a test, stays.
     let _ = if is_text {
-        builder
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init()
+        builder.with_ansi(is_terminal).try_init()
     } else {
         builder.json().flatten_event(true).try_init()
     };
-    is_readable
+}
+
+/// Whether a text is a level or a filter.
+pub(crate) fn is_log_filter(text: &str) -> bool {
+    EnvFilter::try_new(text).is_ok()
 }

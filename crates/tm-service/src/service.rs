@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use rustix::fs::Access;
 use tm_types::text::{Language, sentence};
 use tm_types::{Cause, Instance, code};
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +15,7 @@ use crate::config::{
     Settings,
 };
 use crate::host::{HostParts, instance_name};
+use crate::log::is_log_filter;
 use crate::{Clock, Host, Store, start_log, watchdog};
 
 /// Where the named volume is mounted, unless `TM_DATA_DIR` says otherwise.
@@ -34,13 +36,19 @@ where
         return complain("TM_INSTANCE is 1 to 32 characters of a-z, 0-9 and -");
     };
     match std::env::args().nth(1).as_deref() {
-        None => start(version, instance, &environment, run),
+        None => start(version, instance, &environment, run, stop_signal()),
         Some("health") => match watchdog::ask(&instance) {
             Ok(age) if watchdog::is_healthy(age) => ExitCode::SUCCESS,
             Ok(age) => complain(&format!("no progress for {} s", age.as_secs())),
             Err(error) => complain(&format!("{instance} does not answer: {error}")),
         },
-        Some("config") => print_config(&Loaded::<C>::of(&instance, &environment)),
+        Some("config") => {
+            let loaded = Loaded::<C>::of(&instance, &environment);
+            match say(loaded.describe().trim_end()) {
+                ExitCode::SUCCESS if loaded.is_refused() => ExitCode::from(EXIT_STRICT),
+                code => code,
+            }
+        }
         Some("--version" | "version") => say(version),
         Some(other) => complain(&format!(
             "unknown sub-command {other}: use none, health, config or version"
@@ -72,7 +80,30 @@ impl<C: Settings> Loaded<C> {
         };
         let prefixes = &loaded.config.prefixes;
         loaded.report.check_unknown(environment, prefixes);
+        if !is_log_filter(&loaded.log.level) {
+            let expected = "info, or a filter such as info,tm_modem=debug";
+            loaded.report.note_malformed("TM_LOG_LEVEL", expected);
+        }
         loaded
+    }
+
+    /// Strict mode takes nothing that is wrong.
+    fn is_refused(&self) -> bool {
+        self.config.strict && !self.report.findings().is_empty()
+    }
+
+    /// The values in force with their origin, then what is wrong.
+    fn describe(&self) -> String {
+        let mut text = String::new();
+        for effective in self.report.effective() {
+            let (variable, value) = (&effective.variable, &effective.value);
+            let origin = effective.origin.as_str();
+            text.push_str(&format!("{variable}={value}  # {origin}\n"));
+        }
+        for cause in self.report.findings() {
+            text.push_str(&format!("# {}\n", sentence(Language::En, cause)));
+        }
+        text
     }
 }
 
@@ -81,6 +112,7 @@ fn start<C, E, F>(
     instance: Instance,
     environment: &Environment,
     run: F,
+    stop: impl Future<Output = ()>,
 ) -> ExitCode
 where
     C: Settings,
@@ -88,15 +120,12 @@ where
     F: AsyncFnOnce(C, Host) -> Result<Infallible, E>,
 {
     let loaded = Loaded::<C>::of(&instance, environment);
+    start_log(&loaded.log);
     let mut notices = loaded.report.findings().to_vec();
-    if !start_log(&loaded.log) {
-        let cause = code::CONFIG_MALFORMED_VALUE.with("name", "TM_LOG_LEVEL");
-        notices.push(cause.and("expected", "info, or a filter such as info,tm_modem=debug"));
-    }
     for cause in &notices {
         tracing::warn!(code = cause.code, "{}", sentence(Language::En, cause));
     }
-    if loaded.config.strict && !notices.is_empty() {
+    if loaded.is_refused() {
         tracing::error!("TM_CONFIG_STRICT is set: the service ends");
         return ExitCode::from(EXIT_STRICT);
     }
@@ -125,7 +154,7 @@ where
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(serve(loaded.own, host, run)),
+        Ok(runtime) => runtime.block_on(serve(loaded.own, host, run, stop)),
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");
             ExitCode::FAILURE
@@ -134,7 +163,7 @@ where
 }
 
 /// Runs until the service fails or a signal comes, then lets the bus say good-bye.
-async fn serve<C, E, F>(config: C, host: Host, run: F) -> ExitCode
+async fn serve<C, E, F>(config: C, host: Host, run: F, stop: impl Future<Output = ()>) -> ExitCode
 where
     E: Display,
     F: AsyncFnOnce(C, Host) -> Result<Infallible, E>,
@@ -149,7 +178,7 @@ where
                 ExitCode::FAILURE
             }
         },
-        () = stop_signal() => ExitCode::SUCCESS,
+        () = stop => ExitCode::SUCCESS,
     };
     bus.closed().await;
     store.flush();
@@ -174,11 +203,11 @@ async fn stop_signal() {
 /// The store in the data directory; where that cannot be written, in a temporary one, and said so.
 fn open_store(environment: &Environment, notices: &mut Vec<Cause>) -> std::io::Result<Store> {
     let directory = environment.get("TM_DATA_DIR").unwrap_or(DATA_DIR);
-    let probe = |store: Store| {
-        store.save_bytes_now(".probe", Vec::new())?;
-        Ok::<_, std::io::Error>(store)
-    };
-    match Store::open(directory).and_then(probe) {
+    let opened = Store::open(directory).and_then(|store| {
+        rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
+        Ok(store)
+    });
+    match opened {
         Ok(store) => Ok(store),
         Err(error) => {
             let cause = code::STORE_UNWRITABLE.with("file", directory);
@@ -188,26 +217,6 @@ fn open_store(environment: &Environment, notices: &mut Vec<Cause>) -> std::io::R
             Store::open(std::env::temp_dir().join(unique))
         }
     }
-}
-
-fn print_config<C>(loaded: &Loaded<C>) -> ExitCode {
-    let mut text = String::new();
-    for effective in loaded.report.effective() {
-        let (variable, value) = (&effective.variable, &effective.value);
-        text.push_str(&format!(
-            "{variable}={value}  # {}\n",
-            effective.origin.as_str()
-        ));
-    }
-    let findings = loaded.report.findings();
-    for cause in findings {
-        text.push_str(&format!("# {}\n", sentence(Language::En, cause)));
-    }
-    say(text.trim_end());
-    if loaded.config.strict && !findings.is_empty() {
-        return ExitCode::from(EXIT_STRICT);
-    }
-    ExitCode::SUCCESS
 }
 
 fn say(text: &str) -> ExitCode {
@@ -221,4 +230,107 @@ fn complain(text: &str) -> ExitCode {
     // There is nowhere to report that standard error is closed.
     let _ = writeln!(std::io::stderr(), "{text}");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::bus::BusOptions;
+    use crate::config::Secret;
+
+    crate::settings! {
+        /// `TM_METER_*`.
+        struct Config {
+            /// A number.
+            number: u32 = 1,
+            /// A secret.
+            pin: Option<Secret> = None,
+        }
+    }
+
+    fn instance() -> Instance {
+        Instance::new("meter").unwrap()
+    }
+
+    fn run_with(variables: &[(&str, &str)]) -> (ExitCode, Option<u32>) {
+        let directory = tempfile::tempdir().unwrap();
+        let environment: Environment = variables
+            .iter()
+            .copied()
+            .chain([
+                ("TM_DATA_DIR", directory.path().to_str().unwrap()),
+                ("TM_BUS_URL", "mqtt://127.0.0.1:1"),
+                ("TM_LOG_LEVEL", "error"),
+            ])
+            .collect();
+        let seen = Cell::new(None);
+        let run = async |config: Config, host: Host| {
+            assert!(config.pin.is_none());
+            seen.set(Some(config.number));
+            let _bus = host.bus.open(BusOptions::default());
+            if config.number == 13 {
+                return Err("bad luck");
+            }
+            std::future::pending().await
+        };
+        let code = start("1.0.0", instance(), &environment, run, async {
+            tokio::task::yield_now().await;
+        });
+        (code, seen.get())
+    }
+
+    #[test]
+    fn a_stop_signal_is_success_and_an_error_is_failure() {
+        assert_eq!(run_with(&[]), (ExitCode::SUCCESS, Some(1)));
+        let failing = [("TM_METER_NUMBER", "13")];
+        assert_eq!(run_with(&failing), (ExitCode::FAILURE, Some(13)));
+    }
+
+    #[test]
+    fn a_misspelt_variable_stops_only_in_strict_mode() {
+        let misspelt = ("TM_METER_NUMBRE", "7");
+        assert_eq!(run_with(&[misspelt]), (ExitCode::SUCCESS, Some(1)));
+        let strict = ("TM_CONFIG_STRICT", "true");
+        assert_eq!(run_with(&[strict]), (ExitCode::SUCCESS, Some(1)));
+        let refused = (ExitCode::from(64), None);
+        assert_eq!(run_with(&[strict, misspelt]), refused);
+        assert_eq!(run_with(&[strict, ("TM_METER_NUMBER", "many")]), refused);
+        assert_eq!(run_with(&[strict, ("TM_METRE_NUMBER", "7")]), refused);
+        assert_eq!(run_with(&[strict, ("TM_MODEM_NUMBRE", "7")]).1, Some(1));
+    }
+
+    #[test]
+    fn values_in_force_are_told_with_their_origin_and_without_secrets() {
+        let environment: Environment = [
+            ("TM_METER_NUMBER", "7"),
+            ("TM_METER_PIN", "0042"),
+            ("TM_LOG_LEVEL", "=/="),
+            ("TM_LOG_FORMAT", "yaml"),
+        ]
+        .into_iter()
+        .collect();
+        let text = Loaded::<Config>::of(&instance(), &environment).describe();
+        for line in [
+            "TM_METER_NUMBER=7  # environment\n",
+            "TM_METER_PIN=***  # environment\n",
+            "TM_LOG_FORMAT=auto  # fallback\n",
+            "TM_DEVICE_TIMEZONE=Europe/Kyiv  # default\n",
+            "# TM_LOG_LEVEL is malformed",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(!text.contains("0042"));
+    }
+
+    #[test]
+    fn without_a_data_directory_a_temporary_one_serves_and_it_is_said() {
+        let environment: Environment = [("TM_DATA_DIR", "/proc/nowhere")].into_iter().collect();
+        let mut notices = Vec::new();
+        let store = open_store(&environment, &mut notices).unwrap();
+        assert!(notices[0].is(code::STORE_UNWRITABLE));
+        store.save_now("x", &1).unwrap();
+        std::fs::remove_dir_all(store.directory()).unwrap();
+    }
 }

@@ -255,3 +255,128 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bench {
+        directory: tempfile::TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            Self { directory }
+        }
+
+        /// A store as a new process sees it.
+        fn store(&self) -> Store {
+            Store::open(self.directory.path()).unwrap()
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+    }
+
+    #[test]
+    fn values_survive_the_process() {
+        let bench = Bench::new();
+        assert_eq!(bench.store().load::<u32>("n"), None);
+        bench.store().save_now("n", &1).unwrap();
+        bench.store().save_now("n", &2).unwrap();
+        assert_eq!(bench.store().load("n"), Some(2));
+        bench.store().save_bytes_now("b", vec![0, 255]).unwrap();
+        assert_eq!(bench.store().load_bytes("b"), Some(vec![0, 255]));
+    }
+
+    #[test]
+    fn a_power_cut_at_any_byte_leaves_the_new_or_the_old() {
+        let bench = Bench::new();
+        let whole = frame(b"\"new\"").unwrap();
+        for length in 0..=whole.len() {
+            // Cut while `.new` is written, between the two renames, and a torn file in place.
+            for torn in ["n.new", "n"] {
+                let store = bench.store();
+                store.save_now("n", &"older").unwrap();
+                store.save_now("n", &"old").unwrap();
+                drop(store);
+                fs::write(bench.path(torn), &whole[..length]).unwrap();
+                let expected = match torn {
+                    "n" if length == whole.len() => "new",
+                    "n" => "older",
+                    _ => "old",
+                };
+                let loaded: Option<String> = bench.store().load("n");
+                assert_eq!(loaded.as_deref(), Some(expected), "{torn} cut at {length}");
+                for name in ["n", "n.new", "n.old", "n.damaged"] {
+                    let _ = fs::remove_file(bench.path(name));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn between_the_renames_the_new_file_counts() {
+        let bench = Bench::new();
+        bench.store().save_now("n", &1).unwrap();
+        fs::rename(bench.path("n"), bench.path("n.old")).unwrap();
+        fs::write(bench.path("n.new"), frame(b"2").unwrap()).unwrap();
+        assert_eq!(bench.store().load("n"), Some(2));
+        fs::write(bench.path("n.new"), b"TMS1").unwrap();
+        assert_eq!(bench.store().load("n"), Some(1));
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_found_and_the_file_set_aside() {
+        let bench = Bench::new();
+        let whole = frame(b"12345").unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(bench.path("n"), &damaged).unwrap();
+            let store = bench.store();
+            assert_eq!(store.load::<u32>("n"), None, "bit {bit}");
+            let notices = store.take_notices();
+            assert_eq!(notices, [code::STORE_UNREADABLE.with("file", "n")]);
+            assert!(bench.path("n.damaged").exists());
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_at_most_once_a_minute_unless_asked() {
+        let bench = Bench::new();
+        let store = bench.store();
+        store.save("n", &1);
+        assert_eq!(bench.store().load("n"), Some(1), "the first at once");
+        store.save("n", &2);
+        store.write_due();
+        assert_eq!(store.load("n"), Some(2), "the owner sees the newest");
+        assert_eq!(bench.store().load("n"), Some(1), "the disk waits");
+        store.save("m", &9);
+        assert_eq!(bench.store().load("m"), Some(9), "each file has its minute");
+        store.flush();
+        assert_eq!(bench.store().load("n"), Some(2));
+        store.save("n", &3);
+        store.save_now("n", &4).unwrap();
+        assert_eq!(bench.store().load("n"), Some(4));
+        store.save("n", &5);
+        drop(store);
+        assert_eq!(bench.store().load("n"), Some(5), "and at the end");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_and_kept() {
+        let bench = Bench::new();
+        let store = bench.store();
+        fs::remove_dir_all(bench.directory.path()).unwrap();
+        store.save("n", &1);
+        assert!(store.take_notices()[0].is(code::STORE_UNWRITABLE));
+        assert!(store.save_now("n", &2).is_err());
+        assert_eq!(store.load("n"), Some(2));
+        fs::create_dir_all(bench.directory.path()).unwrap();
+        store.flush();
+        assert_eq!(bench.store().load("n"), Some(2));
+    }
+}

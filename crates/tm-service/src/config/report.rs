@@ -112,7 +112,8 @@ impl Report {
         });
     }
 
-    pub(super) fn malformed(&mut self, variable: &str, expected: &str) {
+    /// Notes that a variable is malformed in a way its type could not see.
+    pub fn note_malformed(&mut self, variable: &str, expected: &str) {
         let cause = code::CONFIG_MALFORMED_VALUE.with("name", variable);
         self.findings.push(cause.and("expected", expected));
     }

@@ -60,7 +60,7 @@ pub fn read_field<T: Setting>(
                     "" => T::EXPECTED.to_owned(),
                     range => format!("{}, {range}", T::EXPECTED),
                 };
-                report.malformed(&variable, &expected);
+                report.note_malformed(&variable, &expected);
                 ((field.when_malformed)(), Origin::Fallback)
             }
         },
@@ -110,17 +110,17 @@ fn text_of(variable: &str, environment: &Environment) -> Option<String> {
 macro_rules! settings {
     (
         $(#[doc = $struct_doc:expr])*
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $(
                 $(#[doc = $doc:expr])*
-                pub $field:ident : $type:ty $([$range:expr])? = $default:expr $(=> $closed:expr)?
+                $field_vis:vis $field:ident : $type:ty $([$range:expr])? = $default:expr $(=> $closed:expr)?
             ),* $(,)?
         }
     ) => {
         $(#[doc = $struct_doc])*
         #[derive(Clone, Debug)]
-        pub struct $name {
-            $( $(#[doc = $doc])* pub $field: $type, )*
+        $vis struct $name {
+            $( $(#[doc = $doc])* $field_vis $field: $type, )*
         }
 
         impl $crate::config::Settings for $name {
