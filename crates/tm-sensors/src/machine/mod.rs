@@ -3,6 +3,7 @@
 //! Works on any Linux; what a machine does not have (thermal zones on a virtual one, the voltage
 //! alarm on anything but a Raspberry Pi) is no point at all rather than one without a value.
 
+mod files;
 mod procfs;
 mod zones;
 
@@ -11,16 +12,15 @@ use std::time::Duration;
 
 use tm_types::{Kind, Point, PointName, Reading, Reason, Unit, Value};
 
-use crate::blocking::{self, Blocking, Fault};
+use crate::blocking::{Blocking, Fault};
 use crate::report::{Deadband, Measured};
+use files::{ProcTexts, voltage_alarm, zone_types};
 use procfs::CpuTimes;
 
 /// `/proc` and `/sys` answer within microseconds; a thermal zone behind I2C within milliseconds.
 const FILE_DEADLINE: Duration = Duration::from_secs(1);
 /// A card that is failing retries for seconds; afterwards the reading says `timeout`.
 const DISK_DEADLINE: Duration = Duration::from_secs(3);
-/// The most thermal zones that are read; a Pi has one, servers have dozens.
-const ZONES_MAX: usize = 16;
 
 const CEL: Unit = Unit::known("Cel");
 const PERCENT: Unit = Unit::known("%");
@@ -195,41 +195,6 @@ impl Machine {
     }
 }
 
-/// The texts of `/proc`, or why one is not there.
-struct ProcTexts {
-    loadavg: Result<String, Reason>,
-    uptime: Result<String, Reason>,
-    meminfo: Result<String, Reason>,
-    stat: Result<String, Reason>,
-}
-
-impl ProcTexts {
-    fn read(root: &Path) -> Self {
-        // Of /proc/stat the first line counts; the whole is longer than any bound on big machines.
-        let start = |file: &str| {
-            let bytes = blocking::read_start(&root.join(file), blocking::FILE_MAX);
-            bytes
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .map_err(|fault| fault.reason())
-        };
-        Self {
-            loadavg: start("loadavg"),
-            uptime: start("uptime"),
-            meminfo: start("meminfo"),
-            stat: start("stat"),
-        }
-    }
-
-    fn missing(reason: Reason) -> Self {
-        Self {
-            loadavg: Err(reason),
-            uptime: Err(reason),
-            meminfo: Err(reason),
-            stat: Err(reason),
-        }
-    }
-}
-
 /// The reading of a text; a text that is not understood is a bad reply.
 fn understood(
     text: &Result<String, Reason>,
@@ -239,34 +204,6 @@ fn understood(
         Ok(text) => parse(text).unwrap_or(Reading::Missing(Reason::BadReply)),
         Err(reason) => Reading::Missing(*reason),
     }
-}
-
-/// Directory and type of every thermal zone, by number.
-fn zone_types(root: &Path) -> Result<Vec<(String, String)>, Fault> {
-    let mut zones: Vec<(u32, String)> = blocking::names(root)?
-        .into_iter()
-        .filter_map(|name| Some((name.strip_prefix("thermal_zone")?.parse().ok()?, name)))
-        .collect();
-    zones.sort_unstable();
-    zones.truncate(ZONES_MAX);
-    let typed = zones.into_iter().map(|(_, zone)| {
-        let zone_type = blocking::read_short(&root.join(&zone).join("type"));
-        (zone, zone_type.unwrap_or_default())
-    });
-    Ok(typed.collect())
-}
-
-/// The text of the first `in0_lcrit_alarm` of a chip called `rpi_volt`.
-fn voltage_alarm(root: &Path) -> Result<Option<String>, Fault> {
-    for chip in blocking::names(root)? {
-        let chip = root.join(chip);
-        let is_ours =
-            blocking::read_short(&chip.join("name")).is_ok_and(|name| name.trim() == "rpi_volt");
-        if is_ours {
-            return blocking::read_short(&chip.join("in0_lcrit_alarm")).map(Some);
-        }
-    }
-    Ok(None)
 }
 
 /// Used share as `df` computes it (of what is not reserved), and bytes a service can still write.

@@ -1,9 +1,13 @@
 //! Modbus TCP: a map of registers from the configuration, read in as few requests as possible.
 
-mod decode;
-mod line;
 mod map;
+
+mod decode;
+mod document;
 mod plan;
 
+mod line;
+
+pub(crate) use document::parse;
 pub(crate) use line::{Line, lines};
-pub(crate) use map::{Device, parse};
+pub(crate) use map::Device;

@@ -77,7 +77,7 @@ impl Block {
 mod tests {
     use std::fmt::Write;
 
-    use super::super::map;
+    use super::super::document;
     use super::*;
 
     /// Blocks as text: `table start+count`.
@@ -89,7 +89,7 @@ mod tests {
             );
             document.push_str(&text);
         }
-        let devices = map::parse(&document, &"sensors".parse().unwrap()).unwrap();
+        let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
         let planned = plan(&devices[0].registers, max_count);
         planned
             .iter()
@@ -142,7 +142,7 @@ mod tests {
         {
             write!(document, "[[device.register]]\nname='r{index}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n").unwrap();
         }
-        let devices = map::parse(&document, &"sensors".parse().unwrap()).unwrap();
+        let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
         let registers = &devices[0].registers;
         let [whole] = plan(registers, 125).try_into().unwrap();
         assert_eq!((whole.start, whole.count), (65_530, 6));

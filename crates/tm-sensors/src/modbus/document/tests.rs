@@ -1,0 +1,216 @@
+//! A good map, and every way to spoil it.
+
+use std::fmt::Write;
+
+use super::*;
+use proptest::prelude::*;
+
+const GOOD: &str = r#"
+[[device]]
+name = "meter"
+port = "tcp://192.0.2.10"
+unit_id = 3
+period_s = 10
+max_count = 20
+address_base = 1
+
+[[device.register]]
+name = "voltage"
+function = "input"
+address = 1
+type = "f32"
+scale = 1
+unit = "V"
+
+[[device.register]]
+name = "energy"
+function = "holding"
+address = 343
+type = "u32"
+word_order = "little"
+factor = 0.01
+unit = "kWh"
+kind = "counter"
+
+[[device.register]]
+name = "door"
+function = "discrete"
+address = 1
+
+[[device]]
+name = "psu"
+port = "tcp://[::1]:1502"
+register = [{ name = "level", function = "holding", address = 0, deadband = 5.0 }]
+"#;
+
+fn source() -> Source {
+    "sensors".parse().unwrap()
+}
+
+#[test]
+fn a_whole_map() {
+    let [meter, psu] = parse(GOOD, &source()).unwrap().try_into().unwrap();
+    assert_eq!(
+        (meter.host.as_str(), meter.port, meter.unit_id),
+        ("192.0.2.10", 502, 3)
+    );
+    assert_eq!(
+        (meter.period, meter.max_count),
+        (Duration::from_secs(10), 20)
+    );
+    let [voltage, energy, door] = meter.registers.try_into().unwrap();
+    assert_eq!(voltage.name.as_str(), "meter/voltage");
+    assert_eq!(
+        (voltage.address, voltage.encoding, voltage.scale),
+        (0, Encoding::F32, Some(1))
+    );
+    assert_eq!(
+        (energy.address, energy.word_order),
+        (342, WordOrder::Little)
+    );
+    assert_eq!(
+        (energy.kind, energy.factor),
+        (Kind::Counter, Decimal::new(1, 2).unwrap())
+    );
+    assert_eq!(
+        (door.table, door.encoding, door.kind),
+        (Table::Discrete, Encoding::Bool, Kind::State)
+    );
+
+    assert_eq!((psu.host.as_str(), psu.port, psu.unit_id), ("::1", 1502, 1));
+    assert_eq!(
+        (psu.period, psu.timeout),
+        (Duration::from_mins(1), Duration::from_secs(1))
+    );
+    assert_eq!(psu.registers[0].encoding, Encoding::U16);
+    assert_eq!(psu.registers[0].deadband, Deadband::Absolute(5.0));
+    assert_eq!(parse("", &source()).unwrap(), []);
+}
+
+/// `from` replaced by `to` in the good map is refused at `line`, and the reason says `words`.
+fn refused(from: &str, to: &str, line: usize, words: &str) {
+    assert!(GOOD.contains(from), "{from}");
+    let document = GOOD.replacen(from, to, 1);
+    let error = parse(&document, &source()).unwrap_err();
+    assert!(
+        error.line == line && error.reason.contains(words),
+        "{to}: {error}"
+    );
+}
+
+#[test]
+fn mistakes_name_their_line() {
+    refused("name = \"meter\"", "name = \"Meter\"", 3, "a-z");
+    refused("name = \"meter\"", "name = \"a/b\"", 3, "a-z");
+    refused("name = \"psu\"", "name = \"meter\"", 34, "second device");
+    refused("tcp://192.0.2.10", "192.0.2.10", 4, "tcp://");
+    refused("tcp://192.0.2.10", "/dev/ttyUSB0", 4, "only tcp://");
+    refused("tcp://192.0.2.10", "tcp://192.0.2.10:0", 4, "tcp://");
+    refused("unit_id = 3", "unit_id = 256", 5, "0 to 255");
+    refused("unit_id = 3", "unit_id = -1", 5, "0 to 255");
+    refused("unit_id = 3", "unit_id = \"3\"", 5, "invalid type");
+    refused("unit_id = 3", "unitid = 3", 5, "unknown field");
+    refused("period_s = 10", "period_s = 0", 6, "1 to");
+    refused("max_count = 20", "max_count = 126", 7, "1 to 125");
+    refused("max_count = 20", "max_count = 1", 11, "max_count = 1");
+    refused("address_base = 1", "address_base = 2", 8, "0 to 1");
+    refused(
+        "function = \"input\"",
+        "function = \"analog\"",
+        12,
+        "unknown variant",
+    );
+    refused("address = 1\n", "address = 0\n", 13, "address is 1");
+    refused(
+        "address = 1\n",
+        "address = 65536\n",
+        13,
+        "address is 1 to 65535",
+    );
+    refused("type = \"f32\"", "type = \"float\"", 14, "unknown variant");
+    refused("type = \"f32\"", "type = \"bool\"", 14, "coils");
+    refused("scale = 1", "scale = 10", 15, "0 to 9");
+    refused("unit = \"V\"", "unit = \"\u{b0}C\"", 16, "write \"Cel\"");
+    refused("unit = \"V\"", "unit = \"furlong\"", 16, "not a unit");
+    refused(
+        "name = \"energy\"",
+        "name = \"voltage\"",
+        19,
+        "second register",
+    );
+    refused(
+        "function = \"holding\"\naddress = 343",
+        "function = \"input\"\naddress = 2",
+        21,
+        "overlaps meter/voltage",
+    );
+    refused("factor = 0.01", "factor = 0", 24, "not 0");
+    refused("factor = 0.01", "factor = 0.0", 24, "not 0");
+    refused("factor = 0.01", "factor = nan", 24, "decimal number");
+    refused(
+        "kind = \"counter\"",
+        "kind = \"total\"",
+        26,
+        "unknown variant",
+    );
+    refused("deadband = 5.0", "deadband = -1.0", 36, "not negative");
+    refused("[[device.register]]", "[[device.register]", 10, "");
+    refused(
+        "\nregister = [{ name = \"level\", function = \"holding\", address = 0, deadband = 5.0 }]",
+        "",
+        34,
+        "no [[device.register]]",
+    );
+}
+
+#[test]
+fn the_map_in_the_documentation() {
+    let page = include_str!("../../../../../docs/sensors.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (document, _) = rest.split_once("```").unwrap();
+    let devices = parse(document, &source()).unwrap();
+    assert_eq!(devices[0].registers.len(), 3);
+}
+
+#[test]
+fn a_series_id_has_its_limit() {
+    let long: Source = "s".repeat(32).parse().unwrap();
+    let document = GOOD.replace(
+        "name = \"voltage\"",
+        &format!("name = \"{}\"", "v".repeat(30)),
+    );
+    let error = parse(&document, &long).unwrap_err();
+    assert_eq!(error.line, 11);
+    assert!(parse(&document, &"s".parse().unwrap()).is_ok());
+}
+
+#[test]
+fn absurd_documents() {
+    assert_eq!(
+        parse(&" ".repeat(DOCUMENT_MAX + 1), &source())
+            .unwrap_err()
+            .line,
+        1
+    );
+    let mut many = GOOD.to_owned();
+    for address in 0..REGISTERS_MAX {
+        write!(
+            many,
+            "\n[[device.register]]\nname='r{address}'\nfunction='input'\naddress={address}\n"
+        )
+        .unwrap();
+    }
+    assert!(parse(&many, &source()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(start in 0..GOOD.len(), length in 0..40_usize, insert in "[ -~\n]{0,10}") {
+        let end = (start + length).min(GOOD.len());
+        prop_assume!(GOOD.is_char_boundary(start) && GOOD.is_char_boundary(end));
+        let document = format!("{}{insert}{}", &GOOD[..start], &GOOD[end..]);
+        if let Err(error) = parse(&document, &source()) {
+            prop_assert!(error.line >= 1 && error.line <= 1 + document.lines().count());
+        }
+    }
+}
