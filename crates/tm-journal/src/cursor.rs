@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(cursor.settle(12..14), 2);
         assert_eq!(cursor.settle(16..18), 2);
         assert_eq!(cursor.settle(13..17), 2);
-        assert_eq!(cursor.above(), [12..18]);
+        assert_eq!(cursor.above(), std::slice::from_ref(&(12..18)));
         assert_eq!(cursor.settle(5..12), 2);
         assert_eq!((cursor.low(), cursor.above().len()), (18, 0));
         assert_eq!(cursor.settle(18..18), 0);

@@ -64,10 +64,10 @@ impl Entry {
     fn encode_key(&self, out: &mut Vec<u8>) {
         match self {
             Self::Context(context) => {
-                encode_context_key(out, &context.source, context.boot, context.run)
+                encode_context_key(out, &context.source, context.boot, context.run);
             }
             Self::Series(series) => {
-                encode_series(out, &series.name, series.kind, &series.unit, series.scale)
+                encode_series(out, &series.name, series.kind, &series.unit, series.scale);
             }
         }
     }

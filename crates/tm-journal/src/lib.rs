@@ -20,24 +20,29 @@ mod message;
 mod row;
 
 mod format;
+mod head;
+mod stream;
 mod walk;
 
 mod commit;
 mod journal;
+mod read;
 mod reader;
 mod recover;
+mod segments;
 
 pub use commit::{Commit, CommitError, Committed, DroppedRange};
 pub use cursor::{Cursor, MAX_INTERVALS};
 pub use dictionary::{Context, Dictionary, MAX_BYTES, MAX_ENTRIES, Series};
 pub use disk::{Disk, NoDisk};
-pub use format::{NotAStreamId, StreamId};
-pub use journal::{AppendError, Config, Dropped, Journal, Pending, ReadError};
+pub use journal::{AppendError, Config, Dropped, Journal, Pending};
 pub use memory_disk::MemoryDisk;
 pub use message::Message;
+pub use read::ReadError;
 pub use reader::{Reader, Record, RecordKind};
 pub use real_disk::{RealDisk, default_quota_bytes, free_bytes};
 pub use recover::{OpenError, Recovered};
 pub use row::{PointRef, Points, Row};
 pub use rules::{Admission, Class, Effect, Event, Rules, Timing};
+pub use stream::{NotAStreamId, StreamId};
 pub use walk::Lost;

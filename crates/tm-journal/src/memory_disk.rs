@@ -5,14 +5,14 @@
 //! a directory's names become durable only by their syncs; after a failed sync, data may be lost for good although reads
 //! still show them and a later sync succeeds.
 
+mod inode;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::Disk;
-
-/// What a disk writes whole or not at all.
-const SECTOR: usize = 512;
+use inode::{Inode, put};
 
 /// The calls that change something, and reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,57 +88,6 @@ struct Inner {
     lies_about_syncs: bool,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Inode {
-    bytes: Vec<u8>,
-    durable: Vec<u8>,
-    /// Versions of a sector since it was last durable, the newest last.
-    dirty: BTreeMap<usize, Dirty>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Dirty {
-    versions: Vec<Vec<u8>>,
-    /// A sync failed since the last write: no later sync helps.
-    is_limbo: bool,
-}
-
-impl Inode {
-    fn write(&mut self, offset: usize, bytes: &[u8]) {
-        let end = offset + bytes.len();
-        if self.bytes.len() < end {
-            self.bytes.resize(end, 0);
-        }
-        self.bytes[offset..end].copy_from_slice(bytes);
-        for sector in offset / SECTOR..end.div_ceil(SECTOR) {
-            let version =
-                self.bytes[sector * SECTOR..((sector + 1) * SECTOR).min(self.bytes.len())].to_vec();
-            let dirty = self.dirty.entry(sector).or_default();
-            dirty.is_limbo = false;
-            dirty.versions.push(version);
-        }
-    }
-
-    fn sync(&mut self) {
-        self.durable.resize(self.bytes.len(), 0);
-        for (sector, dirty) in std::mem::take(&mut self.dirty) {
-            if dirty.is_limbo {
-                self.dirty.insert(sector, dirty);
-            } else if let Some(newest) = dirty.versions.last() {
-                put(&mut self.durable, sector, newest);
-            }
-        }
-    }
-}
-
-fn put(bytes: &mut [u8], sector: usize, version: &[u8]) {
-    let start = sector * SECTOR;
-    let end = (start + version.len()).min(bytes.len());
-    if start < end {
-        bytes[start..end].copy_from_slice(&version[..end - start]);
-    }
-}
-
 impl MemoryDisk {
     /// An empty disk.
     pub fn new() -> Self {
@@ -205,6 +154,7 @@ impl MemoryDisk {
     }
 
     /// An independent disk with the same files, all durable, and no faults.
+    #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self::new();
         let inner = self.inner();

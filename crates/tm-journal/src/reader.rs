@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use crate::dictionary::Dictionary;
-use crate::format::{StreamId, kind};
+use crate::format::kind;
 use crate::message::Message;
 use crate::row::Row;
+use crate::stream::StreamId;
 use crate::walk::{Item, Lost, Walk};
 
 /// What a record holds.

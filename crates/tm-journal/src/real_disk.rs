@@ -12,7 +12,7 @@ use crate::disk::Disk;
 /// The file whose lock says that the directory is in use; it stays behind, empty.
 const LOCK_NAME: &str = "lock";
 /// Zeros are written in pieces of this size.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// The share of the free space that a journal takes by default (design §6).
 const QUOTA_PERCENT: u64 = 15;
 /// The most that a journal takes by default (design §6).

@@ -6,9 +6,11 @@ use std::io;
 use crate::commit::CommitError;
 use crate::cursor::Cursor;
 use crate::dictionary::Definer;
-use crate::disk::{Disk, read_full};
-use crate::format::{Head, Header, PAGE, StreamId, segment_name, segment_number};
+use crate::disk::Disk;
+use crate::format::{Header, segment_name, segment_number};
+use crate::head::{Found, read_header};
 use crate::journal::{Buffer, Config, Dropped, Journal, Segment};
+use crate::stream::StreamId;
 use crate::walk::{End, Lost, Walk};
 
 /// The first segment of a stream.
@@ -50,13 +52,6 @@ pub struct Recovered {
 #[derive(Debug, thiserror::Error)]
 #[error("read the journal's segments")]
 pub struct OpenError(#[source] pub io::Error);
-
-/// What a segment file begins with.
-pub(crate) enum Found {
-    Header(Box<Header>, u64),
-    Newer,
-    Nothing,
-}
 
 impl<D: Disk> Journal<D> {
     /// Opens the journal in the directory that `disk` stands for. A new stream begins; no file is written before the first commit.
@@ -312,7 +307,7 @@ impl<D: Disk> Journal<D> {
                         }
                         _ => {
                             (segment.end_seq, segment.points_end) =
-                                (walk.next_seq, walk.next_points)
+                                (walk.next_seq, walk.next_points);
                         }
                     }
                 }
@@ -390,49 +385,6 @@ fn follows(headers: &[(Header, Segment)], header: &Header) -> bool {
         && headers.last().is_none_or(|(last, _)| {
             header.first_seq >= last.first_seq && header.points_before >= last.points_before
         })
-}
-
-/// Reads the header of a segment: the first sound copy, wherever it begins on a page.
-pub(crate) fn read_header<D: Disk>(disk: &D, file: &D::File, file_bytes: u64) -> io::Result<Found> {
-    let mut is_newer = false;
-    let mut trouble = None;
-    let mut at = 0;
-    // The second copy begins at most half a segment behind the first.
-    while at < file_bytes / 2 + PAGE as u64 {
-        let mut head = read_head(disk, file, at, PAGE);
-        if let Ok(Head::Longer(length)) = head {
-            head = if at + length as u64 <= file_bytes {
-                read_head(disk, file, at, length)
-            } else {
-                Ok(Head::Broken)
-            };
-        }
-        let head = head.unwrap_or_else(|error| {
-            // One unreadable page may leave the other copy.
-            trouble = Some(error);
-            Head::Broken
-        });
-        match head {
-            // The copies are equally long: the data begin behind the second.
-            Head::Whole(header, length) if at == 0 || at == length => {
-                return Ok(Found::Header(header, 2 * length));
-            }
-            Head::Newer(_) if at == 0 => is_newer = true,
-            _ => {}
-        }
-        at += PAGE as u64;
-    }
-    match trouble {
-        Some(error) => Err(error),
-        None if is_newer => Ok(Found::Newer),
-        None => Ok(Found::Nothing),
-    }
-}
-
-fn read_head<D: Disk>(disk: &D, file: &D::File, at: u64, length: usize) -> io::Result<Head> {
-    let mut bytes = vec![0; length];
-    let came = read_full(disk, file, at, &mut bytes)?;
-    Ok(Header::decode(&bytes[..came]))
 }
 
 /// 64 bits that nobody can foresee: the kernel seeds the standard library's hash keys.

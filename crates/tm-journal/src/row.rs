@@ -63,10 +63,7 @@ pub(crate) fn encode(source: &Source, poll: &Poll, definer: &mut Definer, out: &
     let time = stamp.time.unix_ms().wrapping_sub(time_base);
     varint::put_i64(out, mono);
     varint::put_i64(out, time.wrapping_sub(mono));
-    let clock = Clock::ALL
-        .iter()
-        .position(|clock| *clock == stamp.clock)
-        .unwrap_or(0) as u8;
+    let clock = number_in(&Clock::ALL, stamp.clock);
     out.push(clock | stamp.err_ms.map_or(0, |_| HAS_ERR));
     if let Some(err_ms) = stamp.err_ms {
         varint::put_u64(out, err_ms.into());
@@ -109,12 +106,12 @@ fn encode_reading(reading: &Reading, id: u32, next: u8, out: &mut Vec<u8>) {
         Reading::Uncertain(value, why) => {
             tag(out, form::DOUBTFUL);
             out.push(reason_number(*why));
-            encode_value(value, out, |out, tag| out.push(tag));
+            encode_value(value, out, Vec::push);
         }
         Reading::Bad(value, why) => {
             tag(out, form::DOUBTFUL);
             out.push(reason_number(*why) | IS_BAD);
-            encode_value(value, out, |out, tag| out.push(tag));
+            encode_value(value, out, Vec::push);
         }
     }
 }
@@ -139,10 +136,13 @@ fn encode_value(value: &Value, out: &mut Vec<u8>, mut tag: impl FnMut(&mut Vec<u
 }
 
 fn reason_number(reason: Reason) -> u8 {
-    Reason::ALL
-        .iter()
-        .position(|known| *known == reason)
-        .unwrap_or(Reason::ALL.len() - 1) as u8
+    number_in(&Reason::ALL, reason)
+}
+
+/// The codec number of `wanted`: its place in the list of all.
+fn number_in<T: PartialEq + Copy>(all: &[T], wanted: T) -> u8 {
+    let numbered = (0_u8..).zip(all).find(|(_, known)| **known == wanted);
+    numbered.map_or(0, |(number, _)| number)
 }
 
 fn reason_of(number: u8) -> Reason {

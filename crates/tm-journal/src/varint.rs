@@ -3,10 +3,10 @@
 /// Appends `value` in 1 to 10 bytes, seven bits each, lowest first.
 pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        out.push(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 /// Appends a signed value: small magnitudes of either sign take few bytes.

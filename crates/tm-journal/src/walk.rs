@@ -108,7 +108,7 @@ impl<F> Walk<F> {
         if end.known.is_some_and(|(seq, _)| self.next_seq >= seq) {
             return Ok(false);
         }
-        while let Some(group) = self.find_group(disk, end)? {
+        if let Some(group) = self.find_group(disk, end)? {
             let body_at = self.offset + GROUP_HEADER as u64;
             self.ensure(
                 disk,

@@ -233,10 +233,10 @@ fn the_quota_spares_what_is_in_flight() {
     for n in 0..600 {
         append(&mut journal, n * 10, 10);
         let before = cursor.clone();
-        let in_flight = [5..6_u64];
+        let in_flight = 5..6;
         let committed = journal
             .commit(&Commit {
-                in_flight: &in_flight,
+                in_flight: std::slice::from_ref(&in_flight),
                 ..plain(&before)
             })
             .unwrap();
@@ -336,7 +336,7 @@ fn memory_is_bounded_and_gives_back_what_the_cloud_has() {
         }
         let _ = journal.commit(&plain(&cursor));
     }
-    let middle = (10 + n) / 2;
+    let middle = u64::midpoint(10, n);
     journal.trim(middle);
     let numbers: Vec<u64> = read_all(&journal, 0)
         .iter()

@@ -1,6 +1,6 @@
 //! Rot, torn writes, missing and foreign files: whatever is lost is counted, whatever is delivered is right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{plain, poll, read_all, small, source};
 use tm_journal::memory_disk::{Call, Fault};
@@ -48,7 +48,7 @@ fn files(disk: &MemoryDisk) -> Vec<String> {
 struct Outcome {
     recovered: Recovered,
     delivered: u64,
-    lost: BTreeMap<u64, ()>,
+    lost: BTreeSet<u64>,
     lost_points: u64,
     is_oldest_missing: bool,
 }
@@ -59,7 +59,7 @@ impl Outcome {
             let fresh = lost
                 .range
                 .clone()
-                .filter(|seq| self.lost.insert(*seq, ()).is_none())
+                .filter(|seq| self.lost.insert(*seq))
                 .count();
             self.lost_points += if fresh > 0 { lost.points } else { 0 };
         }
@@ -77,7 +77,7 @@ fn outcome(disk: &MemoryDisk, what: &str) -> Outcome {
     let mut outcome = Outcome {
         recovered,
         delivered: 0,
-        lost: BTreeMap::new(),
+        lost: BTreeSet::new(),
         lost_points: 0,
         is_oldest_missing: missing.iter().any(|lost| lost.range.start == 0),
     };
@@ -98,7 +98,7 @@ fn outcome(disk: &MemoryDisk, what: &str) -> Outcome {
                 record.seq
             );
             assert!(
-                !outcome.lost.contains_key(&record.seq),
+                !outcome.lost.contains(&record.seq),
                 "{what}: {} is lost and here",
                 record.seq
             );
@@ -115,7 +115,7 @@ impl Outcome {
         let known = self.delivered + self.lost.len() as u64;
         if self.recovered.has_torn_tail {
             assert!(
-                known <= TOTAL && known >= TOTAL - RECORDS,
+                (TOTAL - RECORDS..=TOTAL).contains(&known),
                 "{what}: {known}"
             );
         } else {
@@ -254,7 +254,7 @@ fn a_missing_segment_is_a_counted_gap() {
     let mut outcome = outcome(&disk, "without the second");
     outcome.check("without the second");
     assert_eq!(
-        outcome.lost.keys().copied().collect::<Vec<_>>(),
+        outcome.lost.iter().copied().collect::<Vec<_>>(),
         (12..24).collect::<Vec<_>>()
     );
     assert_eq!(outcome.lost_points, 24);

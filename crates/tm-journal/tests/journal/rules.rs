@@ -468,10 +468,10 @@ proptest! {
             world.step(step);
             let mut acknowledged = BTreeSet::new();
             for answered in before.iter().filter(|held| !world.unanswered.contains(held)) {
-                if let (_, Some((class, needs))) = answered {
-                    if !matches!(step, Step::Reconnect) {
-                        acknowledged.extend((0..*needs).map(|seq| (*class, seq)));
-                    }
+                if let (_, Some((class, needs))) = answered
+                    && !matches!(step, Step::Reconnect)
+                {
+                    acknowledged.extend((0..*needs).map(|seq| (*class, seq)));
                 }
             }
             world.check_crash(&acknowledged);
