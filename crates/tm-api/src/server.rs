@@ -184,7 +184,7 @@ mod tests {
         let mut server = Stalling::new(server);
         let reader = async {
             for _ in 0..8 {
-                sleep(WRITE_STALL - Duration::from_secs(1)).await;
+                sleep(WRITE_STALL / 2).await;
                 client.read_exact(&mut [0; 16]).await.unwrap();
             }
         };

@@ -5,10 +5,12 @@
 
 mod aggregate;
 mod ring;
+mod rows;
+mod slot;
 mod texts;
 
-pub use aggregate::{CounterRow, GaugeRow, RawRow, Rows, StateRow};
 pub use ring::{History, Range, RangeError, Step};
+pub use rows::{CounterRow, GaugeRow, RawRow, Rows, StateRow};
 
 /// Rows that one answer may have.
 pub const ROWS_MAX: u64 = 5_000;

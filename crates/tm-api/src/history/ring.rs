@@ -7,7 +7,9 @@ use tm_types::{
 };
 
 use super::ROWS_MAX;
-use super::aggregate::{self, RawRow, Rows, Sample};
+use super::aggregate::{self, Sample};
+use super::rows::{RawRow, Rows};
+use super::slot::{Form, flags, parts};
 use super::texts::Texts;
 
 /// Boots whose points and anchors are told apart; an older one is forgotten.
@@ -292,44 +294,6 @@ impl From<Sample> for RawRow {
             value: sample.value,
         }
     }
-}
-
-/// How the eight bytes of a value are to be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Form {
-    Missing,
-    Number,
-    Bool,
-    Text,
-}
-
-const FORMS: [Form; 4] = [Form::Missing, Form::Number, Form::Bool, Form::Text];
-const QUALITIES: [Quality; 3] = [Quality::Good, Quality::Uncertain, Quality::Bad];
-
-/// Form in bits 0 and 1, quality in 2 and 3, clock in 4 to 6.
-fn flags(form: Form, quality: Quality, clock: Clock) -> u8 {
-    let quality: u8 = match quality {
-        Quality::Good => 0,
-        Quality::Uncertain => 1,
-        Quality::Bad => 2,
-    };
-    let clock = Clock::ALL
-        .iter()
-        .position(|known| *known == clock)
-        .unwrap_or(7);
-    form as u8 | quality << 2 | u8::try_from(clock).unwrap_or(7) << 4
-}
-
-fn parts(flags: u8) -> (Form, Quality, Clock) {
-    let quality = QUALITIES
-        .get(usize::from(flags >> 2 & 3))
-        .copied()
-        .unwrap_or(Quality::Bad);
-    (
-        FORMS[usize::from(flags & 3)],
-        quality,
-        Clock::ALL[usize::from(flags >> 4 & 7)],
-    )
 }
 
 fn true_time(anchor: &Anchor, mono_ms: u64) -> Timestamp {

@@ -73,18 +73,20 @@ async fn whole(State(app): State<Shared>, Lang(language): Lang) -> Html<String> 
         .as_deref()
         .or(device.name.as_deref())
         .unwrap_or("tm-server");
-    let links: String = Language::ALL
-        .iter()
-        .map(|other| {
-            let lang = Labels::of(*other).lang;
-            let current = if *other == language {
-                " aria-current=\"true\""
-            } else {
-                ""
-            };
-            format!("<a href=\"/?lang={lang}\" hreflang=\"{lang}\"{current}>{lang}</a> ")
-        })
-        .collect();
+    let mut links = String::new();
+    for other in Language::ALL {
+        let lang = Labels::of(other).lang;
+        let current = if other == language {
+            " aria-current=\"true\""
+        } else {
+            ""
+        };
+        // Writing to a string cannot fail, here and below.
+        let _ = write!(
+            links,
+            "<a href=\"/?lang={lang}\" hreflang=\"{lang}\"{current}>{lang}</a> "
+        );
+    }
     Html(format!(
         "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\

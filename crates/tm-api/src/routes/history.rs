@@ -17,7 +17,7 @@ use crate::history::{ROWS_MAX, RangeError, Step};
 use crate::views::{HistoryView, Table};
 
 /// Span of an answer when nobody says from when.
-const SPAN: Duration = Duration::from_secs(3600);
+const SPAN: Duration = Duration::from_hours(1);
 /// Rows of an answer at most when nobody says how fine.
 const ROWS_USUAL: u64 = 360;
 /// Steps that fit into minutes, hours and days, in seconds.
@@ -160,10 +160,10 @@ fn span(text: &str) -> Option<Duration> {
 }
 
 fn usual_step(span_ms: i64) -> Duration {
-    let span_s = span_ms.max(0).unsigned_abs().div_ceil(1000);
-    let fits = |step: &&u64| span_s.div_ceil(**step) <= ROWS_USUAL;
+    let seconds = span_ms.max(0).unsigned_abs().div_ceil(1000);
+    let fits = |step: &&u64| seconds.div_ceil(**step) <= ROWS_USUAL;
     let step = STEPS_S.iter().find(fits).copied();
-    Duration::from_secs(step.unwrap_or_else(|| span_s.div_ceil(ROWS_USUAL)))
+    Duration::from_secs(step.unwrap_or_else(|| seconds.div_ceil(ROWS_USUAL)))
 }
 
 #[cfg(test)]

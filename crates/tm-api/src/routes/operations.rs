@@ -22,7 +22,7 @@ use crate::token::Scope;
 use crate::views::OperationsView;
 
 /// How long the first answer may take. The bus itself gives up after 2 s and says so.
-const FIRST_ANSWER: Duration = Duration::from_millis(3_000);
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// Within what an operation must start when nobody says.
 const TTL_MS: u32 = 30_000;
 /// The longest name of an operation.
@@ -33,6 +33,7 @@ const KEY_MAX: usize = 256;
 /// What shall be done, and by whom.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"service": "agent", "op": "restart", "args": {}, "ttl_ms": 30000}))]
 pub(super) struct NewOperation {
     /// The service that does it, such as `agent`.
     service: Instance,
@@ -115,13 +116,11 @@ pub(super) async fn create(
         }
     };
     let operation = timeout(FIRST_ANSWER, answer).await.ok().flatten();
-    match operation.filter(|operation| !is_unavailable(operation)) {
-        Some(operation) => Ok(accepted(&operation)),
-        None => {
-            let cause = code::SERVICE_UNAVAILABLE.with("service", &asked.service);
-            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, cause).about(location(&id)))
-        }
+    if let Some(operation) = operation.filter(|operation| !is_unavailable(operation)) {
+        return Ok(accepted(&operation));
     }
+    let cause = code::SERVICE_UNAVAILABLE.with("service", &asked.service);
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, cause).about(location(&id)))
 }
 
 /// How an operation stands

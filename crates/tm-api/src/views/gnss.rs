@@ -89,7 +89,7 @@ impl GnssView {
 }
 
 impl FixView {
-    fn of(look: Look<'_>, state: Option<&GnssState>, explained: Explained, stale: bool) -> Self {
+    fn of(look: Look<'_>, state: Option<&GnssState>, explained: Explained, is_stale: bool) -> Self {
         let fix = state.and_then(|state| state.fix.as_ref());
         Self {
             mode: fix.map(|fix| fix.mode).unwrap_or_default(),
@@ -105,7 +105,7 @@ impl FixView {
             gnss_time: fix.and_then(|fix| fix.gnss_time),
             age_ms: fix.map(|fix| look.age_ms(&fix.stamp)),
             explained,
-            stale,
+            stale: is_stale,
         }
     }
 }

@@ -88,25 +88,20 @@ impl Look<'_> {
         });
         // The service that bears the usual name comes first, others by their names.
         let best = found.min_by_key(|(name, ..)| (name.as_str() != usual, name.as_str()));
-        match best {
-            Some((_, service, state)) => StateLook {
+        if let Some((_, service, state)) = best {
+            return StateLook {
                 state: Some(state),
                 is_stale: service.is_stale(&self.now),
-                instead: None,
-            },
-            None => {
-                let service = self
-                    .world
-                    .services
-                    .iter()
-                    .find(|(name, _)| name.as_str() == usual);
-                let reason = service.and_then(|(_, service)| first_reason(service, &self.now));
-                StateLook {
-                    state: None,
-                    is_stale: true,
-                    instead: Some(reason.unwrap_or_else(|| code::SERVICE_STARTING.plain())),
-                }
-            }
+                instead: code::SERVICE_STARTING.plain(),
+            };
+        }
+        let mut services = self.world.services.iter();
+        let service = services.find(|(name, _)| name.as_str() == usual);
+        let reason = service.and_then(|(_, service)| first_reason(service, &self.now));
+        StateLook {
+            state: None,
+            is_stale: true,
+            instead: reason.unwrap_or_else(|| code::SERVICE_STARTING.plain()),
         }
     }
 }
@@ -115,17 +110,14 @@ impl Look<'_> {
 pub(crate) struct StateLook<'a, T> {
     pub(crate) state: Option<&'a T>,
     pub(crate) is_stale: bool,
-    instead: Option<Cause>,
+    /// The situation while there is no state.
+    instead: Cause,
 }
 
 impl<T> StateLook<'_, T> {
     /// The situation: the state's own, or why there is no state.
     pub(crate) fn cause(&self, of: impl FnOnce(&T) -> Cause) -> Cause {
-        match (self.state, &self.instead) {
-            (Some(state), _) => of(state),
-            (None, Some(cause)) => cause.clone(),
-            (None, None) => code::SERVICE_STARTING.plain(),
-        }
+        self.state.map_or_else(|| self.instead.clone(), of)
     }
 }
 

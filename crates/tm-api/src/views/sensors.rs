@@ -34,7 +34,7 @@ impl SensorsView {
             let Some(State::Sensors(state)) = &service.state else {
                 continue;
             };
-            let stale = service.is_stale(&look.now);
+            let is_stale = service.is_stale(&look.now);
             sensors.extend(state.devices.iter().map(|device| {
                 SensorView {
                     service: name.to_string(),
@@ -42,7 +42,7 @@ impl SensorsView {
                         .cause
                         .as_ref()
                         .map(|cause| look.explain(cause).sentence),
-                    stale,
+                    stale: is_stale,
                     readings: readings(look, &name.source(), device),
                     device: device.clone(),
                 }

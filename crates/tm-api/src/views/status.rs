@@ -131,14 +131,15 @@ fn reasons(look: Look<'_>) -> Vec<Reason> {
 }
 
 fn level_of(condition: Condition, cause: &Cause, is_patient: bool) -> Level {
+    if is_normal(cause) {
+        return Level::Grey;
+    }
     match condition {
-        _ if is_normal(cause) => Level::Grey,
-        Condition::Down if cause.is(code::SERVICE_STOPPED) => Level::Amber,
-        Condition::Down => Level::Red,
-        Condition::Unknown if is_patient || cause.is(code::SERVICE_STARTING) => Level::Grey,
-        Condition::Unknown => Level::Red,
-        Condition::Degraded => Level::Amber,
         Condition::Up => Level::Grey,
+        Condition::Degraded => Level::Amber,
+        Condition::Down if cause.is(code::SERVICE_STOPPED) => Level::Amber,
+        Condition::Unknown if is_patient || cause.is(code::SERVICE_STARTING) => Level::Grey,
+        Condition::Down | Condition::Unknown => Level::Red,
     }
 }
 

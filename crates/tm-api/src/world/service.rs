@@ -136,10 +136,11 @@ pub(crate) fn mask_modem(modem: &mut tm_types::Modem) {
         &mut modem.identity.imei,
         &mut modem.sim.iccid,
         &mut modem.sim.imsi,
-    ] {
-        if let Some(digits) = identity {
-            *digits = mask(digits);
-        }
+    ]
+    .into_iter()
+    .flatten()
+    {
+        *identity = mask(identity);
     }
 }
 

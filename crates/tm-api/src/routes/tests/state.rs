@@ -1,0 +1,244 @@
+use super::*;
+
+#[tokio::test]
+async fn modems_show_the_end_of_their_numbers_only() {
+    let cabinet = fixture();
+    let modem = get(&cabinet, "/api/v1/modems/1").await;
+    assert_eq!(modem["identity"]["imei"], "***********3809");
+    assert_eq!(
+        (&modem["sim"]["iccid"], &modem["sim"]["imsi"]),
+        (&json!("***************7890"), &json!("***********7891"))
+    );
+    assert_eq!(
+        (&modem["sentence"], &modem["age_ms"]),
+        (&json!("The modem is registered with Kyivstar."), &json!(0))
+    );
+    for (token, shows) in [
+        ("secret", true),
+        (&*derive_token("seed", "cab-1", Scope::Config), false),
+    ] {
+        let request =
+            Request::get("/api/v1/modems").header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let body = text(send(&cabinet, request.body(Body::empty()).unwrap()).await).await;
+        assert_eq!(body.contains("356938035643809"), shows);
+    }
+    for path in ["/", "/live", "/metrics", "/api/v1/series", "/api/v1/status"] {
+        let (_, body) = get_text(&cabinet, path).await;
+        for identity in ["356938035643809", "8938003991234567890", "255031234567891"] {
+            assert!(!body.contains(identity), "{path}");
+        }
+    }
+    let signal = get(&cabinet, "/api/v1/modems/1/signal").await;
+    assert_eq!(
+        (&signal["rsrp_dbm"], &signal["clock"]),
+        (&json!(-97.0), &json!("ntp"))
+    );
+    assert_eq!(
+        get_text(&cabinet, "/api/v1/modems/2").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        get_text(&cabinet, "/api/v1/modems/2/signal").await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn readings_have_the_fixed_shape() {
+    let cabinet = fixture();
+    let series = get(&cabinet, "/api/v1/series?source=pump-house").await["series"].clone();
+    let level = json!({"series":"pump-house/level","kind":"gauge","unit":"m","value":1.25,"quality":"good",
+        "reason":null,"time":"2026-11-22T10:00:00.000Z","clock":"ntp","age_ms":0});
+    let valve = json!({"series":"pump-house/valve","kind":"state","unit":"","value":null,"quality":"bad",
+        "reason":"timeout","time":"2026-11-22T10:00:00.000Z","clock":"ntp","age_ms":0});
+    assert_eq!(series, json!([level, valve]));
+    let latest = get(&cabinet, "/api/v1/series/latest").await;
+    let reading = json!({"value":59,"quality":"good","reason":null});
+    assert_eq!(latest["readings"]["sensors/cpu-temperature"], reading);
+    let sensor = get(&cabinet, "/api/v1/sensors/machine").await;
+    assert_eq!(
+        (&sensor["service"], &sensor["readings"][0]["value"]),
+        (&json!("sensors"), &json!(59))
+    );
+    let readings = get(&cabinet, "/api/v1/sensors/machine/readings").await;
+    assert_eq!(readings["series"][0]["age_ms"], 1000);
+    assert_eq!(
+        get_text(&cabinet, "/api/v1/sensors/none").await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn position_queue_and_time() {
+    let cabinet = fixture();
+    let gnss = get(&cabinet, "/api/v1/gnss").await;
+    assert_eq!(
+        (&gnss["presence"], &gnss["fix"]["latitude_deg"]),
+        (&json!("present"), &json!(50.45))
+    );
+    let sky = get(&cabinet, "/api/v1/gnss/satellites").await;
+    assert_eq!(
+        (&sky["n_used"], sky["satellites"].as_array().unwrap().len()),
+        (&json!(1), 2)
+    );
+    let queue = get(&cabinet, "/api/v1/uplink/queue").await;
+    assert_eq!(
+        (&queue["oldest_age_ms"], &queue["used_percent"]),
+        (&json!(60_000), &json!(25.0))
+    );
+    assert_eq!(get(&cabinet, "/api/v1/uplink").await["link"], "connected");
+    let time = get(&cabinet, "/api/v1/system/time").await;
+    assert_eq!(
+        (&time["is_trusted"], &time["anchors"][0]["offset_ms"]),
+        (&json!(true), &json!(500))
+    );
+}
+
+#[tokio::test]
+async fn events_go_by_cursor() {
+    let cabinet = fixture();
+    let page = get(&cabinet, "/api/v1/events?limit=2").await;
+    assert_eq!(
+        page["events"][0]["sentence"],
+        "The modem on /dev/x2 does not answer."
+    );
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = get(&cabinet, &format!("/api/v1/events?cursor={cursor}")).await;
+    assert_eq!(
+        (
+            rest["events"].as_array().unwrap().len(),
+            &rest["next_cursor"]
+        ),
+        (1, &Json::Null)
+    );
+    for limit in ["0", "501", "-1", "many", "1.5"] {
+        let request = Request::get(format!("/api/v1/events?limit={limit}"))
+            .body(Body::empty())
+            .unwrap();
+        let problem = problem(send(&cabinet, request).await, 400, "api.bad_request").await;
+        assert_eq!(problem["errors"][0]["pointer"], "limit", "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn problems_everywhere() {
+    let cabinet = fixture();
+    let request = |method: &str, path: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("Accept-Language", "uk")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let lost = problem(
+        send(&cabinet, request("GET", "/api/v1/nothing")).await,
+        404,
+        "api.not_found",
+    )
+    .await;
+    assert_eq!(
+        (&lost["detail"], &lost["instance"]),
+        (&json!("Тут нічого немає."), &json!("/api/v1/nothing"))
+    );
+    let response = send(&cabinet, request("DELETE", "/api/v1/status")).await;
+    assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
+    problem(response, 405, "api.method_not_allowed").await;
+    problem(
+        send(&cabinet, request("GET", "/api/v1/operations/none")).await,
+        404,
+        "api.not_found",
+    )
+    .await;
+    problem(
+        send(&cabinet, request("GET", "/api/v1/operations/%FF")).await,
+        404,
+        "api.not_found",
+    )
+    .await;
+    problem(
+        send(&cabinet, request("GET", "/api/v1/stream?kinds=all")).await,
+        400,
+        "api.bad_request",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn repeats_gaps_and_garbage_are_counted() {
+    let cabinet = fixture();
+    let poll = |n: u32| {
+        format!(
+            r#"{{"run":"5f1c20aa","n":{n},"points":[{{"name":"cpu-temperature","value":99}}]}}"#
+        )
+    };
+    say(&cabinet, "data/sensors", &poll(59));
+    assert_eq!(
+        get(&cabinet, "/api/v1/series/latest").await["readings"]["sensors/cpu-temperature"]["value"],
+        59
+    );
+    say(&cabinet, "data/sensors", &poll(63));
+    let now = cabinet.app.now();
+    for (topic, payload) in [
+        ("tm/v1/data/sensors", "{"),
+        ("tm/v1/data/SENSORS", "{}"),
+        ("tm/v1/state/modem", r#"{"modems":7}"#),
+        ("tm/v1/health/modem", "up"),
+        ("tm/v1/event/modem", "[]"),
+        ("tm/v1/alarm/x", "1"),
+        ("tm/v1/clock/gnss", "{}"),
+        ("tm/v1/data/sensors", "\u{0}"),
+    ] {
+        let taken = cabinet
+            .app
+            .write(|world| world.on_message(topic, payload.as_bytes(), false, &now));
+        assert!(taken.is_err(), "{topic} {payload}");
+    }
+    // A retained measurement is an old one.
+    let retained = r#"{"points":[{"name":"cpu-temperature","value":-1}]}"#;
+    cabinet
+        .app
+        .write(|world| world.on_message("tm/v1/data/sensors", retained.as_bytes(), true, &now))
+        .unwrap();
+    let (_, metrics) = get_text(&cabinet, "/metrics").await;
+    for line in [
+        "tm_api_messages_unreadable 8.0",
+        "tm_api_messages_repeated 1.0",
+        "tm_api_messages_lost 3.0",
+        r#"tm_point{source="sensors",name="cpu-temperature",unit=""} 99.0"#,
+        r#"tm_point{source="pump-house",name="level",unit="m"} 1.25"#,
+        r#"tm_service_up{service="modem"} 1.0"#,
+        "tm_queue_points 30.0",
+        "# EOF",
+    ] {
+        assert!(
+            metrics.lines().any(|have| have == line),
+            "{line} in {metrics}"
+        );
+    }
+    // A value that is not there is left out.
+    assert!(
+        !metrics.contains(r#"tm_point{source="pump-house",name="valve""#),
+        "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn readiness_follows_the_bus() {
+    let cabinet = cabinet();
+    assert_eq!(
+        get_text(&cabinet, "/healthz").await,
+        (StatusCode::OK, "ok\n".to_owned())
+    );
+    assert_eq!(
+        get_text(&cabinet, "/readyz").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    health(&cabinet, "modem", "up", "");
+    assert_eq!(get_text(&cabinet, "/readyz").await.0, StatusCode::OK);
+    cabinet.app.write(|world| world.is_connected = false);
+    assert_eq!(
+        get_text(&cabinet, "/readyz").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}
