@@ -121,6 +121,18 @@ fn portions_and_noise_between_sentences_do_not_matter() {
 }
 
 #[test]
+fn a_day_at_once_loses_nothing() {
+    let log = LOGS[0].1;
+    let n_sentences = |log: &[u8]| {
+        let mut epochs = Epochs::new(no_floor());
+        epochs.feed(log);
+        assert_eq!(epochs.counters().n_dropped, 0);
+        epochs.counters().n_sentences
+    };
+    assert_eq!(n_sentences(&log.repeat(50)), 50 * n_sentences(log));
+}
+
+#[test]
 fn a_flipped_bit_is_never_a_position() {
     let log = LOGS[1].1;
     let good = epochs(log);

@@ -10,6 +10,8 @@ use crate::calendar::{Date, ROLLOVER_DAYS};
 
 /// Most sentences of one epoch; beyond it the epoch is closed (the fullest seen has 30).
 const MAX_MESSAGES: usize = 128;
+/// Bytes looked at in one go; a sentence has at least eight.
+const PORTION: usize = 4096;
 /// Stamps closer than this are the same (receivers round the same instant differently).
 const SAME_MS: u32 = 10;
 /// Half a day: time of day going back by more is midnight.
@@ -52,10 +54,13 @@ impl Epochs {
 
     /// Takes in bytes in any portions; returns the epochs that they completed.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Epoch> {
-        self.framer.feed(bytes);
         let mut epochs = Vec::new();
-        while let Some(sentence) = self.framer.next() {
-            epochs.extend(self.take(&sentence));
+        // In portions of which the framer holds every sentence, however much comes at once.
+        for portion in bytes.chunks(PORTION) {
+            self.framer.feed(portion);
+            while let Some(sentence) = self.framer.next() {
+                epochs.extend(self.take(&sentence));
+            }
         }
         epochs
     }
