@@ -7,8 +7,8 @@ async fn three_bare_messages_are_charted_and_delivered() {
     let messages = [1.25, 1.26, 1.27].map(|level| format!(r#"{{"points":[{{"name":"level","value":{level},"unit":"m"}}]}}"#));
     cabinet.publish("tm/v1/data/tank", &messages).await;
 
-    let latest = cabinet.until("/api/v1/series/latest?source=tank", |latest| latest.to_string().contains("1.27")).await;
-    assert!(latest.to_string().contains("\"m\""), "{latest}");
+    cabinet.until("/api/v1/series/latest?source=tank", |latest| latest.to_string().contains("1.27")).await;
+    cabinet.until("/api/v1/series", |series| series.to_string().contains("tank/level")).await;
     cabinet.until_cloud("the tank", |cloud| cloud.sources.contains("tank")).await;
 }
 

@@ -9,7 +9,7 @@ async fn it_is_told_and_found_again() {
     cabinet.until("/api/v1/gnss/fix", |fix| fix["latitude_deg"].is_f64()).await;
 
     cabinet.demo.hardware.modem(Scenario::Unplugged);
-    cabinet.until("/api/v1/modems", |modems| modems.to_string().contains("modem.absent")).await;
+    cabinet.until("/api/v1/modems", |modems| modems.to_string().contains("\"presence\":\"absent\"")).await;
     cabinet.until("/api/v1/gnss", |gnss| gnss["presence"] == "silent").await;
     let status = cabinet.until("/api/v1/status", |status| status["level"] == "amber").await;
     assert!(status["sentence"].as_str().unwrap().len() > 10, "{status}");

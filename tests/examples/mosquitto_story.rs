@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     let gate = runtime.block_on(async { Gate::open(remote.address) })?;
     let cloud_url = format!("mqtt://{}", gate.address());
 
-    let arrivals = decode(&arguments.tm, remote.address)?;
+    let (_decoder, arrivals) = decode(&arguments.tm, remote.address)?;
     let data = folder.path().join("uplink");
     let start = || Uplink::start(&arguments.uplink, &data, local.address, &cloud_url);
     let mut uplink = start()?;
@@ -254,7 +254,8 @@ fn publish(broker: SocketAddr, messages: u64, rate: u64) -> Result<Child> {
                 let due = began + Duration::from_secs_f64(n as f64 / rate as f64);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
-            let message = format!("{{\"run\":\"0badcafe\",\"n\":{n},\"points\":[{{\"name\":\"count\",\"kind\":\"counter\",\"value\":{n}}}]}}\n");
+            // The clock is called good: what a restored clock stamped would wait for an anchor.
+            let message = format!("{{\"run\":\"0badcafe\",\"n\":{n},\"time\":\"2026-11-22T10:00:00Z\",\"clock\":\"ntp\",\"points\":[{{\"name\":\"count\",\"kind\":\"counter\",\"value\":{n}}}]}}\n");
             if lines.write_all(message.as_bytes()).is_err() {
                 return;
             }
@@ -264,7 +265,7 @@ fn publish(broker: SocketAddr, messages: u64, rate: u64) -> Result<Child> {
 }
 
 /// Runs `tm decode` at the remote broker; each line it prints comes out of the channel.
-fn decode(tm: &Path, broker: SocketAddr) -> Result<Receiver<String>> {
+fn decode(tm: &Path, broker: SocketAddr) -> Result<(Reaped, Receiver<String>)> {
     let mut process = Command::new(tm)
         .args(["decode", "--broker", &format!("mqtt://{broker}"), "--topic", "tm/#"])
         .stdout(Stdio::piped())
@@ -273,12 +274,11 @@ fn decode(tm: &Path, broker: SocketAddr) -> Result<Receiver<String>> {
     let output = process.stdout.take().context("the decoder's output")?;
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        let _process = Reaped(process);
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 return;
             }
         }
     });
-    Ok(receiver)
+    Ok((Reaped(process), receiver))
 }
