@@ -14,6 +14,7 @@ use tracing::{debug, info};
 use crate::app::{App, Ask, Shared};
 use crate::config::Config;
 use crate::token::Tokens;
+use crate::world::World;
 use crate::{routes, server};
 
 /// Binds the configured address and serves until it fails.
@@ -94,11 +95,11 @@ async fn follow(mut bus: Bus, app: Shared) -> Infallible {
         match bus.next().await {
             BusEvent::Up { session_present } => {
                 debug!(session_present, "the bus is up");
-                app.write(|world| world.is_connected = true);
+                app.write(World::on_up);
             }
             BusEvent::Down(cause) => {
                 debug!(code = %cause.code, "the bus is down");
-                app.write(|world| world.is_connected = false);
+                app.write(|world| world.on_down(cause));
             }
             BusEvent::Message(message) => {
                 let now = app.now();

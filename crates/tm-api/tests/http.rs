@@ -380,3 +380,26 @@ async fn the_stream_flows_over_a_socket() {
     }
     assert!(seen.contains("text/event-stream"), "{seen}");
 }
+
+#[tokio::test]
+async fn what_is_dropped_is_gone() {
+    let api = start(&[]).await;
+    let mut stream = api.connect().await;
+    stream
+        .write_all(b"GET /api/v1/stream HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 15];
+    timeout(PATIENCE, stream.read_exact(&mut first))
+        .await
+        .unwrap()
+        .unwrap();
+    let address = api.address;
+    drop(api);
+    read_to_end(&mut stream).await;
+    let deadline = Instant::now() + PATIENCE;
+    while TcpListener::bind(address).await.is_err() {
+        assert!(Instant::now() < deadline, "the port is free again");
+        tokio::task::yield_now().await;
+    }
+}

@@ -64,6 +64,9 @@ pub(super) async fn history(
     let to = moment("to", question.to.as_deref(), now)?.unwrap_or(now);
     let before = i64::try_from(SPAN.as_millis()).unwrap_or(0);
     let from = moment("from", question.from.as_deref(), now)?.unwrap_or(to.plus_ms(-before));
+    if from > to {
+        return Err(ApiError::bad_field("from", "a time before `to`"));
+    }
     let step = match question.step.as_deref() {
         Some("raw") => Step::Raw,
         Some(text) => Step::Every(span(text).filter(|span| !span.is_zero()).ok_or_else(|| {

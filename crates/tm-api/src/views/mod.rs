@@ -3,6 +3,7 @@
 //! The doc comments here are read by customers in the OpenAPI document.
 
 mod gnss;
+mod headline;
 mod history;
 mod modem;
 mod record;

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use tm_service::dedup::{Dedup, Verdict};
 use tm_types::topic::{self, Class};
 use tm_types::{
-    Alarm, Anchor, Event, Instance, Kind, Operation, Poll, Reading, SeriesId, Source, Stamp, Unit,
+    Alarm, Anchor, Cause, Event, Instance, Kind, Operation, Poll, Reading, SeriesId, Source, Stamp,
+    Unit,
 };
 
 use crate::history::History;
@@ -54,6 +55,8 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     /// Whether the local broker is connected.
     pub(crate) is_connected: bool,
+    /// Why it is not; none while it is, and before the first attempt.
+    pub(crate) bus_fault: Option<Cause>,
     /// When this API started.
     pub(crate) started: Stamp,
     dedup: Dedup,
@@ -100,6 +103,7 @@ impl World {
             feed: Feed::new(epoch),
             counts: Counts::default(),
             is_connected: false,
+            bus_fault: None,
             started,
             dedup: Dedup::default(),
         }
@@ -127,6 +131,18 @@ impl World {
         };
         self.counts.unreadable += u64::from(result.is_err());
         result
+    }
+
+    /// The local broker is connected.
+    pub(crate) fn on_up(&mut self) {
+        self.is_connected = true;
+        self.bus_fault = None;
+    }
+
+    /// The local broker is not connected, and why.
+    pub(crate) fn on_down(&mut self, fault: Cause) {
+        self.is_connected = false;
+        self.bus_fault = Some(fault);
     }
 
     /// Takes the present standing of an operation.

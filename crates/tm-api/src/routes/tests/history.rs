@@ -81,6 +81,7 @@ async fn history_refuses_with_a_reason() {
         (&*format!("{known}&step=0"), "step"),
         (&*format!("{known}&from=yesterday"), "from"),
         (&*format!("{known}&agg=median"), "agg"),
+        (&*format!("{known}&from=-1m&to=-2m"), "from"),
         (&*format!("{known}&stp=1"), "stp"),
     ] {
         let problem = ask(query, 400, "api.bad_request").await;

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 use super::router;
 use crate::app::{App, Peer, Shared};
 use crate::token::{Scope, Tokens, derive_token};
+use crate::world::World;
 
 const BOOT: &str = "00c0ffee";
 
@@ -70,7 +71,7 @@ fn cabinet_with(tokens: Tokens, reads_need_token: bool) -> Cabinet {
 
 fn cabinet() -> Cabinet {
     let cabinet = cabinet_with(Tokens::new(Some("secret"), Some("seed"), "cab-1"), false);
-    cabinet.app.write(|world| world.is_connected = true);
+    cabinet.app.write(World::on_up);
     cabinet
 }
 

@@ -236,7 +236,8 @@ async fn readiness_follows_the_bus() {
     );
     health(&cabinet, "modem", "up", "");
     assert_eq!(get_text(&cabinet, "/readyz").await.0, StatusCode::OK);
-    cabinet.app.write(|world| world.is_connected = false);
+    let fault = tm_types::code::BUS_REFUSED.with("address", "mqtt:1883");
+    cabinet.app.write(|world| world.on_down(fault));
     assert_eq!(
         get_text(&cabinet, "/readyz").await.0,
         StatusCode::SERVICE_UNAVAILABLE
