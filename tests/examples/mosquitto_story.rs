@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use serde_json::Value as Json;
 use tm_sim::gate::{Gate, GateMode};
+use tm_tests::process::{Mosquitto, Reaped};
 
 /// Kill the uplink, cut the cloud, and count what arrives.
 #[derive(Parser)]
@@ -45,8 +46,6 @@ struct Arguments {
 
 /// How long the uplink may take to deliver the rest once everything is up again.
 const DELIVERY_DEADLINE: Duration = Duration::from_secs(180);
-/// How long a process may take to be ready.
-const START_DEADLINE: Duration = Duration::from_secs(15);
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -148,61 +147,6 @@ impl Tally {
         } else if !self.numbers.insert(n) {
             self.repeated_numbers += 1;
         }
-        Ok(())
-    }
-}
-
-/// A child process that does not outlive the story.
-struct Reaped(Child);
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Mosquitto {
-    address: SocketAddr,
-    _process: Reaped,
-}
-
-impl Mosquitto {
-    fn start(folder: &Path, name: &str) -> Result<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let home = folder.join(name);
-        fs::create_dir(&home)?;
-        let file = home.join("mosquitto.conf");
-        fs::write(
-            &file,
-            format!(
-                "listener {} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location {}/\n\
-                 autosave_interval 300\nmax_queued_messages 1000000\nmax_queued_bytes 0\nmessage_size_limit 131072\n\
-                 max_inflight_messages 2000\npersistent_client_expiration 14d\nlog_type error\nlog_type warning\n",
-                address.port(),
-                home.display()
-            ),
-        )?;
-        let log = fs::File::create(home.join("log"))?;
-        let process = Command::new("mosquitto").arg("-c").arg(&file).stdout(log.try_clone()?).stderr(log)
-            .spawn().context("start mosquitto (Debian's package)")?;
-        let broker = Self { address, _process: Reaped(process) };
-        let deadline = Instant::now() + START_DEADLINE;
-        while TcpStream::connect(address).is_err() {
-            ensure!(Instant::now() < deadline, "the {name} mosquitto does not accept");
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(broker)
-    }
-
-    /// Waits until a retained message stands at `topic`.
-    fn wait_for_retained(&self, topic: &str) -> Result<()> {
-        let output = Command::new("mosquitto_sub")
-            .args(["-h", "127.0.0.1", "-p", &self.address.port().to_string()])
-            .args(["-t", topic, "-C", "1", "-W", "20"])
-            .output()
-            .context("run mosquitto_sub")?;
-        ensure!(output.status.success(), "nothing came on {topic}");
         Ok(())
     }
 }
