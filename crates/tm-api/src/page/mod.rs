@@ -18,7 +18,7 @@ use tm_types::{Quality, Value};
 use crate::app::Shared;
 use crate::extract::Lang;
 use crate::labels::Labels;
-use crate::views::{Level, Look, SeriesView, StatusView};
+use crate::views::{Level, Look, ReasonView, SeriesView, StatusView};
 use crate::world::Condition;
 
 const STYLE: &str = include_str!("page.css");
@@ -128,6 +128,7 @@ fn render(app: &Shared, language: Language) -> String {
         notes(&mut out, &status, labels);
         tiles::all(&mut out, look, labels, &series);
         values(&mut out, &series, labels);
+        quiet_notes(&mut out, &status, labels);
         services(&mut out, &status, labels);
         out.push_str("</main>");
         out
@@ -150,7 +151,7 @@ fn head(out: &mut String, status: &StatusView) {
     );
 }
 
-/// Alarms and whatever is not simply well, but for the sentence that already stands above.
+/// Alarms and whatever needs attention, but for the sentence that already stands above.
 fn notes(out: &mut String, status: &StatusView, labels: &Labels) {
     if !status.alarms.is_empty() {
         let _ = write!(
@@ -176,24 +177,40 @@ fn notes(out: &mut String, status: &StatusView, labels: &Labels) {
     }
     // The sentence above tells the first one where it begins with "working with limits".
     let told = usize::from(status.explained.is(tm_types::code::STATUS_DEGRADED));
-    let reasons = status.reasons.get(told..).unwrap_or_default();
-    if !reasons.is_empty() {
+    let pressing = |reason: &&ReasonView| reason.level > Level::Grey;
+    reasons(
+        out,
+        status.reasons.iter().skip(told).filter(pressing),
+        labels,
+    );
+}
+
+/// What needs no attention: not configured, just starting.
+fn quiet_notes(out: &mut String, status: &StatusView, labels: &Labels) {
+    let is_quiet = |reason: &&ReasonView| reason.level <= Level::Grey;
+    reasons(out, status.reasons.iter().filter(is_quiet), labels);
+}
+
+fn reasons<'a>(out: &mut String, reasons: impl Iterator<Item = &'a ReasonView>, labels: &Labels) {
+    let mut reasons = reasons.peekable();
+    if reasons.peek().is_none() {
+        return;
+    }
+    let _ = write!(
+        out,
+        "<section class=\"notes\"><h2>{}</h2><ul>",
+        labels.notes
+    );
+    for reason in reasons {
         let _ = write!(
             out,
-            "<section class=\"notes\"><h2>{}</h2><ul>",
-            labels.notes
+            "<li class=\"{}\"><b>{}</b> {}</li>",
+            class(reason.level),
+            escape(&reason.service),
+            escape(&reason.explained.sentence)
         );
-        for reason in reasons {
-            let _ = write!(
-                out,
-                "<li class=\"{}\"><b>{}</b> {}</li>",
-                class(reason.level),
-                escape(&reason.service),
-                escape(&reason.explained.sentence)
-            );
-        }
-        out.push_str("</ul></section>");
     }
+    out.push_str("</ul></section>");
 }
 
 fn values(out: &mut String, series: &[SeriesView], labels: &Labels) {

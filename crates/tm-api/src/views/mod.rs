@@ -19,7 +19,7 @@ pub(crate) use modem::{ModemView, ModemsView, SignalView};
 pub(crate) use record::{AlarmView, AlarmsView, EventView, EventsView, OperationsView};
 pub(crate) use sensors::{SensorView, SensorsView};
 pub(crate) use series::{LatestView, SeriesListView, SeriesView};
-pub(crate) use status::{Level, ServiceView, StatusView};
+pub(crate) use status::{Level, ReasonView, ServiceView, StatusView};
 pub(crate) use system::{SystemView, TimeView};
 pub(crate) use uplink::{QueueView, UplinkView};
 
