@@ -35,7 +35,7 @@ impl<D: Disk> Work<D> {
         let bytes = message.topic.len() + message.payload.len() + RECORD_OVERHEAD;
         match self.rules.admission(class, bytes) {
             Admission::Accept => {}
-            Admission::CommitFirst => self.make_room(class),
+            Admission::CommitFirst => self.commit_now(class, false),
             Admission::Discard => {
                 self.report.messages_received -= 1;
                 self.receipts.extend(message.receipt);
@@ -135,14 +135,6 @@ impl<D: Disk> Work<D> {
                 None
             }
         }
-    }
-
-    /// Empties the memory ahead of a message that would not fit.
-    fn make_room(&mut self, class: Class) {
-        let outcome = self.commit(class, false);
-        self.decide(outcome);
-        let bytes = self.journal(class).buffered_bytes();
-        self.decide(Event::Buffered { class, bytes });
     }
 
     /// Counts a message that is passed over, and tells of it unless too many are told.

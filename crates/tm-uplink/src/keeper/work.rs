@@ -21,12 +21,19 @@ use crate::outlet::{Outlets, Terms};
 /// Without anything due, the thread looks up this often.
 const IDLE: Duration = Duration::from_secs(3600);
 
+/// With so many bytes appended no further message shares the commit that is due (`Timing::commit_bytes`).
+const SHARED_BYTES: u64 = 256 * 1024;
+/// With so many messages unacknowledged no further one shares it (`max_inflight_messages` of our broker).
+const SHARED_MESSAGES: usize = 2000;
+
 /// Everything the thread owns.
 pub(super) struct Work<D: Disk> {
     pub(super) urgent: Journal<D>,
     pub(super) data: Journal<D>,
     pub(super) rules: Rules,
     effects: Vec<Effect>,
+    /// Commits that the rules have asked for.
+    due: Vec<(Class, bool)>,
     /// Of the messages that the rules hold, in their order.
     pub(super) receipts: VecDeque<Receipt>,
     to_acknowledge: Vec<Receipt>,
@@ -82,6 +89,7 @@ impl<D: Disk> Work<D> {
         let mut work = Self {
             rules: Rules::new(millis(now), timing, [&urgent_found, &data_found]),
             effects: Vec::new(),
+            due: Vec::new(),
             receipts: VecDeque::new(),
             to_acknowledge: Vec::new(),
             connection: 0,
@@ -131,9 +139,20 @@ impl<D: Disk> Work<D> {
                 Err(RecvTimeoutError::Timeout) => self.decide(Event::Tick),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            // Whatever has arrived already shares the commit, and shows how much the broker sends unacknowledged.
+            while self.untold_bytes.iter().sum::<u64>() < SHARED_BYTES
+                && self.rules.held() < SHARED_MESSAGES
+            {
+                match commands.try_recv() {
+                    Ok(command) => self.on(command),
+                    Err(_) => break,
+                }
+            }
+            self.commit_due();
             self.flush();
         }
         self.decide(Event::Stopping);
+        self.commit_due();
     }
 
     fn on(&mut self, command: Command) {
@@ -187,12 +206,7 @@ impl<D: Disk> Work<D> {
             Effect::Commit {
                 class,
                 write_cursor,
-            } => {
-                // What is durable already need not wait for this commit.
-                self.flush_receipts();
-                let outcome = self.commit(class, write_cursor);
-                self.rules.on(now, outcome, &mut self.effects);
-            }
+            } => self.due.push((class, write_cursor)),
             Effect::Trim { class, below } => {
                 let journal = self.journal_mut(class);
                 journal.trim(below);
@@ -203,8 +217,28 @@ impl<D: Disk> Work<D> {
         }
     }
 
+    /// Makes the commits that the rules have asked for.
+    fn commit_due(&mut self) {
+        while !self.due.is_empty() {
+            // What is durable already need not wait for them.
+            self.flush_receipts();
+            for (class, write_cursor) in std::mem::take(&mut self.due) {
+                self.commit_now(class, write_cursor);
+            }
+        }
+    }
+
+    /// Commits a journal, and lets the rules know.
+    pub(super) fn commit_now(&mut self, class: Class, write_cursor: bool) {
+        let outcome = self.commit(class, write_cursor);
+        self.decide(outcome);
+        // More may have been appended than when the rules asked for it.
+        let bytes = self.journal(class).buffered_bytes();
+        self.decide(Event::Buffered { class, bytes });
+    }
+
     /// Commits a journal; says to the rules how it went.
-    pub(super) fn commit(&mut self, class: Class, write_cursor: bool) -> Event {
+    fn commit(&mut self, class: Class, write_cursor: bool) -> Event {
         let (journal, app_state) = match class {
             Class::Urgent => (&mut self.urgent, self.taken.to_bytes()),
             Class::Data => (&mut self.data, self.dedup.to_bytes()),

@@ -1,0 +1,112 @@
+//! A source that is faster than anything it feeds: bare MQTT on a blocking socket, a window of messages on the way.
+
+use std::io::{BufReader, Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tm_service::session::{Options, Qos, Session, SessionEvent};
+use tm_types::UplinkState;
+
+/// Messages on the way at once.
+const WINDOW: u64 = 1000;
+/// Written together.
+const BATCH: u64 = 100;
+
+pub(crate) struct Load {
+    stream: TcpStream,
+    acks: BufReader<TcpStream>,
+    run: u32,
+}
+
+impl Load {
+    pub(crate) fn connect(bus: SocketAddr) -> Result<Self> {
+        let mut stream = TcpStream::connect(bus)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.write_all(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04load")?;
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer)?;
+        ensure!(answer == [0x20, 2, 0, 0], "the bus refuses the load");
+        let acks = BufReader::new(stream.try_clone()?);
+        Ok(Self {
+            stream,
+            acks,
+            run: std::process::id(),
+        })
+    }
+
+    /// Publishes polls of so many points each; returns when the broker has taken all.
+    pub(crate) fn send(&mut self, polls: u64, points: u64) -> Result<()> {
+        let (mut sent, mut acked) = (0, 0);
+        let mut out = Vec::new();
+        while acked < polls {
+            while sent < polls && sent - acked < WINDOW {
+                out.clear();
+                for n in sent..polls.min(sent + BATCH) {
+                    publish(&mut out, self.run, n, points);
+                }
+                sent = polls.min(sent + BATCH);
+                self.stream.write_all(&out)?;
+            }
+            let mut ack = [0; 4];
+            self.acks.read_exact(&mut ack)?;
+            ensure!(ack[..2] == [0x40, 2], "the bus does not acknowledge");
+            acked += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the uplink tells that its disk holds so many records.
+pub(crate) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<()> {
+    let mut options = Options::new("look", format!("mqtt://{bus}").parse()?);
+    options.subscriptions = vec![("tm/v1/state/uplink".to_owned(), Qos::AtLeastOnce)];
+    let mut session = Session::open(options);
+    let wait = async {
+        loop {
+            if let SessionEvent::Message(message) = session.next().await {
+                let state: UplinkState = serde_json::from_slice(&message.payload)?;
+                if state.journal.records_pending >= records {
+                    return Ok(());
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), wait)
+        .await
+        .context("wait until everything is on disk")?
+}
+
+/// One PUBLISH at QoS 1 with a poll as our services make it.
+fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
+    const TOPIC: &str = "tm/v1/data/load";
+    let mut payload = Vec::with_capacity(128 + 110 * usize::try_from(points).unwrap_or(1));
+    let time = 1_790_000_000_000 + i64::try_from(n).unwrap_or(0) * 100;
+    let stamp = tm_types::Timestamp::of_unix_ms(time);
+    let mono = n * 100 + 5_000;
+    write!(payload, r#"{{"run":"{run:08x}","n":{n},"time":"{stamp}","mono_ms":{mono},"boot":"00c0ffee","clock":"ntp","err_ms":12,"points":["#).expect("a Vec takes everything");
+    for point in 0..points {
+        let comma = if point == 0 { "" } else { "," };
+        // A slow walk with two decimals, different for every point.
+        let value = 2000 + (n * (point + 3) / 7 + n % 5) % 500;
+        write!(payload, r#"{comma}{{"name":"channel-{point}","kind":"gauge","unit":"Cel","value":{}.{:02},"quality":"good","reason":null,"scale":2}}"#, value / 100, value % 100)
+            .expect("a Vec takes everything");
+    }
+    payload.extend_from_slice(b"]}");
+    let mut remaining = 2 + TOPIC.len() + 2 + payload.len();
+    out.push(0x32);
+    loop {
+        let digit = u8::try_from(remaining % 128).unwrap_or(0);
+        remaining /= 128;
+        out.push(if remaining > 0 { digit | 0x80 } else { digit });
+        if remaining == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&u16::try_from(TOPIC.len()).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(TOPIC.as_bytes());
+    // Packet ids 1 to 60000, far more than the window.
+    out.extend_from_slice(&u16::try_from(n % 60_000 + 1).unwrap_or(1).to_be_bytes());
+    out.extend_from_slice(&payload);
+}

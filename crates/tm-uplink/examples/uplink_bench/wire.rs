@@ -1,0 +1,148 @@
+//! Bytes on the wire: ten minutes of the cabinet stream in ten batches over one TLS connection.
+//!
+//! Time is virtual: the polls carry the stamps of ten minutes, and each batch is closed as soon as its 60 s
+//! are there, so the bytes are those of ten real minutes but for one keep-alive.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+use tm_columns::cabinet::{Cabinet, measurements};
+use tm_service::session::{Options, Outgoing, Qos, Session, SessionEvent, TlsOptions};
+use tm_sim::Gate;
+use tm_sim::gate::GateCounts;
+use tm_types::topic;
+
+use crate::broker::{Certificates, Mosquitto};
+use crate::collector::Collector;
+use crate::process::Uplink;
+
+/// Polls in 60 s of the cabinet stream.
+const POLLS: usize = 126;
+/// Batches in 600 s.
+const BATCHES: u64 = 10;
+/// IPv4 and TCP headers with the timestamp option, of every segment.
+const HEADER_BYTES: u64 = 52;
+/// Payload of a full segment on LTE (MTU 1430 less the headers, rounded down).
+const SEGMENT_BYTES: u64 = 1378;
+/// A keep-alive with TLS: PINGREQ and PINGRESP of 2 bytes, 22 bytes of record each, two segments and an ACK.
+const PING_BYTES: u64 = 2 * (2 + 22) + 3 * HEADER_BYTES;
+
+pub(crate) async fn measure(is_moving: bool) -> Result<()> {
+    let directory = TempDir::new()?;
+    let (certificates, ca_file) = certificates(directory.path())?;
+    let (bus, cloud) = (
+        Mosquitto::start()?,
+        Mosquitto::start_with(Some(&certificates))?,
+    );
+    let mut options = Options::new(
+        "collector",
+        format!("mqtts://localhost:{}", cloud.address().port()).parse()?,
+    );
+    options.tls = TlsOptions {
+        ca_file: Some(ca_file.clone().into()),
+        ..TlsOptions::default()
+    };
+    let mut collector = Collector::connect_with(options).await?;
+    let gate = Gate::open(cloud.address())?;
+    let url = format!("mqtts://localhost:{}", gate.address().port());
+    let variables = [
+        ("TM_UPLINK_CA_FILE", ca_file.as_str()),
+        ("TM_UPLINK_BATCH_S", "1"),
+        ("TM_UPLINK_STATE_S", "0"),
+        ("TM_UPLINK_COMMIT_MS", "100"),
+    ];
+    let uplink = Uplink::start(bus.address(), &url, &variables)?;
+    collector.up().await?;
+    let mut source = Session::open(Options::new(
+        "source",
+        format!("mqtt://{}", bus.address()).parse()?,
+    ));
+    while !matches!(source.next().await, SessionEvent::Up { .. }) {}
+    let mut cabinet = Cabinet::new(42, is_moving);
+    let mut measured = 0;
+    let mut last = gate.handle().counts();
+    let mut bytes = connection_bytes(last);
+    for batch in 1..=BATCHES {
+        for (token, (name, poll)) in (0..).zip(cabinet.by_ref().take(POLLS)) {
+            measured += measurements(&name, &poll);
+            let message = Outgoing {
+                token,
+                topic: topic::data(&name),
+                payload: poll.to_json().into(),
+                qos: Qos::AtLeastOnce,
+                retain: false,
+            };
+            if let Err(refused) = source.feed(message) {
+                let tm_service::session::NotTaken::Full(message) = refused else {
+                    anyhow::bail!("the bus is gone")
+                };
+                while !matches!(source.next().await, SessionEvent::Acked(_)) {}
+                source
+                    .feed(message)
+                    .map_err(|_| anyhow::anyhow!("the bus takes nothing"))?;
+            }
+        }
+        collector
+            .records(batch * POLLS as u64, Duration::from_secs(30))
+            .await?;
+        ensure!(
+            collector.batches == batch,
+            "60 s were not one batch: {} batches",
+            collector.batches
+        );
+        // The PUBACK is still on its way back.
+        let puback = async {
+            while gate.handle().counts().to_clients == last.to_clients {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), puback)
+            .await
+            .context("wait for the PUBACK")?;
+        let now = gate.handle().counts();
+        bytes += batch_bytes(last, now);
+        last = now;
+    }
+    drop(uplink);
+    let all = bytes + PING_BYTES;
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+    let per = |bytes: u64| bytes as f64 / measured as f64;
+    println!(
+        "  {}: {:.3} B per measurement with headers and one keep-alive ({all} B); on TCP {:.3}; MQTT payloads alone {:.3}; {measured} measurements; connection and handshake {} B up, {} B down of it",
+        if is_moving { "moving" } else { "still" },
+        per(all),
+        per(last.to_target + last.to_clients),
+        per(collector.payload_bytes),
+        HANDSHAKE_SEGMENTS * HEADER_BYTES,
+        connection_bytes(GateCounts::default())
+    );
+    Ok(())
+}
+
+/// Segments that carry no batch: SYN, SYN-ACK, ACK; ClientHello, the server's flight in two, our finish, two tickets,
+/// CONNECT, CONNACK, health, its PUBACK; an ACK for every second of them; FIN both ways with their ACKs.
+const HANDSHAKE_SEGMENTS: u64 = 3 + 4 + 2 + 4 + 5 + 4;
+
+fn connection_bytes(counts: GateCounts) -> u64 {
+    counts.to_target + counts.to_clients + HANDSHAKE_SEGMENTS * HEADER_BYTES
+}
+
+/// A batch: full segments up, one down with the PUBACK, an ACK for it; the PUBACK acknowledges the batch itself.
+fn batch_bytes(before: GateCounts, after: GateCounts) -> u64 {
+    let (up, down) = (
+        after.to_target - before.to_target,
+        after.to_clients - before.to_clients,
+    );
+    up + down + (up.div_ceil(SEGMENT_BYTES) + 2) * HEADER_BYTES
+}
+
+/// A certificate for `localhost` that is its own authority.
+fn certificates(directory: &std::path::Path) -> Result<(Certificates, String)> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let (certificate, key) = (directory.join("certificate.pem"), directory.join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem())?;
+    std::fs::write(&key, made.signing_key.serialize_pem())?;
+    let ca_file = certificate.to_string_lossy().into_owned();
+    Ok((Certificates { certificate, key }, ca_file))
+}
