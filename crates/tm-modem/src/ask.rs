@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tm_proto::at::Command;
 use tm_proto::sim7600::ask::{self, ANSWER_TIME, SIM_TIME};
-use tm_service::config::Secret;
+
+use crate::config::Pin;
 
 /// How long the first `AT` may take: a module that is awake answers within milliseconds.
 pub(crate) const ATTENTION_TIME: Duration = Duration::from_secs(1);
@@ -80,8 +81,8 @@ pub(crate) const LEVELS: &[Ask] = &[
 ];
 
 impl Ask {
-    /// The command line; nothing when it cannot be made (no PIN, or one that is none).
-    pub(crate) fn command(self, pin: Option<&Secret>) -> Option<Command> {
+    /// The command line; nothing when it cannot be made (there is no PIN).
+    pub(crate) fn command(self, pin: Option<&Pin>) -> Option<Command> {
         Some(match self {
             Self::Attention => ask::attention(),
             Self::EchoOff => ask::echo_off(),

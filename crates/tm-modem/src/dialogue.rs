@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use tm_proto::at::{Channel, Counters, Output, Reply};
 use tm_proto::sim7600::Urc;
-use tm_service::config::Secret;
 use tokio::time::Instant;
 
 use crate::ask::{ATTENTION_TRIES, Ask};
+use crate::config::Pin;
 
 /// So many questions in a row without an answer: the port is suspect (`docs/modem.md`).
 const SILENT_MAX: u32 = 2;
@@ -35,12 +35,12 @@ pub(crate) struct Dialogue {
     running: Option<(Ask, Instant)>,
     n_attentions: u32,
     n_silent: u32,
-    pin: Option<Secret>,
+    pin: Option<Pin>,
 }
 
 impl Dialogue {
     /// A dialogue that asks nothing yet.
-    pub(crate) fn new(pin: Option<Secret>) -> Self {
+    pub(crate) fn new(pin: Option<Pin>) -> Self {
         Self {
             channel: Channel::default(),
             queue: VecDeque::new(),
@@ -84,6 +84,11 @@ impl Dialogue {
     /// When [`due`](Self::due) is to be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.running.map(|(_, deadline)| deadline)
+    }
+
+    /// Whether what comes now may hold the PIN: a module that echoes repeats it.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.running, Some((Ask::EnterPin, _)))
     }
 
     /// What the channel had to drop.

@@ -17,7 +17,7 @@ mod points;
 mod relay;
 mod situation;
 
-pub use config::Config;
+pub use config::{Config, Pin};
 pub use run::{run, run_with};
 
 /// The slot of the only modem.

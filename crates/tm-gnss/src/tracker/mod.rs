@@ -1,19 +1,16 @@
 //! Decides: events in, effects out. No I/O, no clock of its own.
 
+mod event;
 mod report;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tm_proto::calendar::Date;
 use tm_proto::nmea0183::{Epoch, Epochs, FixMode};
 use tm_service::port::{OpenError, PortEvent};
-use tm_types::{
-    Anchor, Cause, Fix, GnssPresence, GnssState, HealthStatus, Point, Reason, Satellite, Stamp,
-    code,
-};
+use tm_types::{Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satellite, Stamp, code};
 use tokio::time::Instant;
 
 use crate::clock::SatelliteTime;
@@ -21,6 +18,8 @@ use crate::config::{Config, SourceSetting};
 use crate::movement::Movement;
 use crate::points::points;
 use crate::sky;
+
+pub(crate) use event::{Effect, Event, Now, Seen};
 
 /// A pause that ends an epoch: at 1 Hz a receiver rests for about 0.8 s, within a burst for less than 50 ms;
 /// the relay adds up to 100 ms.
@@ -35,53 +34,6 @@ const PATIENCE: Duration = Duration::from_mins(15);
 const REOPEN_PERIOD: Duration = Duration::from_mins(1);
 /// 2026-11-01: this software is younger, so an earlier date is a rolled-over week counter or nonsense.
 const FLOOR: (i16, u8, u8) = (2026, 11, 1);
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A relay on the bus sent sentences.
-    Relayed {
-        /// The last level of its topic.
-        source: String,
-        /// Raw NMEA.
-        bytes: Vec<u8>,
-    },
-    /// On the port of our own.
-    Port(PortEvent),
-    /// A deadline has passed.
-    Due,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Effect {
-    /// Drop the port and open it again after a wait.
-    Reopen,
-    /// Publish the state.
-    State(Box<GnssState>),
-    /// Publish measurements.
-    Points(Stamp, Vec<Point>),
-    /// Report health.
-    Health(HealthStatus, Vec<Cause>),
-    /// Publish a time anchor.
-    Anchor(Anchor),
-    /// Keep this.
-    Remember(Seen),
-}
-
-/// What was ever there; kept in the store.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    /// A source sent sentences.
-    pub(crate) source: bool,
-}
-
-/// Now, by the clock for waiting and by the clocks for people.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) stamp: Stamp,
-}
 
 /// Follows one source of sentences.
 #[derive(Debug)]

@@ -11,6 +11,9 @@ use super::{Effect, sky};
 use super::{Now, PATIENCE, STATE_PERIOD, Tracker};
 use crate::points::course_deg;
 
+/// Half an epoch, so that jitter does not make six seconds of five.
+const JITTER: Duration = Duration::from_millis(500);
+
 /// The fix of an epoch that began to arrive at `stamp`.
 pub(super) fn fix(epoch: &Epoch, stamp: Stamp) -> Fix {
     Fix {
@@ -51,7 +54,9 @@ impl Tracker {
         }
         let state = self.describe(presence, cause);
         let period = STATE_PERIOD.min(Duration::from_secs(self.config.publish_s.into()));
-        let is_time = self.state_at.is_none_or(|at| now.instant >= at + period);
+        let is_time = self
+            .state_at
+            .is_none_or(|at| now.instant + JITTER >= at + period);
         let is_news = self.state.as_ref().is_none_or(|last| is_turn(last, &state));
         if is_news || (is_time && self.state.as_ref() != Some(&state)) {
             self.effects.push(Effect::State(Box::new(state.clone())));

@@ -97,7 +97,10 @@ impl Manager {
 
     /// Takes in a line that nobody asked for.
     pub(super) fn on_urc(&mut self, urc: &Urc, now: Now) {
-        tracing::debug!(?urc, "unsolicited");
+        // A late echo of the PIN would come as an unknown line.
+        if !matches!(urc, Urc::Other(line) if line.contains("CPIN")) {
+            tracing::debug!(?urc, "unsolicited");
+        }
         let soon = (now.instant + NOTICE_DELAY).max(self.round_began + NOTICE_PERIOD);
         match urc {
             Urc::Started => {

@@ -1,6 +1,7 @@
 //! Decides: events in, effects out. No I/O, no clock of its own.
 
 mod answers;
+mod event;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -8,9 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use tm_service::port::{OpenError, PortEvent};
-use tm_types::{
-    Anchor, Cause, HealthStatus, ModemPresence, ModemState, Point, Reason, Stamp, code,
-};
+use tm_types::{Cause, HealthStatus, ModemPresence, ModemState, Reason, Stamp, code};
 use tokio::time::Instant;
 
 use crate::ask::{self, Ask};
@@ -22,6 +21,8 @@ use crate::points::points;
 use crate::relay::Relay;
 use crate::situation::Seen;
 
+pub(crate) use event::{Effect, Event, Now};
+
 /// How often card and registration are asked for while data cannot flow.
 const SERVICE_PERIOD: Duration = Duration::from_secs(10);
 /// A burst of unsolicited lines is answered by one reading, not by one each.
@@ -30,45 +31,6 @@ const NOTICE_DELAY: Duration = Duration::from_millis(200);
 const NOTICE_PERIOD: Duration = Duration::from_secs(2);
 /// The module repeats its supply warning every 10 s (manual, 19.2); the log has it once in this time.
 const WARNING_PERIOD: Duration = Duration::from_mins(10);
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// On the AT port.
-    At(PortEvent),
-    /// On the NMEA port.
-    Nmea(PortEvent),
-    /// A deadline has passed.
-    Due,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Effect {
-    /// Write to the AT port.
-    Write(Vec<u8>),
-    /// Drop the AT port and open it again after a wait.
-    Reopen,
-    /// Publish the state.
-    State(Box<ModemState>),
-    /// Publish measurements.
-    Points(Stamp, Vec<Point>),
-    /// Report health.
-    Health(HealthStatus, Vec<Cause>),
-    /// Publish a time anchor.
-    Anchor(Anchor),
-    /// Relay sentences.
-    Sentences(Vec<u8>),
-    /// Keep this.
-    Remember(Seen),
-}
-
-/// Now, by the clock for waiting and by the clocks for people.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) stamp: Stamp,
-}
 
 /// What is being read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -266,7 +228,9 @@ impl Manager {
         let Some(dialogue) = &mut self.dialogue else {
             return;
         };
-        tracing::trace!(text = %bytes.escape_ascii(), "read");
+        if !dialogue.is_secret() {
+            tracing::trace!(text = %bytes.escape_ascii(), "read");
+        }
         dialogue.feed(bytes);
         while let Some(step) = self.dialogue.as_mut().and_then(Dialogue::next) {
             self.on_step(step, now);
@@ -339,7 +303,14 @@ impl Manager {
             let is_full = now.instant >= self.next_full;
             if is_full {
                 self.round = Round::Full(now.stamp);
-                self.next_full = now.instant + Duration::from_secs(self.config.poll_s.into());
+                // From due time to due time, so that the readings stand on a grid.
+                let poll = Duration::from_secs(self.config.poll_s.into());
+                let next = self.next_full + poll;
+                self.next_full = if next > now.instant {
+                    next
+                } else {
+                    now.instant + poll
+                };
                 if self.known.identity.model.is_none() {
                     dialogue.ask(&[Ask::Identity, Ask::Revision]);
                 }

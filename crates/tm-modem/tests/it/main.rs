@@ -1,5 +1,7 @@
 //! The whole service: a simulated module on a port, a real broker, what arrives on the bus.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "../../../tm-service/tests/it/broker.rs"]
 mod broker;
 

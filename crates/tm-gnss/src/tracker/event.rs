@@ -1,0 +1,53 @@
+//! What comes in and what goes out.
+
+use serde::{Deserialize, Serialize};
+use tm_service::port::PortEvent;
+use tm_types::{Anchor, Cause, GnssState, HealthStatus, Point, Stamp};
+use tokio::time::Instant;
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A relay on the bus sent sentences.
+    Relayed {
+        /// The last level of its topic.
+        source: String,
+        /// Raw NMEA.
+        bytes: Vec<u8>,
+    },
+    /// On the port of our own.
+    Port(PortEvent),
+    /// A deadline has passed.
+    Due,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Effect {
+    /// Drop the port and open it again after a wait.
+    Reopen,
+    /// Publish the state.
+    State(Box<GnssState>),
+    /// Publish measurements.
+    Points(Stamp, Vec<Point>),
+    /// Report health.
+    Health(HealthStatus, Vec<Cause>),
+    /// Publish a time anchor.
+    Anchor(Anchor),
+    /// Keep this.
+    Remember(Seen),
+}
+
+/// What was ever there; kept in the store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// A source sent sentences.
+    pub(crate) source: bool,
+}
+
+/// Now, by the clock for waiting and by the clocks for people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) stamp: Stamp,
+}

@@ -1,0 +1,409 @@
+//! Stories of the field, with time paused.
+
+mod bench;
+mod module;
+
+use tm_types::{BootId, Clock, Reading, RegistrationStatus, Timestamp};
+
+use self::bench::{Bench, absent};
+use self::module::Module;
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const NOTHING: Seen = Seen {
+    modem: false,
+    sim: false,
+};
+const EVERYTHING: Seen = Seen {
+    modem: true,
+    sim: true,
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_registered_modem_is_told_once_and_polled_every_minute() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(MINUTE * 5 - SECOND).await;
+    let modem = bench.state();
+    assert_eq!(modem.presence, ModemPresence::Present);
+    assert_eq!(
+        modem.cause,
+        code::MODEM_REGISTERED.with("operator", "Vodafone UA")
+    );
+    assert_eq!(modem.identity.model.as_deref(), Some("SIM7600G-H"));
+    assert_eq!(modem.sim.iccid.as_deref(), Some("8938003991234567890"));
+    assert_eq!(modem.registration.status, RegistrationStatus::Home);
+    assert_eq!(modem.signal.rsrp_dbm, Some(-89.2));
+    assert_eq!(modem.cell.unwrap().enb, Some(87_010));
+    assert_eq!(
+        (modem.temperature_cel, modem.supply_v),
+        (Some(29), Some(3.891))
+    );
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+    assert_eq!(
+        bench.n(|e| matches!(e, Effect::State(_))),
+        1,
+        "nothing changed"
+    );
+    assert_eq!(bench.n(|e| matches!(e, Effect::Health(..))), 1);
+    assert_eq!(bench.n(|e| *e == Effect::Remember(EVERYTHING)), 1);
+    let polls = bench.polls();
+    assert_eq!(
+        polls.iter().map(|(at, _)| at / 1000).collect::<Vec<_>>(),
+        [50, 110, 170, 230, 290]
+    );
+    assert_eq!(
+        polls[4].1["1/rsrp"],
+        Reading::Good(tm_types::Value::decimal(-892, 1).unwrap())
+    );
+    let asked = bench.asked();
+    assert_eq!(
+        asked
+            .iter()
+            .filter(|command| *command == "AT+CGPS=1")
+            .count(),
+        5,
+        "it says it is off"
+    );
+    assert_eq!(
+        asked.iter().filter(|command| *command == "AT+CIMI").count(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_one_by_one_and_garbage_between_answers_change_nothing() {
+    let mut module = Module::registered();
+    module.byte_ms = 1;
+    module.noise = b"\r\n\x00\xff\xfe noise\r\n+CMTI: \"SM\",1\r\n\r\n".to_vec();
+    let mut bench = Bench::new(Ok(module), NOTHING, &[]);
+    bench.run(MINUTE).await;
+    assert_eq!(bench.state().cause.code, "modem.registered");
+    assert_eq!(bench.state().signal.rsrp_dbm, Some(-89.2));
+    assert_eq!(bench.polls().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_line_is_a_mute_modem() {
+    let mut module = Module::registered();
+    module.is_babbling = true;
+    let mut bench = Bench::new(Ok(module), NOTHING, &[]);
+    bench.run(MINUTE).await;
+    assert_eq!(bench.state().presence, ModemPresence::Mute);
+    assert_eq!(
+        bench.health(),
+        (HealthStatus::Degraded, Some("modem.mute".to_owned()))
+    );
+    assert_eq!(bench.n(|e| matches!(e, Effect::State(_))), 1, "said once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modem_that_falls_silent_is_mute_and_returns() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(SECOND * 10).await;
+    bench.module().fall_silent();
+    bench.run(SECOND * 80).await;
+    assert_eq!(bench.state().presence, ModemPresence::Mute);
+    let last = bench.polls().pop().unwrap().1;
+    assert_eq!(last["1/rsrp"], Reading::Missing(Reason::Timeout));
+    bench.put(Ok(Module::registered()));
+    bench.run(SECOND * 30).await;
+    assert_eq!(
+        bench.causes(),
+        ["modem.registered", "modem.mute", "modem.registered"]
+    );
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_modem_is_grey_until_it_was_seen_or_is_expected() {
+    let cases = [
+        (
+            NOTHING,
+            "auto",
+            absent(),
+            "modem.not_configured",
+            HealthStatus::Up,
+        ),
+        (
+            EVERYTHING,
+            "auto",
+            absent(),
+            "modem.absent",
+            HealthStatus::Degraded,
+        ),
+        (
+            NOTHING,
+            "true",
+            absent(),
+            "modem.absent",
+            HealthStatus::Degraded,
+        ),
+        (
+            EVERYTHING,
+            "false",
+            absent(),
+            "modem.not_configured",
+            HealthStatus::Up,
+        ),
+        (
+            NOTHING,
+            "auto",
+            OpenError::Busy,
+            "modem.port_unusable",
+            HealthStatus::Degraded,
+        ),
+        (
+            NOTHING,
+            "false",
+            OpenError::Denied,
+            "modem.not_configured",
+            HealthStatus::Up,
+        ),
+    ];
+    for (seen, expected, error, code, status) in cases {
+        let mut bench = Bench::new(Err(error), seen, &[("TM_MODEM_EXPECTED", expected)]);
+        bench.run(MINUTE).await;
+        assert_eq!(bench.causes(), [code], "{seen:?} {expected}");
+        assert_eq!(bench.health(), (status, Some(code.to_owned())));
+        assert!(bench.polls().is_empty());
+        assert_eq!(
+            bench.n(|e| matches!(e, Effect::State(_))),
+            1,
+            "a steady state is silent"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modem_that_is_unplugged_is_gone_and_comes_back() {
+    let mut bench = Bench::new(Err(absent()), NOTHING, &[]);
+    bench.run(MINUTE).await;
+    bench.put(Ok(Module::registered()));
+    bench.run(MINUTE).await;
+    bench.put(Err(absent()));
+    bench.cut();
+    bench.run(MINUTE).await;
+    assert_eq!(
+        bench.health(),
+        (HealthStatus::Degraded, Some("modem.absent".to_owned()))
+    );
+    let gone = bench.state();
+    assert_eq!((gone.port, gone.signal.rsrp_dbm), (None, None));
+    assert_eq!(
+        gone.identity.model.as_deref(),
+        Some("SIM7600G-H"),
+        "which one is gone"
+    );
+    assert_eq!(
+        bench.polls().pop().unwrap().1["1/rsrp"],
+        Reading::Missing(Reason::NotPresent)
+    );
+    bench.put(Ok(Module::registered()));
+    bench.run(MINUTE).await;
+    let expected = [
+        "modem.not_configured",
+        "modem.registered",
+        "modem.absent",
+        "modem.registered",
+    ];
+    assert_eq!(bench.causes(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_of_a_moment_changes_no_state() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(SECOND * 10).await;
+    bench.cut();
+    bench.run(SECOND * 10).await;
+    assert_eq!(bench.n(|e| matches!(e, Effect::State(_))), 1);
+    assert_eq!(bench.polls().len(), 2, "but everything is read anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_sim_the_sentence_is_grey_until_one_was_there() {
+    for (seen, status) in [
+        (NOTHING, HealthStatus::Up),
+        (EVERYTHING, HealthStatus::Degraded),
+    ] {
+        let module = Module::registered()
+            .with("AT+CPIN?", "+CME ERROR: SIM not inserted")
+            .with("AT+CEREG?", "+CEREG: 1,0\n\nOK")
+            .with("AT+COPS?", "+COPS: 0\n\nOK")
+            .with("AT+CSQ", "+CSQ: 99,99\n\nOK")
+            .with("AT+CPSI?", "+CPSI: NO SERVICE,Online\n\nOK");
+        let mut bench = Bench::new(Ok(module), seen, &[]);
+        bench.run(MINUTE * 5).await;
+        assert_eq!(bench.causes(), ["modem.sim_absent"]);
+        assert_eq!(
+            bench.health(),
+            (status, Some("modem.sim_absent".to_owned()))
+        );
+        assert_eq!(
+            bench.polls()[0].1["1/rsrp"],
+            Reading::Missing(Reason::NotPresent)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn searching_is_patient_then_degraded_then_found() {
+    let searching = Module::registered()
+        .with("AT+CEREG?", "+CEREG: 1,2\n\nOK")
+        .with("AT+COPS?", "+COPS: 0\n\nOK")
+        .with("AT+CPSI?", "+CPSI: NO SERVICE,Online\n\nOK");
+    let mut bench = Bench::new(Ok(searching), EVERYTHING, &[]);
+    bench.run(MINUTE * 3 - SECOND * 5).await;
+    assert_eq!(bench.state().cause.code, "modem.searching");
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+    bench.run(SECOND * 20).await;
+    assert_eq!(
+        bench.health(),
+        (HealthStatus::Degraded, Some("modem.searching".to_owned()))
+    );
+    bench.put(Ok(Module::registered()));
+    bench.cut();
+    bench.run(SECOND * 5).await;
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+    assert_eq!(bench.causes(), ["modem.searching", "modem.registered"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_is_sent_once_and_only_while_three_tries_remain() {
+    let locked = || Module::registered().with("AT+CPIN?", "+CPIN: SIM PIN\n\nOK");
+    let refused = || locked().with("AT+CPIN=0042", "+CME ERROR: incorrect password");
+    let pin = [("TM_MODEM_PIN", "0042")];
+    let cases: [(Module, &[(&str, &str)], usize, &str); 5] = [
+        (locked(), &[], 0, "modem.sim_pin_required"),
+        (refused(), &pin, 1, "modem.sim_pin_withheld"),
+        (
+            locked().with("AT+SPIC", "+SPIC: 2,10,3,10\n\nOK"),
+            &pin,
+            0,
+            "modem.sim_pin_withheld",
+        ),
+        (
+            locked().with("AT+SPIC", "ERROR"),
+            &pin,
+            0,
+            "modem.sim_pin_withheld",
+        ),
+        (Module::registered(), &pin, 0, "modem.registered"),
+    ];
+    for (module, variables, n_sent, code) in cases {
+        let mut bench = Bench::new(Ok(module), EVERYTHING, variables);
+        bench.run(MINUTE * 10).await;
+        let n = bench
+            .asked()
+            .iter()
+            .filter(|command| *command == "AT+CPIN=0042")
+            .count();
+        assert_eq!((n, bench.state().cause.code.as_str()), (n_sent, code));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_networks_time_is_told_when_it_agrees_with_itself() {
+    let anchors = |bench: &Bench| bench.n(|effect| matches!(effect, Effect::Anchor(_)));
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(MINUTE * 10).await;
+    assert_eq!(anchors(&bench), 0, "a clock that stands still is no clock");
+
+    let mut module = Module::registered();
+    module.clock_since = Some(Instant::now());
+    let mut bench = Bench::new(Ok(module.clone()), NOTHING, &[]);
+    bench.run(MINUTE * 70).await;
+    assert_eq!(anchors(&bench), 2, "the second reading, and an hour later");
+    let anchor = bench.effects.iter().find_map(|effect| match effect {
+        Effect::Anchor(anchor) => Some(*anchor),
+        _ => None,
+    });
+    let anchor = anchor.unwrap();
+    assert_eq!(anchor.utc.to_string(), "2026-11-23T08:01:00.500Z");
+    assert_eq!((anchor.mono_ms, anchor.boot), (110_000, BootId(7)));
+
+    let searching = module.with("AT+CEREG?", "+CEREG: 1,2\n\nOK");
+    let mut bench = Bench::new(Ok(searching), NOTHING, &[]);
+    bench.run(MINUTE * 10).await;
+    assert_eq!(anchors(&bench), 0, "nobody who could have told it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_module_says_by_itself_counts_at_once() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(SECOND * 10).await;
+    let module = bench.module();
+    module.set("AT+CEREG?", "+CEREG: 1,5\n\nOK");
+    module.say("+CEREG: 5");
+    bench.run(SECOND).await;
+    assert_eq!(bench.state().cause.code, "modem.roaming");
+    module.set("AT+CPIN?", "+CME ERROR: SIM not inserted");
+    module.say("+SIMCARD: NOT AVAILABLE");
+    bench.run(Duration::from_millis(50)).await;
+    assert_eq!(bench.state().cause.code, "modem.sim_absent");
+    module.set("AT+CBC", "+CBC: 3.380V\n\nOK");
+    module.say("UNDER-VOLTAGE WARNNING");
+    bench.run(Duration::from_millis(50)).await;
+    assert_eq!(bench.state().supply_v, Some(3.38));
+    assert_eq!(
+        bench.polls().len(),
+        1,
+        "what changes between two polls is state, not measurement"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_talkative_module_is_not_asked_without_end() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(SECOND * 5).await;
+    bench.asked();
+    let module = bench.module();
+    for _ in 0..100 {
+        module.say("+CGEV: NW DETACH");
+        bench.run(Duration::from_millis(100)).await;
+    }
+    let n = bench
+        .asked()
+        .iter()
+        .filter(|command| *command == "AT+CEREG?")
+        .count();
+    assert!((4..=6).contains(&n), "{n} questions in 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_begins_anew() {
+    let mut bench = Bench::new(Ok(Module::registered()), NOTHING, &[]);
+    bench.run(SECOND * 5).await;
+    bench.asked();
+    let module = bench.module();
+    module.set("AT+CPIN?", "+CME ERROR: SIM busy");
+    module.say("RDY");
+    bench.run(SECOND * 2).await;
+    assert!(bench.asked().contains(&"ATE0".to_owned()));
+    assert_eq!(bench.state().cause.code, "modem.starting");
+    module.set("AT+CPIN?", "+CPIN: READY\n\nOK");
+    module.say("+CPIN: READY");
+    bench.run(SECOND * 3).await;
+    assert_eq!(bench.state().cause.code, "modem.registered");
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+}
+
+#[test]
+fn bytes_of_a_closed_port_are_nobodys() {
+    let now = Instant::now();
+    let mut manager = Manager::new(Config::default(), NOTHING, now);
+    let stamp = Stamp {
+        time: Timestamp::EPOCH,
+        mono_ms: 0,
+        boot: BootId(7),
+        clock: Clock::None,
+        err_ms: None,
+    };
+    let now = Now {
+        instant: now,
+        stamp,
+    };
+    manager.on(Event::At(PortEvent::Lost("unplugged".to_owned())), now);
+    let bytes = PortEvent::Bytes(b"\r\nRDY\r\n".to_vec());
+    assert!(manager.on(Event::At(bytes), now).is_empty());
+}
