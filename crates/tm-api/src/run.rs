@@ -99,7 +99,8 @@ async fn follow(mut bus: Bus, app: Shared) -> Infallible {
             }
             BusEvent::Down(cause) => {
                 debug!(code = %cause.code, "the bus is down");
-                app.write(|world| world.on_down(cause));
+                let now = app.now();
+                app.write(|world| world.on_down(cause, &now));
             }
             BusEvent::Message(message) => {
                 let now = app.now();

@@ -10,6 +10,8 @@ use crate::world::{Condition, State, World};
 /// How long after its start the API waits for services before it calls their silence a fault:
 /// three health periods.
 const PATIENCE_MS: u64 = 90_000;
+/// How long the bus may be away before that is the headline: one health period.
+const BUS_PATIENCE_MS: u64 = 30_000;
 
 /// How much attention, who says so, and what it is.
 pub(super) type Reason = (Level, String, Cause);
@@ -17,11 +19,11 @@ pub(super) type Reason = (Level, String, Cause);
 /// Everything that is not simply well, worst first.
 pub(super) fn reasons(look: Look<'_>) -> Vec<Reason> {
     let mut all = Vec::new();
-    if let Some(cause) = &look.world.bus_fault {
-        let level = if is_patient(look.world, &look.now) {
-            Level::Grey
-        } else {
+    if let Some((cause, _)) = &look.world.bus_fault {
+        let level = if is_bus_lost(look) {
             Level::Red
+        } else {
+            Level::Grey
         };
         all.push((level, "api".to_owned(), cause.clone()));
     }
@@ -69,6 +71,12 @@ fn has_sensors(world: &World) -> bool {
     })
 }
 
+/// Whether the bus is away for longer than a reconnection takes.
+fn is_bus_lost(look: Look<'_>) -> bool {
+    let since = look.world.bus_fault.as_ref().map(|(_, since)| *since);
+    since.is_some_and(|since| look.now.mono_ms.saturating_sub(since) >= BUS_PATIENCE_MS)
+}
+
 fn is_patient(world: &World, now: &Stamp) -> bool {
     world.started.boot == now.boot
         && now.mono_ms.saturating_sub(world.started.mono_ms) < PATIENCE_MS
@@ -91,7 +99,8 @@ pub(super) fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
         }
     }
     let is_patient = is_patient(look.world, &look.now);
-    if let Some(cause) = look.world.bus_fault.as_ref().filter(|_| !is_patient) {
+    let bus_fault = look.world.bus_fault.as_ref().filter(|_| is_bus_lost(look));
+    if let Some((cause, _)) = bus_fault {
         return (Level::Red, cause.clone());
     }
     let conditions: Vec<(&str, Condition)> = look
@@ -131,7 +140,7 @@ pub(super) fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
     let is_waiting = conditions
         .iter()
         .any(|(_, condition)| *condition == Condition::Unknown);
-    if is_waiting || conditions.is_empty() || look.world.bus_fault.is_some() {
+    if is_waiting || conditions.is_empty() {
         return (Level::Grey, code::STATUS_STARTING.plain());
     }
     let labels = Labels::of(look.language);

@@ -55,8 +55,9 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     /// Whether the local broker is connected.
     pub(crate) is_connected: bool,
-    /// Why it is not; none while it is, and before the first attempt.
-    pub(crate) bus_fault: Option<Cause>,
+    /// Why it is not and since when (milliseconds since boot); none while it is, and before the
+    /// first attempt.
+    pub(crate) bus_fault: Option<(Cause, u64)>,
     /// When this API started.
     pub(crate) started: Stamp,
     dedup: Dedup,
@@ -140,9 +141,13 @@ impl World {
     }
 
     /// The local broker is not connected, and why.
-    pub(crate) fn on_down(&mut self, fault: Cause) {
+    pub(crate) fn on_down(&mut self, fault: Cause, now: &Stamp) {
         self.is_connected = false;
-        self.bus_fault = Some(fault);
+        let since = self
+            .bus_fault
+            .take()
+            .map_or(now.mono_ms, |(_, since)| since);
+        self.bus_fault = Some((fault, since));
     }
 
     /// Takes the present standing of an operation.

@@ -237,7 +237,8 @@ async fn readiness_follows_the_bus() {
     health(&cabinet, "modem", "up", "");
     assert_eq!(get_text(&cabinet, "/readyz").await.0, StatusCode::OK);
     let fault = tm_types::code::BUS_REFUSED.with("address", "mqtt:1883");
-    cabinet.app.write(|world| world.on_down(fault));
+    let now = cabinet.app.now();
+    cabinet.app.write(|world| world.on_down(fault, &now));
     assert_eq!(
         get_text(&cabinet, "/readyz").await.0,
         StatusCode::SERVICE_UNAVAILABLE
