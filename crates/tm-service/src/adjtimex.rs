@@ -15,7 +15,24 @@ pub(crate) fn quality() -> (Clock, Option<u32>) {
     if status & libc::STA_UNSYNC != 0 || maxerror_us >= MAXERROR_LIMIT_US {
         return (Clock::Restored, None);
     }
-    (Clock::Ntp, u32::try_from(maxerror_us.div_euclid(1000)).ok())
+    let err_ms = maxerror_us.saturating_add(999).div_euclid(1000);
+    (Clock::Ntp, u32::try_from(err_ms).ok().map(rounded_up))
+}
+
+/// The next of 1, 2, 5, 10, 20, 50…: the kernel's bound grows every second between two answers of
+/// NTP, and a bound that differs in every stamp costs bytes and says no more.
+fn rounded_up(err_ms: u32) -> u32 {
+    let mut decade: u32 = 1;
+    loop {
+        for step in [1, 2, 5] {
+            match decade.checked_mul(step) {
+                Some(bound) if bound < err_ms => {}
+                Some(bound) => return bound,
+                None => return u32::MAX,
+            }
+        }
+        decade = decade.saturating_mul(10);
+    }
 }
 
 /// The kernel's status bits and maximal error, read without changing anything.
@@ -40,6 +57,21 @@ fn read() -> Option<(i32, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_are_rounded_up() {
+        for (err_ms, bound) in [
+            (0, 1),
+            (1, 1),
+            (3, 5),
+            (10, 10),
+            (11, 20),
+            (16_000, 20_000),
+            (u32::MAX, u32::MAX),
+        ] {
+            assert_eq!(rounded_up(err_ms), bound, "{err_ms}");
+        }
+    }
 
     #[test]
     fn the_kernel_answers() {

@@ -1,5 +1,6 @@
 //! The host's clock: wall time with its quality, monotonic time, boot id; tests step it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System(BootId),
+    System(SystemClock),
     Manual(Arc<Mutex<Stamp>>),
 }
 
@@ -28,9 +29,11 @@ impl Clock {
         let boot = std::fs::read_to_string(BOOT_ID)
             .ok()
             .and_then(|text| text.get(..8)?.parse().ok());
-        Self(Source::System(
-            boot.unwrap_or_else(|| BootId(fastrand::u32(..))),
-        ))
+        let boot = boot.unwrap_or_else(|| BootId(fastrand::u32(..)));
+        Self(Source::System(SystemClock {
+            boot,
+            zero_ms: Arc::new(AtomicI64::new(i64::MIN)),
+        }))
     }
 
     /// A clock that only its [`ManualClock`] moves.
@@ -42,16 +45,7 @@ impl Clock {
     /// Now, by all clocks.
     pub fn stamp(&self) -> Stamp {
         match &self.0 {
-            Source::System(boot) => {
-                let (clock, err_ms) = adjtimex::quality();
-                Stamp {
-                    time: system_time(),
-                    mono_ms: millis(boot_time()),
-                    boot: *boot,
-                    clock,
-                    err_ms,
-                }
-            }
+            Source::System(system) => system.stamp(),
             Source::Manual(state) => *lock(state),
         }
     }
@@ -67,10 +61,48 @@ impl Clock {
     /// This boot.
     pub fn boot(&self) -> BootId {
         match &self.0 {
-            Source::System(boot) => *boot,
+            Source::System(system) => system.boot,
             Source::Manual(state) => lock(state).boot,
         }
     }
+}
+
+/// How far wall and monotonic time may drift apart before the held difference is taken anew, ms.
+const HELD_WITHIN_MS: u64 = 2;
+
+/// The kernel's clocks.
+#[derive(Clone, Debug)]
+struct SystemClock {
+    boot: BootId,
+    /// Wall time at monotonic zero, held so that stamps of one stretch share it to the millisecond:
+    /// two reads, each cut to a millisecond, would flicker by one, and every flicker costs bytes.
+    zero_ms: Arc<AtomicI64>,
+}
+
+impl SystemClock {
+    fn stamp(&self) -> Stamp {
+        let (clock, err_ms) = adjtimex::quality();
+        let mono_ms = millis(boot_time());
+        let mono = i64::try_from(mono_ms).unwrap_or(i64::MAX);
+        let time = hold(&self.zero_ms, system_time().unix_ms(), mono);
+        Stamp {
+            time: Timestamp::of_unix_ms(time),
+            mono_ms,
+            boot: self.boot,
+            clock,
+            err_ms,
+        }
+    }
+}
+
+/// The wall time at `mono`, by the held difference where that is still right.
+fn hold(zero_ms: &AtomicI64, wall: i64, mono: i64) -> i64 {
+    let (held, now) = (zero_ms.load(Ordering::Relaxed), wall.saturating_sub(mono));
+    if held.abs_diff(now) <= HELD_WITHIN_MS {
+        return held.saturating_add(mono);
+    }
+    zero_ms.store(now, Ordering::Relaxed);
+    wall
 }
 
 /// Moves a manual [`Clock`].
@@ -146,6 +178,22 @@ mod tests {
         hand.reboot(BootId(2));
         assert_eq!((clock.boot(), clock.mono()), (BootId(2), Duration::ZERO));
         assert_eq!(clock.stamp().clock, Quality::Ntp);
+    }
+
+    #[test]
+    fn a_flicker_is_held_and_a_step_is_followed() {
+        let zero = AtomicI64::new(i64::MIN);
+        let cases = [
+            (1000, 10, 1000),
+            (1011, 20, 1010),
+            (1018, 30, 1020),
+            (1033, 40, 1033),
+            (5000, 50, 5000),
+            (4060, 60, 4060),
+        ];
+        for (wall, mono, expected) in cases {
+            assert_eq!(hold(&zero, wall, mono), expected, "{wall} {mono}");
+        }
     }
 
     #[test]
