@@ -175,9 +175,9 @@ mod tests {
         Source::new(name).unwrap()
     }
 
-    fn sequence(run: u32, n: u64) -> Option<Sequence> {
+    fn check(dedup: &mut Dedup, source: &Source, run: u32, n: u64) -> Verdict {
         let run = RunId(run);
-        Some(Sequence { run, n })
+        dedup.check(source, Some(Sequence { run, n }))
     }
 
     #[test]
@@ -198,25 +198,25 @@ mod tests {
             (5, 0, Verdict::New),
             (2, 1, Verdict::New),
         ] {
-            let verdict = dedup.check(&gnss, sequence(run, n));
+            let verdict = check(&mut dedup, &gnss, run, n);
             // Run 1 was the oldest of five: it is forgotten when run 5 comes.
             assert_eq!(verdict, expected, "run {run} n {n}");
         }
         assert_eq!(dedup.lost(), 4);
         assert_eq!(dedup.check(&gnss, None), Verdict::New);
         assert_eq!(dedup.check(&gnss, None), Verdict::New);
-        assert_eq!(dedup.check(&source("io"), sequence(2, 1)), Verdict::New);
+        assert_eq!(check(&mut dedup, &source("io"), 2, 1), Verdict::New);
     }
 
     #[test]
     fn the_source_not_heard_of_for_longest_is_forgotten() {
         let mut dedup = Dedup::default();
         for i in 0..SOURCES {
-            dedup.check(&source(&format!("s{i}")), sequence(1, 0));
+            check(&mut dedup, &source(&format!("s{i}")), 1, 0);
         }
-        dedup.check(&source("s0"), sequence(1, 1));
-        dedup.check(&source("one-more"), sequence(1, 0));
-        let mut again = |name: &str| dedup.check(&source(name), sequence(1, 0));
+        check(&mut dedup, &source("s0"), 1, 1);
+        check(&mut dedup, &source("one-more"), 1, 0);
+        let mut again = |name: &str| check(&mut dedup, &source(name), 1, 0);
         assert_eq!(again("s0"), Verdict::Repeat);
         assert_eq!(again("s1"), Verdict::New, "forgotten");
     }
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn the_compact_form_is_frozen() {
         let mut dedup = Dedup::default();
-        dedup.check(&source("io"), sequence(0x0102_0304, 7));
+        check(&mut dedup, &source("io"), 0x0102_0304, 7);
         let expected = [
             1, 0, 0, 0, 0, 0, 0, 0, 0, 2, b'i', b'o', 1, 4, 3, 2, 1, 7, 0, 0, 0, 0, 0, 0, 0,
         ];
@@ -257,7 +257,7 @@ mod tests {
                 if expected.is_new() {
                     last.insert(run, n);
                 }
-                prop_assert_eq!(dedup.check(&io, sequence(run, n)), expected);
+                prop_assert_eq!(check(&mut dedup, &io, run, n), expected);
                 let restored = Dedup::from_bytes(&dedup.to_bytes()).unwrap();
                 prop_assert_eq!(restored.to_bytes(), dedup.to_bytes());
                 dedup = restored;

@@ -94,14 +94,16 @@ impl<C: Settings> Loaded<C> {
 
     /// The values in force with their origin, then what is wrong.
     fn describe(&self) -> String {
+        use std::fmt::Write;
+        // Writing to a String never fails.
         let mut text = String::new();
         for effective in self.report.effective() {
             let (variable, value) = (&effective.variable, &effective.value);
             let origin = effective.origin.as_str();
-            text.push_str(&format!("{variable}={value}  # {origin}\n"));
+            let _ = writeln!(text, "{variable}={value}  # {origin}");
         }
         for cause in self.report.findings() {
-            text.push_str(&format!("# {}\n", sentence(Language::En, cause)));
+            let _ = writeln!(text, "# {}", sentence(Language::En, cause));
         }
         text
     }

@@ -19,7 +19,7 @@ const MAGIC: [u8; 4] = *b"TMS1";
 /// Magic, length, CRC.
 const HEADER: usize = 12;
 /// Between two writes of one file, unless asked for at once: flash wears.
-const WRITE_INTERVAL: Duration = Duration::from_secs(60);
+const WRITE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// A directory of small files; clones share it.
 #[derive(Clone, Debug)]

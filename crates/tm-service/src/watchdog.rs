@@ -11,9 +11,9 @@ use crate::Progress;
 
 /// Without progress for this long the process ends itself: nothing restarts an unhealthy container,
 /// but one that has ended is restarted.
-const STUCK_AFTER: Duration = Duration::from_secs(120);
+const STUCK_AFTER: Duration = Duration::from_mins(2);
 /// The health check fails earlier, for people to see.
-const UNHEALTHY_AFTER: Duration = Duration::from_secs(60);
+const UNHEALTHY_AFTER: Duration = Duration::from_mins(1);
 /// How often the watchdog looks.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long the health check waits for an answer.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tm_types::{Cause, Health, HealthStatus, Instance, code, topic};
+use tm_types::{Cause, Code, Health, HealthStatus, Instance, code, topic};
 
 use super::handle::Bus;
 use super::shared::Shared;
@@ -76,9 +76,7 @@ impl BusConnector {
     }
 
     /// A session of its own for who must not miss anything: client `tm-<instance>-in`, persistent,
-    /// acknowledged by the owner, at most `window` messages at a time by the broker's choice.
-    ///
-    /// It never publishes: a second connection does that.
+    /// acknowledged by the owner. It never publishes: the bus does that on its own connection.
     pub fn ingest(&self, filters: &[&str]) -> Session {
         let mut options = self.session_options("-in");
         options.clean_session = false;
@@ -110,22 +108,25 @@ impl BusConnector {
     }
 
     /// The message the broker publishes when the connection of this instance breaks.
-    pub(super) fn will(shared: &Shared) -> Will {
-        let own = &shared.options;
+    pub(super) fn will(own: &ConnectorOptions) -> Will {
+        Will {
+            topic: topic::health(&own.instance),
+            payload: super::outbox::json(&Self::down(own, code::SERVICE_CONNECTION_LOST)),
+            qos: Qos::AtLeastOnce,
+            retain: true,
+        }
+    }
+
+    /// The health of a service that is no more.
+    pub(super) fn down(own: &ConnectorOptions, reason: Code) -> Health {
         let stamp = own.clock.stamp();
-        let health = Health {
+        Health {
             status: HealthStatus::Down,
-            reasons: vec![code::SERVICE_CONNECTION_LOST.plain()],
+            reasons: vec![reason.plain()],
             version: own.version.to_owned(),
             boot: stamp.boot,
             mono_ms: stamp.mono_ms,
             period_s: own.settings.health_period_s,
-        };
-        Will {
-            topic: topic::health(&own.instance),
-            payload: super::outbox::json(&health),
-            qos: Qos::AtLeastOnce,
-            retain: true,
         }
     }
 

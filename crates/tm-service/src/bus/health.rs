@@ -3,7 +3,7 @@ use std::time::Duration;
 use tm_types::{Cause, Health, HealthStatus, Stamp, code};
 
 /// How long dropped messages keep the health degraded.
-const OVERFLOW_SHOWN: Duration = Duration::from_secs(3600);
+const OVERFLOW_SHOWN: Duration = Duration::from_hours(1);
 
 /// What a service says of itself, and what the frame knows besides.
 #[derive(Debug)]

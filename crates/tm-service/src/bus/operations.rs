@@ -14,7 +14,7 @@ use tm_types::{
 /// Operations that are remembered.
 const KEPT: usize = 64;
 /// For how long; results are cleared from the bus after it.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+const KEPT_FOR: Duration = Duration::from_hours(24);
 /// Operations that end the service or the machine: finding one begun means that it was done.
 const RESTART: &str = "restart";
 const REBOOT: &str = "reboot";
@@ -213,3 +213,105 @@ const HTTP_STATUS: [(Code, u16); 4] = [
     (code::SERVICE_UNAVAILABLE, 503),
     (code::OPERATION_EXPIRED, 504),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tm_types::{Clock, Timestamp};
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn stamp(boot: u32, mono_ms: u64, unix_ms: i64, clock: Clock) -> Stamp {
+        Stamp {
+            time: Timestamp::of_unix_ms(unix_ms),
+            mono_ms,
+            boot: BootId(boot),
+            clock,
+            err_ms: None,
+        }
+    }
+
+    fn now() -> Stamp {
+        stamp(1, 0, 1_790_000_000_000, Clock::Ntp)
+    }
+
+    fn receive(book: &mut Book, id: &str, op: &str) -> bool {
+        let command = Command {
+            id: OperationId::new(id).unwrap(),
+            args: Json::Null,
+            ttl_ms: 1000,
+            issuer: "test".to_owned(),
+            issued_at: Timestamp::EPOCH,
+        };
+        let service = Instance::new("modem").unwrap();
+        book.receive(&service, op, &command, true, &now())
+    }
+
+    fn status(book: &Book, id: &str) -> Option<OperationStatus> {
+        let mut all = book.all();
+        all.find(|o| o.id.as_str() == id).map(|o| o.status)
+    }
+
+    #[test]
+    fn the_last_64_are_kept_and_what_runs_is_kept_longest() {
+        let mut book = Book::default();
+        for i in 0..KEPT {
+            assert!(receive(&mut book, &format!("op-{i}"), "reset"));
+        }
+        let done = OperationId::new("op-3").unwrap();
+        book.succeed(&done, Json::Null, &now());
+        book.take_changes();
+        assert!(receive(&mut book, "one-more", "reset"));
+        assert_eq!(book.take_changes().1, [done], "its result is cleared");
+        assert!(!receive(&mut book, "op-0", "reset"), "a repeat");
+        assert_eq!(book.take_changes().0.len(), 1, "is answered again");
+    }
+
+    #[test]
+    fn a_day_is_counted_by_the_clock_that_knows() {
+        let later = 25 * HOUR_MS;
+        let later_unix = 1_790_000_000_000 + i64::try_from(later).unwrap();
+        for (now, is_forgotten) in [
+            (stamp(1, 23 * HOUR_MS, later_unix, Clock::Ntp), false),
+            (stamp(1, later, 0, Clock::None), true),
+            (stamp(2, 5, later_unix, Clock::Ntp), true),
+            (stamp(2, 5, later_unix, Clock::Restored), false),
+            (stamp(2, 5, 0, Clock::Ntp), false),
+        ] {
+            let mut book = Book::default();
+            receive(&mut book, "op", "reset");
+            book.forget_old(&now);
+            assert_eq!(status(&book, "op").is_none(), is_forgotten, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn a_restart_was_done_a_reboot_only_in_another_boot() {
+        use OperationStatus::{Failed, Succeeded};
+        for (op, boot, expected) in [
+            ("reset", 1, Failed),
+            ("reset", 2, Failed),
+            ("restart", 1, Succeeded),
+            ("reboot", 1, Failed),
+            ("reboot", 2, Succeeded),
+        ] {
+            let mut book = Book::default();
+            receive(&mut book, "op", op);
+            let image = serde_json::to_vec(&book).unwrap();
+            let mut book: Book = serde_json::from_slice(&image).unwrap();
+            book.recover(&stamp(boot, 9, 0, Clock::None));
+            assert_eq!(status(&book, "op"), Some(expected), "{op} {boot}");
+        }
+    }
+
+    #[test]
+    fn nothing_changes_what_has_ended() {
+        let mut book = Book::default();
+        receive(&mut book, "op", "reset");
+        let id = OperationId::new("op").unwrap();
+        book.expire(&id, &now());
+        book.succeed(&id, Json::Null, &now());
+        book.progress(&id, Some(5), &now());
+        assert_eq!(status(&book, "op"), Some(OperationStatus::Expired));
+    }
+}

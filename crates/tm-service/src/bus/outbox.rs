@@ -69,8 +69,7 @@ impl Outbox {
 
     /// Measurements and events: kept in order until the broker has them, or the limits are reached.
     pub(super) fn push(&mut self, topic: String, payload: Bytes, now: Duration) {
-        if payload.len() > MESSAGE_LIMIT {
-            self.dropped += 1;
+        if self.is_too_large(&topic, &payload) {
             return;
         }
         let token = self.token();
@@ -87,8 +86,7 @@ impl Outbox {
 
     /// Replaces what is retained under a topic; empty clears it.
     pub(super) fn retain(&mut self, topic: String, payload: Bytes) {
-        if payload.len() > MESSAGE_LIMIT {
-            self.dropped += 1;
+        if self.is_too_large(&topic, &payload) {
             return;
         }
         let latest = self.latest.entry(topic).or_insert(Latest {
@@ -196,6 +194,16 @@ impl Outbox {
         self.fed > 0 || !self.latest_fed.is_empty()
     }
 
+    fn is_too_large(&mut self, topic: &str, payload: &Bytes) -> bool {
+        let is_too_large = payload.len() > MESSAGE_LIMIT;
+        if is_too_large {
+            self.dropped += 1;
+            let bytes = payload.len();
+            tracing::warn!(topic, bytes, "a message is too large for the bus");
+        }
+        is_too_large
+    }
+
     fn next_latest(&mut self) -> Option<Outgoing> {
         // A handful of topics: looking through them is cheaper than keeping a second order.
         let (topic, latest) = self.latest.iter_mut().find(|(_, latest)| latest.is_due)?;
@@ -243,4 +251,127 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Bytes {
     serde_json::to_vec(value)
         .expect("what is published has string keys and finite numbers")
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        bytes: 100,
+        age: Duration::from_mins(1),
+    };
+
+    fn push(outbox: &mut Outbox, text: &'static str) {
+        let payload = Bytes::from_static(text.as_bytes());
+        outbox.push("t".to_owned(), payload, Duration::ZERO);
+    }
+
+    fn retain(outbox: &mut Outbox, topic: &str, text: &'static str) {
+        outbox.retain(topic.to_owned(), Bytes::from_static(text.as_bytes()));
+    }
+
+    /// Everything that would be fed now: payloads and tokens.
+    fn feed(outbox: &mut Outbox) -> Vec<(String, Token)> {
+        std::iter::from_fn(|| outbox.next(true))
+            .map(|m| (String::from_utf8_lossy(&m.payload).into_owned(), m.token))
+            .collect()
+    }
+
+    fn texts(outbox: &mut Outbox) -> Vec<String> {
+        feed(outbox).into_iter().map(|(text, _)| text).collect()
+    }
+
+    #[test]
+    fn retained_first_then_the_queue_in_order_if_the_gate_is_open() {
+        let mut outbox = Outbox::new(LIMITS);
+        push(&mut outbox, "1");
+        push(&mut outbox, "2");
+        retain(&mut outbox, "s", "old");
+        retain(&mut outbox, "s", "state");
+        assert_eq!(outbox.next(false).unwrap().payload, "state");
+        assert!(outbox.next(false).is_none(), "the gate is shut");
+        assert_eq!(texts(&mut outbox), ["1", "2"]);
+        assert!(texts(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_acked_is_freed() {
+        let mut outbox = Outbox::new(LIMITS);
+        for text in ["1", "2", "3"] {
+            push(&mut outbox, text);
+        }
+        retain(&mut outbox, "s", "state");
+        let fed = feed(&mut outbox);
+        // The broker acknowledges in its own order, and things nobody fed.
+        outbox.acked(fed[2].1);
+        outbox.acked(4711);
+        outbox.down();
+        assert!(!outbox.is_fed());
+        assert_eq!(texts(&mut outbox), ["state", "1", "3"]);
+        outbox.acked(fed[1].1);
+        outbox.acked(fed[3].1);
+        outbox.down();
+        assert_eq!(texts(&mut outbox), ["state"]);
+    }
+
+    #[test]
+    fn what_is_cleared_is_forgotten_once_the_broker_knows() {
+        let mut outbox = Outbox::new(LIMITS);
+        retain(&mut outbox, "a", "alarm");
+        let first = feed(&mut outbox);
+        retain(&mut outbox, "a", "");
+        let second = feed(&mut outbox);
+        assert_eq!(second[0].0, "");
+        outbox.acked(first[0].1);
+        outbox.down();
+        let third = feed(&mut outbox);
+        assert_eq!(third.len(), 1, "the clearing was not acked yet");
+        outbox.acked(third[0].1);
+        outbox.down();
+        assert!(feed(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn the_oldest_go_but_nothing_that_is_on_its_way() {
+        let mut outbox = Outbox::new(LIMITS);
+        push(&mut outbox, "on its way");
+        assert_eq!(texts(&mut outbox).len(), 1);
+        for text in [
+            "a123456789012345678901234567890",
+            "b123456789012345678901234567890",
+            "c123456789012345678901234567890",
+        ] {
+            push(&mut outbox, text);
+        }
+        assert_eq!(outbox.dropped(), 1, "11 + 3 x 32 is more than 100");
+        outbox.down();
+        let left = texts(&mut outbox);
+        assert_eq!(left.len(), 3);
+        assert!(left[1].starts_with('b') && left[2].starts_with('c'));
+        outbox.down();
+        outbox.hold_limits(Duration::from_secs(61));
+        assert_eq!((texts(&mut outbox).len(), outbox.dropped()), (0, 4));
+    }
+
+    #[test]
+    fn a_message_beyond_the_brokers_limit_is_dropped_and_counted() {
+        let mut outbox = Outbox::new(LIMITS);
+        let large = Bytes::from(vec![0; MESSAGE_LIMIT + 1]);
+        outbox.push("t".to_owned(), large.clone(), Duration::ZERO);
+        outbox.retain("s".to_owned(), large);
+        assert_eq!((feed(&mut outbox).len(), outbox.dropped()), (0, 2));
+    }
+
+    #[test]
+    fn of_sentences_the_newest_are_kept_for_this_connection_only() {
+        let mut outbox = Outbox::new(LIMITS);
+        for _ in 0..=FLEETING {
+            outbox.fleeting("n".to_owned(), Bytes::new());
+        }
+        assert_eq!(outbox.fleeting.len(), FLEETING);
+        assert!(outbox.next_fleeting().is_some());
+        outbox.down();
+        assert!(outbox.next_fleeting().is_none());
+    }
 }

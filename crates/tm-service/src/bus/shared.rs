@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     pub(super) health: HealthKeeper,
     pub(super) book: Book,
+    pub(super) book_is_loaded: bool,
     pub(super) requests: Requests,
     pub(super) inbox: Inbox,
     run: RunId,
@@ -47,6 +48,7 @@ impl Shared {
             outbox: Outbox::new(limits),
             health: HealthKeeper::new(options.notices.clone()),
             book: Book::default(),
+            book_is_loaded: false,
             requests: Requests::default(),
             inbox: Inbox::default(),
             run: RunId(fastrand::u32(..)),
@@ -100,15 +102,12 @@ impl State {
         points: Vec<Point>,
         now: Duration,
     ) {
-        let n = match self.numbers.get_mut(source) {
-            Some(n) => {
-                *n += 1;
-                *n
-            }
-            None => {
-                self.numbers.insert(source.clone(), 0);
-                0
-            }
+        let n = if let Some(n) = self.numbers.get_mut(source) {
+            *n += 1;
+            *n
+        } else {
+            self.numbers.insert(source.clone(), 0);
+            0
         };
         let poll = Poll {
             sequence: Some(Sequence { run: self.run, n }),

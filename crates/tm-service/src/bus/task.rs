@@ -39,11 +39,8 @@ pub(super) async fn run(
         let _ = tokio::time::timeout(PREVIOUS_DEADLINE, previous).await;
     }
     let mut task = Task::new(shared, options);
-    task.load_book().await;
-    tokio::select! {
-        never = task.turn() => match never {},
-        _ = stopped => {}
-    }
+    task.open_book().await;
+    task.turn_until(stopped).await;
     task.stop().await;
 }
 
@@ -66,6 +63,7 @@ enum Turn {
     Ingest(SessionEvent),
     Woken,
     Tick,
+    Stopped,
 }
 
 impl Task {
@@ -86,7 +84,7 @@ impl Task {
             filters.push(UPLINK_HEALTH.to_owned());
         }
         let mut main = connector.session_options("");
-        main.will = Some(BusConnector::will(&shared));
+        main.will = Some(BusConnector::will(&shared.options));
         main.subscriptions = at_least_once(filters);
         let ingest = options.persistent.then(|| {
             let mut ingest = connector.session_options("-in");
@@ -105,7 +103,8 @@ impl Task {
         }
     }
 
-    async fn turn(&mut self) -> std::convert::Infallible {
+    /// Stops only between two turns: what a turn has begun, such as storing an operation, is whole.
+    async fn turn_until(&mut self, mut stopped: oneshot::Receiver<()>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -115,12 +114,14 @@ impl Task {
                 event = next_of(&mut self.ingest), if has_room && self.ingest.is_some() => Turn::Ingest(event),
                 () = self.shared.wake.notified() => Turn::Woken,
                 _ = tick.tick() => Turn::Tick,
+                _ = &mut stopped => Turn::Stopped,
             };
             match turn {
                 Turn::Main(event) => self.on_main_burst(event).await,
                 Turn::Ingest(event) => self.on_ingest(event),
                 Turn::Woken => {}
                 Turn::Tick => self.on_tick().await,
+                Turn::Stopped => return,
             }
             self.settle().await;
             self.pump();
@@ -284,9 +285,9 @@ impl Task {
             state.book.forget_old(&now);
             let overdue = state.requests.overdue(Instant::now(), now.time);
             if !overdue.is_empty() {
-                overdue
-                    .into_iter()
-                    .for_each(|operation| state.inbox.push(BusEvent::Operation(operation)));
+                for operation in overdue {
+                    state.inbox.push(BusEvent::Operation(operation));
+                }
                 self.shared.arrived.notify_one();
             }
         }
@@ -377,10 +378,16 @@ impl Task {
         }
     }
 
-    async fn load_book(&mut self) {
+    /// Loads the operations once per process; whatever was open at the end of the last bus is over.
+    async fn open_book(&mut self) {
+        let is_loaded = std::mem::replace(&mut self.shared.lock().book_is_loaded, true);
         let store = self.shared.options.store.clone();
-        let load = move || store.load_bytes(BOOK);
-        let image = tokio::task::spawn_blocking(load).await.ok().flatten();
+        let image = if is_loaded {
+            None
+        } else {
+            let load = move || store.load_bytes(BOOK);
+            tokio::task::spawn_blocking(load).await.ok().flatten()
+        };
         let now = self.shared.options.clock.stamp();
         let mut state = self.shared.lock();
         if let Some(image) = image
@@ -399,11 +406,12 @@ impl Task {
 
     /// Says `down/stopped` and waits a moment for what is on its way.
     async fn stop(mut self) {
-        self.shared.lock().health.say(
-            tm_types::HealthStatus::Down,
-            vec![code::SERVICE_STOPPED.plain()],
-        );
-        self.shared.publish_health();
+        let own = &self.shared.options;
+        let health = BusConnector::down(own, code::SERVICE_STOPPED);
+        let topic = topic::health(&own.instance);
+        self.shared.lock().outbox.retain(topic, json(&health));
+        // Better published to a broker that may have no one listening than lost for certain.
+        self.uplink_seen = true;
         let farewell = async {
             while self.up_since.is_some() {
                 self.settle().await;

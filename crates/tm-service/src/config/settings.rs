@@ -50,20 +50,18 @@ pub fn read_field<T: Setting>(
     let variable = field.variable(prefix);
     let (text, origin) = match text_of(&variable, environment) {
         None => ((field.default)(), Origin::Default),
-        Some(text) => match T::parse(&text).filter(in_range) {
-            Some(value) => {
+        Some(text) => {
+            if let Some(value) = T::parse(&text).filter(in_range) {
                 report.note(field, &variable, text, Origin::Environment);
                 return value;
             }
-            None => {
-                let expected = match field.range {
-                    "" => T::EXPECTED.to_owned(),
-                    range => format!("{}, {range}", T::EXPECTED),
-                };
-                report.note_malformed(&variable, &expected);
-                ((field.when_malformed)(), Origin::Fallback)
-            }
-        },
+            let expected = match field.range {
+                "" => T::EXPECTED.to_owned(),
+                range => format!("{}, {range}", T::EXPECTED),
+            };
+            report.note_malformed(&variable, &expected);
+            ((field.when_malformed)(), Origin::Fallback)
+        }
     };
     report.note(field, &variable, text.clone(), origin);
     T::parse(&text)

@@ -51,9 +51,9 @@ pub(super) fn reason(error: &ConnectionError) -> DownReason {
         ConnectionError::MqttState(
             StateError::Io(error) | StateError::Deserialization(mqttbytes::Error::Io(error)),
         )
-        | ConnectionError::Io(error) => of_io(error),
+        | ConnectionError::Io(error)
+        | ConnectionError::Tls(TlsError::Io(error)) => of_io(error),
         ConnectionError::MqttState(other) => DownReason::Protocol(other.to_string()),
-        ConnectionError::Tls(TlsError::Io(error)) => of_io(error),
         ConnectionError::Tls(TlsError::TLS(error)) => of_rustls(error),
         ConnectionError::Tls(other) => DownReason::Tls(other.to_string()),
         ConnectionError::ConnectionRefused(code) => DownReason::Rejected(rejection(*code)),
@@ -62,11 +62,13 @@ pub(super) fn reason(error: &ConnectionError) -> DownReason {
 }
 
 fn of_io(error: &io::Error) -> DownReason {
-    let inner = error.get_ref();
-    if inner.is_some_and(|inner| inner.is::<Unresolved>()) {
+    let Some(inner) = error.get_ref() else {
+        return DownReason::of_io(error);
+    };
+    if inner.is::<Unresolved>() {
         return DownReason::Dns;
     }
-    match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    match inner.downcast_ref::<rustls::Error>() {
         Some(error) => of_rustls(error),
         None => DownReason::of_io(error),
     }

@@ -132,7 +132,7 @@ impl Default for BackOff {
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
-            most: Duration::from_secs(60),
+            most: Duration::from_mins(1),
         }
     }
 }
@@ -188,6 +188,50 @@ impl Options {
             window: 100,
             tls: TlsOptions::default(),
             back_off: BackOff::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        for (text, expected) in [
+            ("mqtt://broker", "mqtt://broker:1883"),
+            ("mqtt://broker:1884/", "mqtt://broker:1884"),
+            ("mqtts://broker", "mqtts://broker:8883"),
+            ("ssl://broker:1", "mqtts://broker:1"),
+            ("tcp://10.0.0.1:1883", "mqtt://10.0.0.1:1883"),
+            ("broker", "mqtt://broker:1883"),
+            (" broker:99 ", "mqtt://broker:99"),
+            ("mqtt://[::1]:99", "mqtt://[::1]:99"),
+            ("mqtts://[fd00::1]", "mqtts://[fd00::1]:8883"),
+            ("fd00::1", "mqtt://[fd00::1]:1883"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), expected, "{text}");
+            assert_eq!(expected.parse(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_why() {
+        for (text, expected) in [
+            ("http://broker", BadAddress::Scheme),
+            ("", BadAddress::Host),
+            ("mqtt://:1883", BadAddress::Host),
+            ("mqtt://a b", BadAddress::Host),
+            ("mqtt://a/b", BadAddress::Host),
+            ("mqtt://broker:0", BadAddress::Port),
+            ("mqtt://broker:65536", BadAddress::Port),
+            ("mqtt://broker:", BadAddress::Port),
+            ("mqtt://[::1", BadAddress::Host),
+            ("mqtt://[::1]x", BadAddress::Port),
+            ("mqtt://me:secret@broker", BadAddress::Credentials),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(expected), "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) async fn start() -> SocketAddr {
         let address = free.local_addr().expect("bound");
         drop(free);
         let mut broker = Broker::new(config(address));
-        std::thread::spawn(move || broker.start());
+        std::thread::spawn(move || broker.start().is_ok());
         for _ in 0..200 {
             if tokio::net::TcpStream::connect(address).await.is_ok() {
                 return address;
