@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use thiserror::Error;
 use tm_types::Reason;
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// The longest text a sysfs or procfs file of ours has; `/proc/stat` is cut to this.
@@ -56,13 +57,19 @@ fn is_gone(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
+/// Directory listings and short reads need little; the buffers are on the heap.
+const STACK: usize = 256 * 1024;
+
 /// Runs blocking jobs with a deadline, at most one at a time for each key.
 ///
 /// A job that misses its deadline keeps its thread until the kernel lets go; until then the same
 /// key is answered with [`Fault::TimedOut`] at once, so that threads do not pile up.
+///
+/// Threads of our own, not `spawn_blocking`: the end of a runtime waits for those, and a sensor bus
+/// that hangs must not keep the service from stopping (seen: SIGTERM with a read that never returned).
 #[derive(Debug, Default)]
 pub(crate) struct Blocking {
-    stuck: HashMap<PathBuf, AbortHandle>,
+    stuck: HashMap<PathBuf, JoinHandle<()>>,
 }
 
 impl Blocking {
@@ -73,18 +80,21 @@ impl Blocking {
         deadline: Duration,
         job: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        self.stuck.retain(|_, task| !task.is_finished());
+        self.stuck.retain(|_, thread| !thread.is_finished());
         if self.stuck.contains_key(key) {
             return Err(Fault::TimedOut);
         }
-        let mut task = spawn_blocking(job);
-        match timeout(deadline, &mut task).await {
+        let (sender, answer) = oneshot::channel();
+        let builder = thread::Builder::new().name("file".to_owned());
+        let thread = builder.stack_size(STACK).spawn(move || {
+            // Nobody waits any more when the deadline has passed.
+            let _ = sender.send(job());
+        })?;
+        match timeout(deadline, answer).await {
             Ok(Ok(result)) => result,
-            Ok(Err(join_error)) => Err(Fault::Io(io::Error::other(join_error))),
+            Ok(Err(_panicked)) => Err(Fault::Io(io::Error::other("the read panicked"))),
             Err(_elapsed) => {
-                // Takes it off the queue if it waits for a thread; a started one goes on.
-                task.abort();
-                self.stuck.insert(key.to_owned(), task.abort_handle());
+                self.stuck.insert(key.to_owned(), thread);
                 Err(Fault::TimedOut)
             }
         }

@@ -349,8 +349,6 @@ mod tests {
             driver.read(ID).await.point.reading,
             Reading::Missing(Reason::Timeout)
         );
-        // Let the blocked thread go, or the test's runtime waits for it.
-        drop(fs::OpenOptions::new().write(true).open(&fifo).unwrap());
     }
 
     proptest! {

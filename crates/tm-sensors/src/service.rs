@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tm_service::bus::{Bus, BusEvent, BusOptions};
+use tm_service::bus::{Bus, BusOptions};
 use tm_service::{Clock, Host};
 use tm_types::{Cause, Instance, code};
-use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::Config;
+use crate::blocking::{self, Blocking, Fault};
 use crate::driver::{self, DevicePoll, Driver, Places};
 use crate::modbus;
 use crate::report::{Deadband, Reporter};
@@ -22,17 +22,14 @@ use crate::state::{Devices, MACHINE};
 /// The retained state is sent again after this long without a change, for its `last_seen`.
 const STATE_REFRESH: Duration = Duration::from_mins(10);
 /// More than the parser takes, so that a longer file is refused by it.
-const MAP_FILE_MAX: u64 = 1024 * 1024;
+const MAP_FILE_MAX: usize = 1024 * 1024;
+/// For the file with the map, on a disk that may be failing.
+const MAP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the collector until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
     let (devices, findings) = configured_devices(&config, &host.instance).await;
-    let mut bus = host.bus.open(BusOptions {
-        subscriptions: Vec::new(),
-        persistent: false,
-        operations: &[],
-        follow_results: false,
-    });
+    let mut bus = host.bus.open(BusOptions::default());
     let mut collector = Collector::new(&config, findings);
     collector.expect(&config, &devices);
     collector.tell_state(&bus);
@@ -51,11 +48,8 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         .collect();
     loop {
         tokio::select! {
-            event = bus.next() => match event {
-                BusEvent::Up { .. } => info!("bus connected"),
-                BusEvent::Down(cause) => debug!(code = %cause.code, "bus lost"),
-                _ => {}
-            },
+            // Nothing is subscribed; the bus keeps its own connection while it is awaited.
+            _event = bus.next() => {}
             Some((driver, polls)) = polling.next() => {
                 for poll in polls {
                     collector.on_poll(&bus, poll);
@@ -158,11 +152,71 @@ async fn configured_devices(
     (Vec::new(), vec![cause])
 }
 
-async fn read_map(file: &Path) -> std::io::Result<String> {
-    let mut document = String::new();
-    let file = tokio::fs::File::open(file).await?;
-    file.take(MAP_FILE_MAX)
-        .read_to_string(&mut document)
-        .await?;
-    Ok(document)
+async fn read_map(file: &Path) -> Result<String, Fault> {
+    let path = file.to_owned();
+    let job = move || {
+        let bytes = blocking::read_start(&path, MAP_FILE_MAX)?;
+        String::from_utf8(bytes).map_err(|_| Fault::NotText)
+    };
+    Blocking::default().run(file, MAP_DEADLINE, job).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FilePath;
+
+    #[tokio::test]
+    async fn where_the_map_comes_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            Some(FilePath(path))
+        };
+        let register = "register = [{ name = 'x', function = 'input', address = 0 }]";
+        let good = format!("[[device]]\nname = 'm'\nport = 'tcp://h'\n{register}\n");
+        let missing = Some(FilePath(dir.path().join("missing")));
+        let cases = [
+            (None, None, Ok(0)),
+            (Some(good.clone()), None, Ok(1)),
+            (Some(good.clone()), missing.clone(), Ok(1)),
+            (None, write("good", good.as_bytes()), Ok(1)),
+            (None, write("bad", b"[[device]"), Err("sensors.map_invalid")),
+            (Some("x = 1".to_owned()), None, Err("sensors.map_invalid")),
+            (
+                None,
+                write("long", &vec![b'#'; 2 * MAP_FILE_MAX]),
+                Err("sensors.map_invalid"),
+            ),
+            (
+                None,
+                write("binary", &[0xff]),
+                Err("sensors.map_unreadable"),
+            ),
+            (None, missing, Err("sensors.map_unreadable")),
+        ];
+        for (modbus, modbus_file, expected) in cases {
+            let config = Config {
+                modbus,
+                modbus_file,
+                ..Config::default()
+            };
+            let instance = "meter-room".parse().unwrap();
+            let (devices, findings) = configured_devices(&config, &instance).await;
+            match expected {
+                Ok(n_devices) => assert_eq!(
+                    (devices.len(), findings.len()),
+                    (n_devices, 0),
+                    "{config:?}"
+                ),
+                Err(code) => {
+                    assert_eq!((devices.len(), &*findings[0].code), (0, code), "{config:?}")
+                }
+            }
+            if config.modbus.is_some() && !findings.is_empty() {
+                assert_eq!(findings[0].args["name"], "TM_METER_ROOM_MODBUS");
+            }
+        }
+    }
 }
