@@ -205,13 +205,15 @@ mod tests {
             let instance = "meter-room".parse().unwrap();
             let (devices, findings) = configured_devices(&config, &instance).await;
             match expected {
-                Ok(n_devices) => assert_eq!(
-                    (devices.len(), findings.len()),
-                    (n_devices, 0),
-                    "{config:?}"
-                ),
+                Ok(n_devices) => {
+                    assert_eq!(
+                        (devices.len(), findings.len()),
+                        (n_devices, 0),
+                        "{config:?}"
+                    );
+                }
                 Err(code) => {
-                    assert_eq!((devices.len(), &*findings[0].code), (0, code), "{config:?}")
+                    assert_eq!((devices.len(), &*findings[0].code), (0, code), "{config:?}");
                 }
             }
             if config.modbus.is_some() && !findings.is_empty() {
