@@ -6,6 +6,8 @@ mod filter;
 mod handle;
 mod health;
 mod inbox;
+mod incoming;
+mod ledger;
 mod operations;
 mod outbox;
 mod requests;

@@ -1,9 +1,9 @@
-//! The bus's own task: feeds the outbox to the session, and sorts what comes in.
+//! The bus's own task: two sessions, one outbox, and the clock's ticks.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tm_types::{Command, Operation, code, topic};
+use tm_types::{code, topic};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -12,19 +12,20 @@ use super::connector::BusConnector;
 use super::filter::covers;
 use super::outbox::json;
 use super::shared::Shared;
-use super::{BusEvent, BusMessage, BusOptions, Request};
-use crate::session::{Incoming, NotTaken, Outgoing, Qos, Session, SessionEvent};
+use super::{BusEvent, BusOptions};
+use crate::session::{NotTaken, Outgoing, Qos, Session, SessionEvent};
 
 /// Whose health says that measurements are stored from now on.
-const UPLINK_HEALTH: &str = "tm/v1/health/uplink";
-/// The store's file of operations.
-const BOOK: &str = "operations";
+pub(super) const UPLINK_HEALTH: &str = "tm/v1/health/uplink";
 /// How long a stop waits for acknowledgements.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a new bus waits for the one before it.
 const PREVIOUS_DEADLINE: Duration = Duration::from_secs(5);
 /// How often ages and waits are looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// A service whose loop turned within this is not stuck; while it waits for the bus it is marked
+/// every 15 s.
+const TURNING: Duration = Duration::from_mins(1);
 /// Events handled before the outbox is fed again.
 const BURST: usize = 64;
 
@@ -44,9 +45,9 @@ pub(super) async fn run(
     task.stop().await;
 }
 
-struct Task {
-    shared: Arc<Shared>,
-    options: BusOptions,
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) options: BusOptions,
     /// Publishes, and receives what needs no memory of the broker.
     main: Session,
     /// Receives with a persistent session.
@@ -54,7 +55,7 @@ struct Task {
     /// Since when the main session is up.
     up_since: Option<Instant>,
     /// Whether this connection has seen the uplink's health.
-    uplink_seen: bool,
+    pub(super) uplink_seen: bool,
     health_at: Instant,
 }
 
@@ -182,92 +183,6 @@ impl Task {
         }
     }
 
-    async fn on_message(&mut self, message: Incoming) {
-        if message.topic == UPLINK_HEALTH && !message.payload.is_empty() {
-            self.uplink_seen = true;
-        }
-        match topic::classify(&message.topic) {
-            Some(topic::Class::Command(service, op))
-                if service == self.shared.options.instance.as_str() =>
-            {
-                // A retained command would be executed at every connection.
-                if !message.retain && !self.options.operations.is_empty() {
-                    let op = op.to_owned();
-                    self.on_command(&op, &message).await;
-                }
-                return;
-            }
-            Some(topic::Class::Result(_)) if self.options.follow_results => {
-                self.on_result(&message);
-            }
-            _ => {}
-        }
-        self.deliver(message);
-    }
-
-    /// Tells the service, if it has subscribed to this itself.
-    fn deliver(&self, message: Incoming) {
-        let topic = message.topic.as_str();
-        let mut wanted = self.options.subscriptions.iter();
-        let is_stale =
-            message.retain && matches!(topic::classify(topic), Some(topic::Class::Data(_)));
-        if is_stale || !wanted.any(|filter| covers(filter, topic)) {
-            return;
-        }
-        self.shared.lock().inbox.push(BusEvent::Message(BusMessage {
-            topic: message.topic,
-            payload: message.payload,
-            retained: message.retain,
-        }));
-        self.shared.arrived.notify_one();
-    }
-
-    fn on_result(&self, message: &Incoming) {
-        let Ok(operation) = serde_json::from_slice::<Operation>(&message.payload) else {
-            return;
-        };
-        let mut state = self.shared.lock();
-        state.requests.answered(&operation.id);
-        state.inbox.push(BusEvent::Operation(operation));
-        drop(state);
-        self.shared.arrived.notify_one();
-    }
-
-    async fn on_command(&mut self, op: &str, message: &Incoming) {
-        let command: Command = match serde_json::from_slice(&message.payload) {
-            Ok(command) => command,
-            Err(error) => {
-                tracing::warn!(op, %error, "a command cannot be read");
-                return;
-            }
-        };
-        let own = &self.shared.options;
-        let is_known = self.options.operations.contains(&op);
-        let now = own.clock.stamp();
-        let received = Instant::now();
-        let is_new = {
-            let mut state = self.shared.lock();
-            state
-                .book
-                .receive(&own.instance, op, &command, is_known, &now)
-        };
-        self.settle().await;
-        if !is_new {
-            return;
-        }
-        let ttl = Duration::from_millis(command.ttl_ms.into()).saturating_sub(received.elapsed());
-        let request = Request {
-            id: command.id,
-            op: op.to_owned(),
-            args: command.args,
-            issuer: command.issuer,
-        };
-        let mut state = self.shared.lock();
-        state.inbox.push_with_ttl(BusEvent::Command(request), ttl);
-        drop(state);
-        self.shared.arrived.notify_one();
-    }
-
     async fn on_tick(&mut self) {
         let own = &self.shared.options;
         let now = own.clock.stamp();
@@ -298,43 +213,11 @@ impl Task {
             let _ = tokio::task::spawn_blocking(move || store.write_due()).await;
         }
         // A service that is stuck falls silent: three periods later it counts as unknown.
-        if is_news || (is_due && own.progress.age() < period * 3) {
+        if is_news || (is_due && own.progress.age() < TURNING) {
             self.shared.publish_health();
         }
         if is_due {
             self.health_at = Instant::now();
-        }
-    }
-
-    /// Stores what changed in the book, then publishes it: never the other way round.
-    async fn settle(&mut self) {
-        loop {
-            let (image, changed, cleared) = {
-                let mut state = self.shared.lock();
-                if !state.book.is_changed() {
-                    return;
-                }
-                let (changed, cleared) = state.book.take_changes();
-                (json(&state.book), changed, cleared)
-            };
-            let store = self.shared.options.store.clone();
-            let stored =
-                tokio::task::spawn_blocking(move || store.save_bytes_now(BOOK, image.to_vec()))
-                    .await;
-            let mut state = self.shared.lock();
-            if let Ok(Err(error)) = stored {
-                tracing::warn!(%error, "operations cannot be stored");
-                let cause = code::STORE_UNWRITABLE.with("file", BOOK);
-                state.health.notice(cause.and("error", error));
-            }
-            for operation in changed {
-                state
-                    .outbox
-                    .retain(topic::result(&operation.id), json(&operation));
-            }
-            for id in cleared {
-                state.outbox.retain(topic::result(&id), bytes::Bytes::new());
-            }
         }
     }
 
@@ -375,32 +258,6 @@ impl Task {
                 // A connection that has just ended: its Down gives everything back.
                 Err(NotTaken::Full(_) | NotTaken::Down(_)) => break,
             }
-        }
-    }
-
-    /// Loads the operations once per process; whatever was open at the end of the last bus is over.
-    async fn open_book(&mut self) {
-        let is_loaded = std::mem::replace(&mut self.shared.lock().book_is_loaded, true);
-        let store = self.shared.options.store.clone();
-        let image = if is_loaded {
-            None
-        } else {
-            let load = move || store.load_bytes(BOOK);
-            tokio::task::spawn_blocking(load).await.ok().flatten()
-        };
-        let now = self.shared.options.clock.stamp();
-        let mut state = self.shared.lock();
-        if let Some(image) = image
-            && let Ok(book) = serde_json::from_slice(&image)
-        {
-            state.book = book;
-        }
-        state.book.recover(&now);
-        state.book.forget_old(&now);
-        let all: Vec<Operation> = state.book.all().cloned().collect();
-        for operation in all {
-            let topic = topic::result(&operation.id);
-            state.outbox.retain(topic, json(&operation));
         }
     }
 

@@ -1,243 +1,22 @@
 //! The one place that knows the MQTT client: a task that connects, polls, and never reuses a pair.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use rumqttc::{
-    AckMode, AsyncClient, Event, EventLoop, LastWill, ManualAck, MqttOptions, NetworkOptions,
-    Outgoing as Sent, Packet, PubAck, PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode,
-    Transport,
+    AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions,
+    Outgoing as Sent, Packet, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::backoff::Waits;
-use super::{
-    DownReason, Incoming, NotTaken, Options, Outgoing, Qos, Receipt, SessionEvent, Token, connect,
-};
+use super::link::{Link, Told};
+use super::{DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
 
-/// Events that may wait for the owner; beyond it the driver reads no more from the broker.
-const EVENTS: usize = 1024;
-/// QoS 0 messages that may wait for the wire; they are not worth more.
-const UNACKED_QUEUE: usize = 256;
 /// Requests and packets handled between two flushes.
 const BATCH: usize = 256;
-/// What a PUBLISH adds to topic and payload at most: fixed header, topic length, packet id.
-const PUBLISH_OVERHEAD: usize = 9;
-
-/// A session; dropping it ends the connection at once, and the broker publishes the will.
-#[derive(Debug)]
-pub struct Session {
-    link: Arc<Link>,
-    events: mpsc::Receiver<Told>,
-    /// The connection that the owner knows of.
-    seen: u64,
-    window: usize,
-    max_packet: usize,
-    driver: JoinHandle<()>,
-}
-
-/// Acknowledges incoming messages from elsewhere than the session's owner.
-#[derive(Clone, Debug)]
-pub struct Acknowledger(Arc<Link>);
-
-/// What owner and driver share.
-#[derive(Debug, Default)]
-struct Link(Mutex<Connection>);
-
-#[derive(Debug, Default)]
-struct Connection {
-    /// Numbers the connections; everything of an older one is void.
-    number: u64,
-    client: Option<AsyncClient>,
-    /// Handed to the client, not yet given a packet id.
-    waiting: VecDeque<Token>,
-    /// On the wire, by packet id.
-    sent: HashMap<u16, Token>,
-    /// QoS 0 messages not yet on the wire.
-    unacked_waiting: usize,
-    /// When the broker last acknowledged something, or the first of `waiting` was fed.
-    progress: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Told {
-    connection: u64,
-    event: SessionEvent,
-}
-
-impl Session {
-    /// Starts connecting. Must be called within a tokio runtime.
-    pub fn open(options: Options) -> Self {
-        let (sender, events) = mpsc::channel(EVENTS);
-        let link = Arc::new(Link::default());
-        let window = usize::from(options.window.max(1));
-        let max_packet = options.max_packet;
-        let driver = tokio::spawn(drive(options, link.clone(), sender));
-        Self {
-            link,
-            events,
-            seen: 0,
-            window,
-            max_packet,
-            driver,
-        }
-    }
-
-    /// The next event. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> SessionEvent {
-        let told = self
-            .events
-            .recv()
-            .await
-            .expect("the driver ends only with the session");
-        self.note(told)
-    }
-
-    /// An event that is already there.
-    pub fn try_next(&mut self) -> Option<SessionEvent> {
-        let told = self.events.try_recv().ok()?;
-        Some(self.note(told))
-    }
-
-    /// Hands over a message; it is on its way when this returns `Ok`.
-    pub fn feed(&self, message: Outgoing) -> Result<(), NotTaken> {
-        let size = message.topic.len() + message.payload.len() + PUBLISH_OVERHEAD;
-        if size > self.max_packet {
-            return Err(NotTaken::Unsendable(message));
-        }
-        let mut connection = self.link.lock();
-        if connection.number != self.seen {
-            return Err(NotTaken::Down(message));
-        }
-        connection.feed(message, self.window)
-    }
-
-    /// How many more messages of QoS 1 would be taken now.
-    pub fn room(&self) -> usize {
-        let connection = self.link.lock();
-        if connection.number == self.seen && connection.client.is_some() {
-            self.window.saturating_sub(connection.in_flight())
-        } else {
-            0
-        }
-    }
-
-    /// Acknowledges a message; receipts of an earlier connection are void and ignored.
-    pub fn acknowledge(&self, receipt: Receipt) {
-        self.link.acknowledge(receipt);
-    }
-
-    /// Gives the right to acknowledge to another task. Acks go out in the order they are given.
-    pub fn acknowledger(&self) -> Acknowledger {
-        Acknowledger(self.link.clone())
-    }
-
-    /// Waits until everything fed is acked, says DISCONNECT, and ends; the will is not published.
-    ///
-    /// After `deadline`, or when the connection is down, it ends as a drop does.
-    pub async fn close(mut self, deadline: Duration) {
-        let farewell = async {
-            while self.link.lock().in_flight() > 0 {
-                if let SessionEvent::Down(_) = self.next().await {
-                    return;
-                }
-            }
-            let client = self.link.lock().client.clone();
-            if client.is_some_and(|client| client.try_disconnect().is_ok()) {
-                while self.events.recv().await.is_some() {}
-            }
-        };
-        let _ = tokio::time::timeout(deadline, farewell).await;
-    }
-
-    fn note(&mut self, told: Told) -> SessionEvent {
-        if let SessionEvent::Up { .. } = told.event {
-            self.seen = told.connection;
-        }
-        told.event
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Acknowledger {
-    /// As [`Session::acknowledge`].
-    pub fn acknowledge(&self, receipt: Receipt) {
-        self.0.acknowledge(receipt);
-    }
-}
-
-impl Link {
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().expect("nobody panics while holding the link")
-    }
-
-    fn acknowledge(&self, receipt: Receipt) {
-        let connection = self.lock();
-        if connection.number != receipt.connection {
-            return;
-        }
-        if let Some(client) = &connection.client {
-            // The channel is unbounded, so this fails only when the connection has just ended.
-            let _ = client.try_manual_ack(ManualAck::PubAck(PubAck::new(receipt.packet)));
-        }
-    }
-}
-
-impl Connection {
-    fn in_flight(&self) -> usize {
-        self.waiting.len() + self.sent.len()
-    }
-
-    fn feed(&mut self, message: Outgoing, window: usize) -> Result<(), NotTaken> {
-        let in_flight = self.in_flight();
-        let Some(client) = &self.client else {
-            return Err(NotTaken::Down(message));
-        };
-        let full = match message.qos {
-            Qos::AtLeastOnce => in_flight >= window,
-            Qos::AtMostOnce => self.unacked_waiting >= UNACKED_QUEUE,
-        };
-        if full {
-            return Err(NotTaken::Full(message));
-        }
-        let options = PublishOptions::new(mqtt_qos(message.qos)).retain(message.retain);
-        let topic = message.topic.clone();
-        if client
-            .try_publish(topic, message.payload.clone(), options)
-            .is_err()
-        {
-            return Err(NotTaken::Unsendable(message));
-        }
-        match message.qos {
-            Qos::AtLeastOnce => {
-                if in_flight == 0 {
-                    self.progress = Some(Instant::now());
-                }
-                self.waiting.push_back(message.token);
-            }
-            Qos::AtMostOnce => self.unacked_waiting += 1,
-        }
-        Ok(())
-    }
-
-    /// How long the broker has owed an acknowledgement.
-    fn owed_for(&self) -> Duration {
-        match self.progress {
-            Some(since) if self.in_flight() > 0 => since.elapsed(),
-            _ => Duration::ZERO,
-        }
-    }
-}
 
 /// Connects for ever; ends only when the owner is gone or has said DISCONNECT.
-async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sender<Told>) {
+pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sender<Told>) {
     let mut waits = Waits::new(options.back_off);
     let mut told = None;
     loop {
@@ -245,15 +24,12 @@ async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sender<Told>) {
             options: &options,
             link: &link,
             events: &events,
-            number: link.lock().number + 1,
+            number: link.lock().number() + 1,
             was_up: false,
         };
         let end = driver.connection().await;
         let was_up = driver.was_up;
-        *link.lock() = Connection {
-            number: driver.number,
-            ..Connection::default()
-        };
+        link.lock().end(driver.number);
         let reason = match end {
             End::Down(reason) => reason,
             End::Over => return,
@@ -391,11 +167,7 @@ impl Driver<'_> {
                         DownReason::Rejected("a subscription is not a topic filter")
                     })?;
                 }
-                {
-                    let mut connection = self.link.lock();
-                    connection.number = self.number;
-                    connection.client = Some(client.clone());
-                }
+                self.link.lock().begin(self.number, client.clone());
                 self.was_up = true;
                 let session_present = ack.session_present;
                 self.tell(SessionEvent::Up { session_present }).await
@@ -404,11 +176,7 @@ impl Driver<'_> {
                 Err(DownReason::Rejected("the broker refuses a subscription").into())
             }
             Packet::PubAck(ack) => {
-                let token = {
-                    let mut connection = self.link.lock();
-                    connection.progress = Some(Instant::now());
-                    connection.sent.remove(&ack.pkid)
-                };
+                let token = self.link.lock().on_acked(ack.pkid);
                 match token {
                     Some(token) => self.tell(SessionEvent::Acked(token)).await,
                     None => Ok(()),
@@ -446,24 +214,16 @@ impl Driver<'_> {
     }
 
     fn on_sent(&self, sent: &Sent) -> Result<(), End> {
-        let mut connection = self.link.lock();
         match *sent {
-            Sent::Publish(0) => {
-                connection.unacked_waiting = connection.unacked_waiting.saturating_sub(1);
-            }
             // A colliding publish has its id, too; it goes out when the earlier one is acked, and
             // is told a second time then.
             Sent::Publish(packet) | Sent::AwaitAck(packet) => {
-                if !connection.sent.contains_key(&packet)
-                    && let Some(token) = connection.waiting.pop_front()
-                {
-                    connection.sent.insert(packet, token);
-                }
+                self.link.lock().on_sent(packet);
+                Ok(())
             }
-            Sent::Disconnect => return Err(End::Over),
-            _ => {}
+            Sent::Disconnect => Err(End::Over),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn tell(&self, event: SessionEvent) -> Result<(), End> {
@@ -475,7 +235,7 @@ impl Driver<'_> {
     }
 }
 
-fn mqtt_qos(qos: Qos) -> QoS {
+pub(super) fn mqtt_qos(qos: Qos) -> QoS {
     match qos {
         Qos::AtMostOnce => QoS::AtMostOnce,
         Qos::AtLeastOnce => QoS::AtLeastOnce,

@@ -7,14 +7,16 @@
 mod backoff;
 mod connect;
 mod driver;
+mod link;
 mod options;
+mod owner;
 mod reason;
 mod tls;
 
 use bytes::Bytes;
 
-pub use driver::{Acknowledger, Session};
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
+pub use owner::{Acknowledger, Session};
 pub use reason::DownReason;
 pub use tls::{BadTls, TlsOptions};
 
