@@ -6,14 +6,14 @@ use std::ops::Range;
 use crate::cursor::Cursor;
 use crate::disk::{Disk, write_all};
 use crate::format::{GROUP_HEADER, Group, RECORD_HEADER, RecordHead, kind, segment_name};
-use crate::journal::{Buffer, Dropped, Journal};
+use crate::journal::{Buffer, Dropped, Journal, KEPT_BYTES};
 
 /// What the caller knows at a commit.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit<'a> {
-    /// What is settled; written into the header of a new segment, and frees fully settled segments.
+    /// What is settled; written into the header of a new segment.
     pub cursor: &'a Cursor,
-    /// Also write the cursor as a record of this commit.
+    /// Also write the cursor as a record of this commit: segments below its low-water mark go.
     pub write_cursor: bool,
     /// Ranges that are sent and not yet acknowledged: the quota spares their segments.
     pub in_flight: &'a [Range<u64>],
@@ -185,6 +185,8 @@ impl<D: Disk> Journal<D> {
         segment.points_end = self.points_total;
         self.defined = self.definer.dictionary.len();
         self.buffer.clear();
+        self.out.clear();
+        self.out.shrink_to(KEPT_BYTES);
         // Names can only be dropped while no row in memory uses them, and a segment is worth it only when it is nearly full.
         let left = segment.bytes - active.offset;
         if self.definer.is_full() && left < (segment.bytes / 8).max(2 * length) {
@@ -227,6 +229,8 @@ impl<D: Disk> Journal<D> {
         crate::disk::read_full(&self.disk, &file, range.start, &mut bytes)?;
         write_all(&self.disk, &file, range.start, &bytes)?;
         self.disk.sync_data(&file)?;
+        // A newer segment whose making failed was removed, perhaps not durably: coming back, it would void this tail.
+        self.disk.sync_dir()?;
         self.unsynced_tail = None;
         Ok(())
     }

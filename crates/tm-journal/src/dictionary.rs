@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tm_types::{BootId, Kind, Point, PointName, RunId, Source, Unit};
+use tm_types::{BootId, Kind, Point, PointName, RunId, Source, Stamp, Unit};
 
 use crate::varint::{self, Cursored};
 
@@ -29,6 +29,18 @@ pub struct Context {
     pub(crate) time_base_ms: i64,
     /// Monotonic time in milliseconds that the rows' times are counted from.
     pub(crate) mono_base_ms: u64,
+}
+
+impl Context {
+    pub(crate) fn of(source: &Source, run: Option<RunId>, stamp: &Stamp) -> Self {
+        Self {
+            source: source.clone(),
+            boot: stamp.boot,
+            run,
+            time_base_ms: stamp.time.unix_ms(),
+            mono_base_ms: stamp.mono_ms,
+        }
+    }
 }
 
 /// What the readings of one series have in common; the source stands in the [`Context`].
@@ -239,13 +251,18 @@ impl Definer {
         self.is_full = false;
     }
 
-    /// The number and bases of a context; `None` when the dictionary is full.
-    pub(crate) fn context(&mut self, wanted: &Context) -> Option<(u32, &Context)> {
+    /// The number and bases of a publisher's context; a new one takes its bases from `stamp`. `None` when the dictionary is full.
+    pub(crate) fn context(
+        &mut self,
+        source: &Source,
+        run: Option<RunId>,
+        stamp: &Stamp,
+    ) -> Option<(u32, &Context)> {
         self.scratch.clear();
-        encode_context_key(&mut self.scratch, &wanted.source, wanted.boot, wanted.run);
+        encode_context_key(&mut self.scratch, source, stamp.boot, run);
         let id = match self.index.get(self.scratch.as_slice()) {
             Some(id) => *id,
-            None => self.add(|| Entry::Context(wanted.clone()))?,
+            None => self.add(|| Entry::Context(Context::of(source, run, stamp)))?,
         };
         self.dictionary.context(id).map(|context| (id, context))
     }

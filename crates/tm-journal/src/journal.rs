@@ -13,6 +13,9 @@ use crate::message::Message;
 use crate::row;
 use crate::stream::StreamId;
 
+/// A buffer keeps this much when it is empty: an ordinary commit's worth.
+pub(crate) const KEPT_BYTES: usize = 300 * 1024;
+
 /// How much a journal may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -161,6 +164,8 @@ impl Buffer {
     pub(crate) fn clear(&mut self) {
         self.first_seq = self.end();
         self.bytes.clear();
+        // What a bad disk had let pile up is given back.
+        self.bytes.shrink_to(KEPT_BYTES);
         self.records = 0;
         self.points = 0;
     }

@@ -38,23 +38,16 @@ const HAS_ERR: u8 = 0x08;
 /// Appends `poll` of `source` to `out`; new names go into the definer.
 pub(crate) fn encode(source: &Source, poll: &Poll, definer: &mut Definer, out: &mut Vec<u8>) {
     let stamp = &poll.stamp;
-    let wanted = Context {
-        source: source.clone(),
-        boot: stamp.boot,
-        run: poll.sequence.map(|sequence| sequence.run),
-        time_base_ms: stamp.time.unix_ms(),
-        mono_base_ms: stamp.mono_ms,
-    };
-    let (mut previous, time_base, mono_base) = if let Some((id, context)) = definer.context(&wanted)
-    {
-        varint::put_u64(out, u64::from(id) + 1);
-        (id, context.time_base_ms, context.mono_base_ms)
-    } else {
-        out.push(0);
-        let bases = (u32::MAX, wanted.time_base_ms, wanted.mono_base_ms);
-        Entry::Context(wanted).encode(out);
-        bases
-    };
+    let run = poll.sequence.map(|sequence| sequence.run);
+    let (mut previous, time_base, mono_base) =
+        if let Some((id, context)) = definer.context(source, run, stamp) {
+            varint::put_u64(out, u64::from(id) + 1);
+            (id, context.time_base_ms, context.mono_base_ms)
+        } else {
+            out.push(0);
+            Entry::Context(Context::of(source, run, stamp)).encode(out);
+            (u32::MAX, stamp.time.unix_ms(), stamp.mono_ms)
+        };
     if let Some(sequence) = poll.sequence {
         varint::put_u64(out, sequence.n);
     }

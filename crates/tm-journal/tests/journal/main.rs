@@ -5,6 +5,7 @@ mod common;
 
 mod basics;
 mod damage;
+mod path;
 mod power_cut;
 mod rows;
 mod rules;
