@@ -8,6 +8,7 @@ use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::port::{Link, Opener, PortEvent, Ports};
 use tm_types::topic::{self, Class};
+use tm_types::{HealthStatus, code};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::{Config, SourceSetting};
@@ -35,6 +36,7 @@ pub async fn run_with(
         subscriptions,
         ..BusOptions::default()
     });
+    bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
     let mut tracker = Tracker::new(config, seen, Instant::now());
     loop {

@@ -7,6 +7,7 @@ use anyhow::Error;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusOptions};
 use tm_service::port::{Link, Opener, Ports};
+use tm_types::{HealthStatus, code};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::Config;
@@ -27,6 +28,7 @@ pub async fn run_with(
     ports: Arc<dyn Opener>,
 ) -> Result<Infallible, Error> {
     let mut bus = host.bus.open(BusOptions::default());
+    bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
     let mut at = Link::new(config.port.clone(), ports.clone());
     let mut nmea = config

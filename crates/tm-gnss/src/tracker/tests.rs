@@ -1,5 +1,6 @@
 //! The tracker against sentences in the shape of a SIM7600 (no device needed), second by second.
 
+use proptest::prelude::*;
 use tm_proto::nmea0183::checksum;
 use tm_service::config::{Environment, Report, Settings};
 use tm_service::port::Absence;
@@ -433,4 +434,38 @@ fn a_port_fails_opens_falls_silent_and_is_opened_again() {
     )));
     bench.wait(1);
     assert_eq!(bench.state().cause.code, "gnss.fix");
+}
+
+/// Bytes as a receiver may deliver them: seconds of sentences, cut anywhere, and noise.
+fn portion() -> impl Strategy<Value = Vec<u8>> {
+    let cut = (0u32..3600, 0usize..500).prop_map(|(second, at)| {
+        let sentences = if second % 5 == 0 {
+            no_fix()
+        } else {
+            fix(second, f64::from(second), UTC)
+        };
+        sentences
+            .as_bytes()
+            .iter()
+            .copied()
+            .skip(at % 200)
+            .take(at)
+            .collect()
+    });
+    prop_oneof![3 => cut, 1 => prop::collection::vec(any::<u8>(), 0..300)]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_receiver_delivers_is_borne(
+        portions in prop::collection::vec((portion(), 0u64..4), 0..60),
+    ) {
+        let mut bench = Bench::new(NOTHING, &[]);
+        for (bytes, seconds) in portions {
+            bench.on(Event::Relayed { source: "modem".to_owned(), bytes });
+            bench.wait(seconds);
+            let is_spinning = bench.tracker.deadline().is_some_and(|at| at <= bench.now().instant);
+            prop_assert!(!is_spinning || seconds == 0, "it would spin");
+        }
+    }
 }

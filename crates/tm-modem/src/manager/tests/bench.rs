@@ -62,7 +62,8 @@ pub(super) fn absent() -> OpenError {
     .into()
 }
 
-fn config(variables: &[(&str, &str)]) -> Config {
+/// The configuration that these variables give.
+pub(super) fn config(variables: &[(&str, &str)]) -> Config {
     let mut environment = Environment::default();
     for (name, value) in variables {
         environment = environment.with(name, value);

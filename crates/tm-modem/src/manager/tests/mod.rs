@@ -3,9 +3,10 @@
 mod bench;
 mod module;
 
+use proptest::prelude::*;
 use tm_types::{BootId, Clock, Reading, RegistrationStatus, Timestamp};
 
-use self::bench::{Bench, absent};
+use self::bench::{Bench, absent, config};
 use self::module::Module;
 use super::*;
 
@@ -406,4 +407,64 @@ fn bytes_of_a_closed_port_are_nobodys() {
     manager.on(Event::At(PortEvent::Lost("unplugged".to_owned())), now);
     let bytes = PortEvent::Bytes(b"\r\nRDY\r\n".to_vec());
     assert!(manager.on(Event::At(bytes), now).is_empty());
+}
+
+/// Bytes as a port may deliver them: noise, halves of answers, whole ones.
+fn portion() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "\r\nOK\r\n",
+        "\r\nERROR\r\n",
+        "\r\nRDY\r\n",
+        "+CPIN: ",
+        "SIM PIN\r\n",
+        "READY\r\n",
+        "+CEREG: 1,",
+        "5\r\n",
+        "+CME ERROR: ",
+        "10\r\n",
+        "+CPSI: LTE,Online,",
+        "255-01,0x",
+        "+CCLK: \"26/11/23,",
+        "10:00:00+08\"\r\n",
+        "> ",
+        "UNDER-VOLTAGE WARNNING\r\n",
+        "+CMEE: 2\r\n",
+        "+SPIC: 3,10,3,10\r\n",
+    ]);
+    prop_oneof![
+        4 => known.prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..300),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_port_delivers_is_borne(
+        portions in prop::collection::vec((portion(), 0u64..4_000), 0..120),
+    ) {
+        let start = Instant::now();
+        let mut manager = Manager::new(config(&[("TM_MODEM_PIN", "0042")]), NOTHING, start);
+        let mut elapsed = Duration::ZERO;
+        let mut on = |event, elapsed: Duration| {
+            let mono_ms = u64::try_from(elapsed.as_millis()).unwrap();
+            let stamp =
+                Stamp { time: Timestamp::EPOCH, mono_ms, boot: BootId(7), clock: Clock::None, err_ms: None };
+            let mut is_open = true;
+            for effect in manager.on(event, Now { instant: start + elapsed, stamp }) {
+                is_open &= effect != Effect::Reopen;
+            }
+            (is_open, manager.deadline().is_some_and(|deadline| deadline <= start + elapsed))
+        };
+        on(Event::At(PortEvent::Opened("port".to_owned())), elapsed);
+        for (bytes, ms) in portions {
+            elapsed += Duration::from_millis(ms);
+            for event in [Event::Due, Event::At(PortEvent::Bytes(bytes))] {
+                let (is_open, is_spinning) = on(event, elapsed);
+                prop_assert!(!is_spinning || !on(Event::Due, elapsed).1, "it would spin");
+                if !is_open {
+                    on(Event::At(PortEvent::Opened("port".to_owned())), elapsed);
+                }
+            }
+        }
+    }
 }
