@@ -21,6 +21,9 @@ use collector::Collector;
 use load::Load;
 use process::Uplink;
 
+/// One way's delay, and bytes a second, of an ordinary LTE link.
+const LTE: (Duration, u64) = (Duration::from_millis(30), 5_000_000 / 8);
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -43,8 +46,13 @@ fn main() -> Result<()> {
     }
     if wants("drain") {
         println!("backlog, cloud away meanwhile:");
-        runtime.block_on(drain("1 M points", 62_500))?;
-        runtime.block_on(drain("8 M points", 500_000))?;
+        runtime.block_on(drain("1 M points", 62_500, None))?;
+        runtime.block_on(drain("8 M points", 500_000, None))?;
+        runtime.block_on(drain(
+            "4 M points at 60 ms and 5 Mbit/s",
+            250_000,
+            Some(LTE),
+        ))?;
     }
     if wants("wire") {
         println!(
@@ -89,7 +97,7 @@ async fn rate(what: &str, polls: u64, points: u64) -> Result<()> {
 }
 
 /// A backlog is made while the cloud is away; then it drains.
-async fn drain(what: &str, polls: u64) -> Result<()> {
+async fn drain(what: &str, polls: u64, link: Option<(Duration, u64)>) -> Result<()> {
     let (bus, cloud) = (Mosquitto::start()?, Mosquitto::start()?);
     let mut collector = Collector::connect(cloud.address()).await?;
     let gate = Gate::open(cloud.address())?;
@@ -104,14 +112,21 @@ async fn drain(what: &str, polls: u64) -> Result<()> {
     tokio::task::spawn_blocking(move || sender.join().expect("the load does not panic")).await??;
     load::wait_until_taken(bus.address(), polls).await?;
     let full = uplink.usage()?;
+    if let Some((delay, rate)) = link {
+        gate.handle().set_delay(delay);
+        gate.handle().set_rate(Some(rate));
+    }
     gate.handle().set_mode(GateMode::Forward);
+    let before = gate.handle().counts().to_target;
     let first = collector.first_new().await?;
     let records = collector.records(polls, Duration::from_secs(300)).await?;
     let (elapsed, after) = (first.elapsed(), uplink.usage()?);
+    let bytes = gate.handle().counts().to_target - before;
     println!(
-        "  {what}: drained at {:.0} points/s in {:.2} s; uplink CPU {:.3} s per 100 k points; {records} records; RSS empty {} KiB, full {} KiB, after {} KiB (peak {})",
+        "  {what}: drained at {:.0} points/s in {:.2} s, {:.0} B/s; uplink CPU {:.3} s per 100 k points; {records} records; RSS empty {} KiB, full {} KiB, after {} KiB (peak {})",
         per(polls * 16, elapsed.as_secs_f64()),
         elapsed.as_secs_f64(),
+        per(bytes, elapsed.as_secs_f64()),
         (after.cpu - full.cpu).as_secs_f64() / per(polls * 16, 100_000.0),
         empty.rss_kib,
         full.rss_kib,

@@ -54,15 +54,14 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
     ];
     let uplink = Uplink::start(bus.address(), &url, &variables)?;
     collector.up().await?;
-    let mut source = Session::open(Options::new(
-        "source",
-        format!("mqtt://{}", bus.address()).parse()?,
-    ));
+    let mut options = Options::new("source", format!("mqtt://{}", bus.address()).parse()?);
+    options.window = 200;
+    let mut source = Session::open(options);
     while !matches!(source.next().await, SessionEvent::Up { .. }) {}
     let mut cabinet = Cabinet::new(42, is_moving);
     let mut measured = 0;
     let mut last = gate.handle().counts();
-    let mut bytes = connection_bytes(last);
+    let (setup, mut batches) = (setup_bytes(last), 0);
     for batch in 1..=BATCHES {
         for (token, (name, poll)) in (0..).zip(cabinet.by_ref().take(POLLS)) {
             measured += measurements(&name, &poll);
@@ -73,15 +72,13 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
                 qos: Qos::AtLeastOnce,
                 retain: false,
             };
-            if let Err(refused) = source.feed(message) {
-                let tm_service::session::NotTaken::Full(message) = refused else {
-                    anyhow::bail!("the bus is gone")
-                };
-                while !matches!(source.next().await, SessionEvent::Acked(_)) {}
-                source
-                    .feed(message)
-                    .map_err(|_| anyhow::anyhow!("the bus takes nothing"))?;
-            }
+            source
+                .feed(message)
+                .map_err(|_| anyhow::anyhow!("the bus takes nothing"))?;
+        }
+        let mut n_taken = 0;
+        while n_taken < POLLS {
+            n_taken += usize::from(matches!(source.next().await, SessionEvent::Acked(_)));
         }
         collector
             .records(batch * POLLS as u64, Duration::from_secs(30))
@@ -101,31 +98,32 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
             .await
             .context("wait for the PUBACK")?;
         let now = gate.handle().counts();
-        bytes += batch_bytes(last, now);
+        batches += batch_bytes(last, now);
         last = now;
     }
-    drop(uplink);
-    let all = bytes + PING_BYTES;
+    let usage = uplink.usage()?;
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
     let per = |bytes: u64| bytes as f64 / measured as f64;
     println!(
-        "  {}: {:.3} B per measurement with headers and one keep-alive ({all} B); on TCP {:.3}; MQTT payloads alone {:.3}; {measured} measurements; connection and handshake {} B up, {} B down of it",
+        "  {}: {:.3} B per measurement in all ({measured} measurements, {} B): batches with headers {:.3}, connecting {:.3}, a keep-alive {:.3}; payloads alone {:.3}; RSS {} KiB",
         if is_moving { "moving" } else { "still" },
-        per(all),
-        per(last.to_target + last.to_clients),
+        per(setup + batches + PING_BYTES),
+        setup + batches + PING_BYTES,
+        per(batches),
+        per(setup),
+        per(PING_BYTES),
         per(collector.payload_bytes),
-        HANDSHAKE_SEGMENTS * HEADER_BYTES,
-        connection_bytes(GateCounts::default())
+        usage.rss_kib
     );
     Ok(())
 }
 
-/// Segments that carry no batch: SYN, SYN-ACK, ACK; ClientHello, the server's flight in two, our finish, two tickets,
-/// CONNECT, CONNACK, health, its PUBACK; an ACK for every second of them; FIN both ways with their ACKs.
-const HANDSHAKE_SEGMENTS: u64 = 3 + 4 + 2 + 4 + 5 + 4;
+/// Segments that carry no batch: three to connect; ClientHello, the server's flight, our finish, CONNECT, tickets, CONNACK,
+/// health and its PUBACK; two bare ACKs; four to part.
+const SETUP_SEGMENTS: u64 = 3 + 8 + 2 + 4;
 
-fn connection_bytes(counts: GateCounts) -> u64 {
-    counts.to_target + counts.to_clients + HANDSHAKE_SEGMENTS * HEADER_BYTES
+fn setup_bytes(counts: GateCounts) -> u64 {
+    counts.to_target + counts.to_clients + SETUP_SEGMENTS * HEADER_BYTES
 }
 
 /// A batch: full segments up, one down with the PUBACK, an ACK for it; the PUBACK acknowledges the batch itself.
