@@ -39,7 +39,7 @@ pub struct HostParts {
     pub device: Device,
     /// Address of the local broker, `mqtt://host:port`.
     pub bus_address: String,
-    /// User and password at the local broker.
+    /// User and password at the local broker; without them the settings' credentials file counts.
     pub bus_credentials: Option<(String, Secret)>,
     /// Outbox sizes and waits.
     pub bus_settings: BusSettings,

@@ -103,6 +103,7 @@ impl BusConnector {
         });
         let mut options = Options::new(format!("tm-{}{suffix}", own.instance), address);
         options.credentials.clone_from(&own.credentials);
+        options.credentials_file = Some((&own.settings.credentials_file).into());
         options.max_packet = MAX_PACKET;
         options
     }

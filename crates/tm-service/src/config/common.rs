@@ -81,15 +81,11 @@ impl BusSettings {
         address.unwrap_or(DEFAULT_BUS).to_owned()
     }
 
-    /// User and password from the variables, else from the credentials file if there is one.
+    /// User and password from the variables; the credentials file is read by each connection anew.
     pub fn credentials(&self) -> Option<(String, Secret)> {
-        if let Some(user) = &self.user {
-            let password = self.password.clone();
-            return Some((user.clone(), password.unwrap_or_else(|| Secret::new(""))));
-        }
-        let file = std::fs::read_to_string(&self.credentials_file).ok()?;
-        let (user, password) = file.lines().next()?.split_once(':')?;
-        Some((user.to_owned(), Secret::new(password)))
+        let user = self.user.clone()?;
+        let password = self.password.clone();
+        Some((user, password.unwrap_or_else(|| Secret::new(""))))
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::backoff::Waits;
 use super::link::{Link, Told};
 use super::{DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
+use crate::config::Secret;
 
 /// Requests and packets handled between two flushes.
 const BATCH: usize = 256;
@@ -121,7 +122,7 @@ impl Driver<'_> {
             let config = config.map_err(|error| DownReason::Tls(error.to_string()))?;
             mqtt.set_transport(Transport::tls_with_config(config.into()));
         }
-        if let Some((user, password)) = &options.credentials {
+        if let Some((user, password)) = self.credentials().await {
             mqtt.set_credentials(user, password.expose().to_owned());
         }
         if let Some(will) = &options.will {
@@ -154,6 +155,16 @@ impl Driver<'_> {
         network.set_connection_timeout(options.connect_timeout.as_secs().max(1));
         event_loop.set_network_options(network);
         Ok((client, event_loop))
+    }
+
+    async fn credentials(&self) -> Option<(String, Secret)> {
+        if self.options.credentials.is_some() {
+            return self.options.credentials.clone();
+        }
+        let path = self.options.credentials_file.as_ref()?;
+        let content = tokio::fs::read_to_string(path).await.ok()?;
+        let (user, password) = content.lines().next()?.split_once(':')?;
+        Some((user.to_owned(), Secret::new(password)))
     }
 
     async fn on_packet(&mut self, packet: Packet, client: &AsyncClient) -> Result<(), End> {

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -146,6 +147,9 @@ pub struct Options {
     pub address: Address,
     /// User and password.
     pub credentials: Option<(String, Secret)>,
+    /// File whose first line is `user:password`, read anew for every connection when there are no
+    /// `credentials`: it may be written after we start. Without the file we are anonymous.
+    pub credentials_file: Option<PathBuf>,
     /// Whether the broker forgets the session when the connection ends.
     pub clean_session: bool,
     /// Pause after which a ping is due, whole seconds, at least one.
@@ -177,6 +181,7 @@ impl Options {
             client_id: client_id.into(),
             address,
             credentials: None,
+            credentials_file: None,
             clean_session: true,
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
