@@ -88,8 +88,9 @@ fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
     write!(payload, r#"{{"run":"{run:08x}","n":{n},"time":"{stamp}","mono_ms":{mono},"boot":"00c0ffee","clock":"ntp","err_ms":12,"points":["#).expect("a Vec takes everything");
     for point in 0..points {
         let comma = if point == 0 { "" } else { "," };
-        // A slow walk with two decimals, different for every point.
-        let value = 2000 + (n * (point + 3) / 7 + n % 5) % 500;
+        // A slow drift, and noise in the last digit but a bit, different for every point: what a sensor shows.
+        let noise = mixed(n * 31 + point) >> 60;
+        let value = 2000 + n / 50 % 500 + noise;
         write!(payload, r#"{comma}{{"name":"channel-{point}","kind":"gauge","unit":"Cel","value":{}.{:02},"quality":"good","reason":null,"scale":2}}"#, value / 100, value % 100)
             .expect("a Vec takes everything");
     }
@@ -109,4 +110,12 @@ fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
     // Packet ids 1 to 60000, far more than the window.
     out.extend_from_slice(&u16::try_from(n % 60_000 + 1).unwrap_or(1).to_be_bytes());
     out.extend_from_slice(&payload);
+}
+
+/// SplitMix64: no two neighbours alike, so that nothing compresses that would not in the field.
+fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
