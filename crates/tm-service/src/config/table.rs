@@ -19,7 +19,10 @@ pub fn markdown_table<S: Settings>(prefix: &str) -> String {
         let variable = field.variable(prefix);
         let kind = match field.range {
             "" => field.type_name.to_owned(),
-            range => format!("{}, {}", field.type_name, range.replace("..=", " to ")),
+            range => {
+                let range = range.replace("..=", " to ").replace('_', "");
+                format!("{}, {range}", field.type_name)
+            }
         };
         writeln!(table, "| `{variable}` | {doc} | {kind} | {default} |")
             .expect("a String takes everything");
