@@ -49,6 +49,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let directory = arguments
         .directory
         .unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("make the directory {}", directory.display()))?;
     let motion = (arguments.speed_mps > 0.0).then_some(Motion {
         speed_mps: arguments.speed_mps,
         heading_deg: 90.0,

@@ -551,6 +551,39 @@ async fn the_engine_is_switched_by_command() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_burst_begins_right_after_the_second_that_it_states() {
+    for into_second in [0, 1, 230, 930, 999].map(Duration::from_millis) {
+        let begin = tokio::time::Instant::now();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON_S) + into_second;
+        let clock = move || start + begin.elapsed();
+        let module = Sim7600::start(Sim7600Config {
+            clock: Clock::new(clock),
+            time_to_fix: Duration::ZERO,
+            ..Sim7600Config::default()
+        });
+        let mut stream = module.handle().open(Line::Nmea).await.unwrap();
+        let (mut buffer, mut previous) = (vec![0; 4096], None);
+        for _ in 0..5 {
+            let n = stream.read(&mut buffer).await.unwrap();
+            let now = clock();
+            let mut epochs = Epochs::new(Date::new(2026, 1, 1).unwrap());
+            epochs.feed(&buffer[..n]);
+            let stated_ms = epochs.silence().unwrap().unix_ms().unwrap();
+            let stated =
+                SystemTime::UNIX_EPOCH + Duration::from_millis(stated_ms.try_into().unwrap());
+            let late = now.duration_since(stated).unwrap();
+            assert!(
+                late <= Duration::from_millis(100),
+                "{into_second:?}: {late:?}"
+            );
+            let follows = previous.is_none_or(|previous| stated_ms - previous == 1000);
+            assert!(follows, "{into_second:?}: {previous:?}, {stated_ms}");
+            previous = Some(stated_ms);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_seed_prints_the_same() {
     let record = async |seed| {
         let module = Sim7600::start(Sim7600Config {

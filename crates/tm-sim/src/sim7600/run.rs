@@ -1,11 +1,11 @@
 //! The module's one task.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::{
     sync::{broadcast, mpsc, watch},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use super::{
@@ -18,6 +18,10 @@ use super::{
 
 /// From the `OK` of a command that ends the module to the ports' vanishing.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// From the second that a burst states to its first byte.
+const BURST_AFTER: Duration = Duration::from_millis(20);
+/// Less than this before the next one there is none.
+const BURSTS_APART: Duration = Duration::from_millis(100);
 /// Lines printed, or portions written, that wait for a slow side.
 const QUEUE: usize = 64;
 
@@ -32,8 +36,7 @@ pub(super) async fn run(
     let (to_nowhere, mut nowhere) = mpsc::channel(QUEUE);
     let mut module = Module::new(config, typed, to_nowhere);
     let mut lines = JoinSet::new();
-    let mut second = interval(Duration::from_secs(1));
-    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut second = next_burst(module.world.now());
     module.power_on();
     loop {
         truth.send_replace(module.world.status(*module.present.borrow()));
@@ -46,7 +49,10 @@ pub(super) async fn run(
             },
             Some(bytes) = commands.recv() => module.typed(&bytes),
             Some(_) = nowhere.recv() => {}
-            _ = second.tick() => module.second(),
+            () = sleep_until(second) => {
+                module.second();
+                second = next_burst(module.world.now());
+            }
             () = sleep_until(module.next_boot_step.unwrap_or_else(Instant::now)), if module.next_boot_step.is_some() => {
                 module.boot_step();
             }
@@ -59,6 +65,19 @@ pub(super) async fn run(
             Some(_) = lines.join_next() => {}
         }
     }
+}
+
+/// When the next burst begins: shortly after the next whole second of the module's clock.
+fn next_burst(now: SystemTime) -> Instant {
+    const SECOND: Duration = Duration::from_secs(1);
+    // Before 1970 a burst a second is enough.
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let into_second = Duration::from_nanos(since.subsec_nanos().into());
+    let mut wait = (SECOND + BURST_AFTER).saturating_sub(into_second);
+    if wait < BURSTS_APART {
+        wait += SECOND;
+    }
+    Instant::now() + wait
 }
 
 struct Module {
