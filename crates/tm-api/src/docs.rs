@@ -47,7 +47,7 @@ async fn problems(Lang(language): Lang) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title}</title><link rel=\"stylesheet\" href=\"/page.css\"></head>\
+         <title>{title}</title><link rel=\"icon\" href=\"/icon.svg\"><link rel=\"stylesheet\" href=\"/page.css\"></head>\
          <body class=\"text\"><main><h1>{title}</h1><dl>{rows}</dl>\
          <p><a href=\"/\">{home}</a> · <a href=\"/docs/\">API</a></p></main></body></html>",
         lang = labels.lang,

@@ -88,7 +88,7 @@ fn cabinet(out: &mut String, look: Look<'_>, labels: &Labels, series: &[SeriesVi
     }
     out.push_str("<dl>");
     for view in temperatures.iter().take(TEMPERATURES) {
-        tile_row(out, view.series.name(), view);
+        tile_row(out, &temperature_label(view, labels), view);
     }
     let named = |name: &str| series.iter().find(|view| view.series.name() == name);
     if let Some(view) = named("load-1m") {
@@ -242,11 +242,27 @@ fn html_row(out: &mut String, name: &str, html: &str) {
 fn tile_row(out: &mut String, name: &str, view: &SeriesView) {
     let _ = write!(
         out,
-        "<div><dt>{}</dt><dd data-tile=\"{}\">{}</dd></div>",
+        "<div><dt title=\"{series}\">{}</dt><dd data-tile=\"{series}\">{}</dd></div>",
         escape(name),
-        escape(view.series.as_str()),
-        reading(view)
+        reading(view),
+        series = escape(view.series.as_str()),
     );
+}
+
+/// What a temperature is called on a tile that holds nothing else: its sensor, long numbers cut.
+fn temperature_label(view: &SeriesView, labels: &Labels) -> String {
+    let name = view.series.name();
+    let sensor = name.strip_suffix("/temperature").unwrap_or(name);
+    if view.series.source() == "modem" {
+        return format!("{} {sensor}", labels.modem);
+    }
+    match sensor.split_once('-') {
+        // A 1-Wire sensor: its family and twelve digits.
+        Some((family, number)) if family.len() == 2 && number.len() == 12 && number.is_ascii() => {
+            format!("{family}-…{}", &number[8..])
+        }
+        _ => sensor.to_owned(),
+    }
 }
 
 fn age(out: &mut String, labels: &Labels, age_ms: Option<u64>) {

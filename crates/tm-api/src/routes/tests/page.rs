@@ -45,6 +45,30 @@ async fn the_page_is_whole_small_and_safe() {
 }
 
 #[tokio::test]
+async fn the_tile_calls_a_sensor_by_a_short_name() {
+    let cabinet = cabinet();
+    let cel = |name: &str| {
+        format!(r#"{{"points":[{{"name":"{name}/temperature","unit":"Cel","value":21.5}}]}}"#)
+    };
+    for (topic, sensor) in [
+        ("data/sensors", "28-0316a2795c1a"),
+        ("data/sensors", "bme280"),
+        ("data/modem", "1"),
+    ] {
+        say(&cabinet, topic, &cel(sensor));
+    }
+    let (_, page) = get_text(&cabinet, "/?lang=en").await;
+    for (series, label) in [
+        ("sensors/28-0316a2795c1a/temperature", "28-…5c1a"),
+        ("sensors/bme280/temperature", "bme280"),
+        ("modem/1/temperature", "Modem 1"),
+    ] {
+        let row = format!("<dt title=\"{series}\">{label}</dt>");
+        assert!(page.contains(&row), "{row}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn the_documentation_is_on_the_device() {
     let cabinet = fixture();
     let docs = send(&cabinet, Request::get("/docs").body(Body::empty()).unwrap()).await;
@@ -70,6 +94,8 @@ async fn the_documentation_is_on_the_device() {
         "{start}"
     );
     let (_, problems) = get_text(&cabinet, "/docs/problems?lang=uk").await;
+    // Without it a browser asks for /favicon.ico, which is not there.
+    assert!(problems.contains("rel=\"icon\" href=\"/icon.svg\""));
     for code in tm_types::code::ALL {
         assert!(problems.contains(&format!("id=\"{code}\"")), "{code}");
     }
