@@ -16,7 +16,7 @@ use crate::uplink::{Ended, Uplink};
 /// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
 /// Locked for longer than this is no predecessor's good-bye.
-const LOCKED_TOLD: Duration = Duration::from_secs(60);
+const LOCKED_TOLD: Duration = Duration::from_mins(1);
 
 /// Runs the uplink: journals what the bus brings, and delivers it to the cloud at least once.
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Complaints at once.
 const BURST: u32 = 5;
 /// Then one in this time.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 
 /// Lets a few through.
 #[derive(Debug)]

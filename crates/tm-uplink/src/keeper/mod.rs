@@ -9,6 +9,7 @@ mod journals;
 mod retained;
 mod sort;
 mod supply;
+mod take_up;
 mod work;
 
 use std::ops::Range;

@@ -62,12 +62,13 @@ impl<D: Disk> Work<D> {
         if *known == trouble {
             return;
         }
-        match &trouble {
-            Some(cause) => tracing::warn!(
+        if let Some(cause) = &trouble {
+            tracing::warn!(
                 code = cause.code,
                 "the journal cannot be written; nothing is acknowledged before the cloud has it"
-            ),
-            None => tracing::info!("the journal can be written again"),
+            );
+        } else {
+            tracing::info!("the journal can be written again");
         }
         self.report.trouble = trouble;
         self.has_news = true;

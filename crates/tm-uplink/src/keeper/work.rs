@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use tm_journal::{Class, Commit, Disk, Effect, Event, Journal, Lost, Recovered, Rules, Timing};
+use tm_journal::{Class, Commit, Disk, Effect, Event, Journal, Rules, Timing};
 use tm_service::session::Receipt;
 use tm_service::{Clock, Dedup};
 use tm_types::{Cause, Severity, Timestamp, code};
@@ -19,7 +19,7 @@ use crate::anchors::Anchors;
 use crate::outlet::{Outlets, Terms};
 
 /// Without anything due, the thread looks up this often.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// With so many bytes appended no further message shares the commit that is due (`Timing::commit_bytes`).
 const SHARED_BYTES: u64 = 256 * 1024;
@@ -278,7 +278,7 @@ impl<D: Disk> Work<D> {
     }
 
     /// Settles records that exist no more, here and with the scheduler.
-    fn gone(&mut self, class: Class, range: Range<u64>) {
+    pub(super) fn gone(&mut self, class: Class, range: Range<u64>) {
         self.say(Answer::Gone(class, range.clone()));
         let now = self.now_ms();
         self.rules
@@ -314,32 +314,6 @@ impl<D: Disk> Work<D> {
                 connection: self.connection,
                 receipts,
             });
-        }
-    }
-
-    /// Brings up to date what was known at the opening, and reports what was lost before it.
-    fn take_up(&mut self, class: Class, found: Recovered) {
-        let mut reader = self.journal(class).reader(found.app_state_seq);
-        while let Ok(true) = self.journal(class).read(&mut reader) {
-            for record in reader.records() {
-                if let Some(row) = record.row() {
-                    self.dedup.check(&row.source, row.sequence);
-                } else if let Some(message) = record.message() {
-                    self.taken.note(message.topic, message.payload);
-                }
-            }
-        }
-        let lost: Vec<Lost> = found.missing.into_iter().chain(found.damaged).collect();
-        let count: u64 = lost
-            .iter()
-            .map(|lost| lost.range.end - lost.range.start)
-            .sum();
-        for lost in lost {
-            self.gone(class, lost.range);
-        }
-        self.note_damaged(count);
-        if let Some(trouble) = found.trouble {
-            self.set_trouble(class, Some(cause_of(&trouble.source)));
         }
     }
 

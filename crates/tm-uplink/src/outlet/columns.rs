@@ -39,16 +39,13 @@ impl Columns {
     /// Adds a row under its number; `stamp` is the row's as it is to be sent.
     pub(crate) fn push(&mut self, seq: u64, row: &Row<'_>, stamp: Stamp) -> Result<(), Refused> {
         let batch = &mut self.batch;
-        let known = match self.sources.get_mut(&row.source) {
-            Some(known) => known,
-            None => {
-                let key = batch.source(&row.source);
-                self.sources.entry(row.source.clone()).or_insert(Known {
-                    key,
-                    series: Vec::new(),
-                })
-            }
-        };
+        if !self.sources.contains_key(&row.source) {
+            let key = batch.source(&row.source);
+            let series = Vec::new();
+            self.sources
+                .insert(row.source.clone(), Known { key, series });
+        }
+        let known = self.sources.get_mut(&row.source).expect("just made known");
         self.points.clear();
         for point in row.points() {
             let point = point.ok_or(Refused::Unreadable)?;

@@ -1,19 +1,19 @@
 //! From records to payloads: reads a journal where it is asked to, and encodes what goes over the wire.
 
+mod answer;
 mod columns;
 pub(crate) mod json;
 
 use std::ops::Range;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tm_columns::Header;
-use tm_journal::{Disk, Journal, Reader, Record, StreamId};
+use tm_journal::{Disk, Journal, Reader};
 use tm_types::Stamp;
 
 use crate::anchors::Anchors;
 use crate::config::Payload;
 use crate::schedule::{Message, Part, Prepared, Request};
+use answer::Answer;
 use columns::{Columns, Refused};
 use json::Key;
 
@@ -100,9 +100,9 @@ impl<F> Outlets<F> {
         while answer.at < request.records.end {
             if place.held.contains(&answer.at) {
                 let step = if is_batch {
-                    place.into_batch(columns, &mut answer)
+                    place.fill_batch(columns, &mut answer)
                 } else {
-                    place.into_messages(&mut answer)
+                    place.make_messages(&mut answer)
                 };
                 match step {
                     Step::GoOn => continue,
@@ -111,12 +111,13 @@ impl<F> Outlets<F> {
             }
             match place.read(journal, answer.at) {
                 Ok(true) => {
+                    let asked = answer.at..request.records.end;
                     damaged += place
                         .reader
                         .lost()
                         .iter()
-                        .map(|lost| lost.range.end - lost.range.start)
-                        .sum::<u64>()
+                        .map(|lost| overlap(&lost.range, &asked))
+                        .sum::<u64>();
                 }
                 // Committed, and yet not to be seen: never passed over, only asked for again.
                 Ok(false) => {
@@ -166,7 +167,7 @@ impl<F> Place<F> {
     }
 
     /// Takes held records into the open batch until they, the request or the batch end.
-    fn into_batch(&self, columns: &mut Columns, answer: &mut Answer<'_>) -> Step {
+    fn fill_batch(&self, columns: &mut Columns, answer: &mut Answer<'_>) -> Step {
         let stream = self.reader.stream();
         if *answer.stream.get_or_insert(stream) != stream {
             if columns.records() > 0 {
@@ -201,7 +202,7 @@ impl<F> Place<F> {
     }
 
     /// Makes a message of each held record until they, the request or the room end.
-    fn into_messages(&self, answer: &mut Answer<'_>) -> Step {
+    fn make_messages(&self, answer: &mut Answer<'_>) -> Step {
         let stream = self.reader.stream();
         let wanted = answer.at..answer.end;
         for record in self
@@ -243,96 +244,15 @@ impl<F> Place<F> {
     }
 }
 
+/// Whether there is more to do for an answer.
 enum Step {
     GoOn,
     Enough,
 }
 
-/// An answer in the making.
-struct Answer<'a> {
-    present: Present<'a>,
-    /// One past the last record asked for.
-    end: u64,
-    /// The next record to look at.
-    at: u64,
-    /// Journal bytes taken.
-    bytes: usize,
-    /// The stream of the open batch.
-    stream: Option<StreamId>,
-    messages: Vec<Message>,
-    held_until: Option<Duration>,
-    unreadable: u64,
-    has_poor_time: bool,
-}
-
-impl<'a> Answer<'a> {
-    fn to(request: &Request, present: Present<'a>) -> Self {
-        Self {
-            present,
-            end: request.records.end,
-            at: request.records.start,
-            bytes: 0,
-            stream: None,
-            messages: Vec::new(),
-            held_until: None,
-            unreadable: 0,
-            has_poor_time: false,
-        }
-    }
-
-    fn finish_batch(&mut self, columns: &mut Columns) {
-        let (Some(stream), true) = (self.stream, columns.records() > 0) else {
-            return;
-        };
-        let terms = self.present.terms;
-        let header = Header {
-            device: (!terms.topic_names_device).then(|| terms.device.clone()),
-            class: "data".to_owned(),
-            stream: stream.to_string(),
-        };
-        let records = columns.first_seq()..columns.first_seq() + columns.records() as u64;
-        let payload = Bytes::from(columns.encode(&header));
-        self.messages.push(Message {
-            records,
-            kind: "data",
-            payload,
-        });
-    }
-
-    fn took(&mut self, record: &Record<'_>) {
-        self.at = record.seq + 1;
-        self.bytes += record.payload.len();
-    }
-
-    fn pass_over(&mut self, record: &Record<'_>) {
-        self.at = record.seq + 1;
-        self.unreadable += 1;
-    }
-
-    /// Goes on behind what was held; what lies between are numbers without a record.
-    fn skip_to(&mut self, held_end: u64) -> Step {
-        self.at = held_end.min(self.end);
-        Step::GoOn
-    }
-
-    fn hold_for(&mut self, wait: Duration) {
-        self.held_until = Some(Duration::from_millis(self.present.now.mono_ms) + wait);
-    }
-
-    /// Whether the record waits for a better clock. What was taken before it goes out first.
-    fn holds_back(&mut self, stamp: &Stamp, is_first: bool) -> bool {
-        let Some(until) = self.present.anchors.hold(stamp, &self.present.now) else {
-            return false;
-        };
-        if is_first {
-            self.held_until = Some(Duration::from_millis(until));
-        }
-        true
-    }
-
-    fn stamp(&mut self, raw: &Stamp) -> Stamp {
-        let stamp = self.present.anchors.corrected(*raw);
-        self.has_poor_time |= !stamp.clock.is_trusted() && stamp.clock == raw.clock;
-        stamp
-    }
+/// How many numbers two ranges have in common.
+fn overlap(one: &Range<u64>, other: &Range<u64>) -> u64 {
+    one.end
+        .min(other.end)
+        .saturating_sub(one.start.max(other.start))
 }

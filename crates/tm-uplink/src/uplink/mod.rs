@@ -1,7 +1,8 @@
 //! The loop: whatever happens becomes one event; what is to be done is decided by the scheduler and the keeper's rules.
 
+mod tell;
+
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -9,12 +10,12 @@ use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage};
 use tm_service::session::{SessionEvent, Token};
 use tm_types::topic::{self, Class as Topic};
-use tm_types::{Anchor, Cause, HealthStatus, LinkStatus, Severity, UplinkState, code};
+use tm_types::{Anchor, Severity, code};
 
 use crate::cloud::{self, Cloud};
-use crate::config::{Config, Payload};
+use crate::config::Config;
 use crate::ingest::Ingest;
-use crate::keeper::{Answer, Command, Keeper, Opened, Report, Start};
+use crate::keeper::{Answer, Command, Keeper, Report, Start};
 use crate::outlet::BATCH_BYTES;
 use crate::schedule::{Effect, Event, Rules, Scheduler};
 use crate::states::States;
@@ -22,7 +23,7 @@ use crate::states::States;
 /// How often the state is told, and a disk that is absent is looked for.
 const PERIOD: Duration = Duration::from_secs(10);
 /// How often a disk that could not be opened is tried again.
-const DISK_RETRY: Duration = Duration::from_secs(60);
+const DISK_RETRY: Duration = Duration::from_mins(1);
 /// Names the one state message that is under way.
 const STATE_TOKEN: Token = Token::MAX;
 /// Names health messages, of which only the newest counts.
@@ -157,7 +158,7 @@ impl<'a> Uplink<'a> {
         };
         match topic::classify(&topic) {
             Some(Topic::State(service)) => {
-                self.states.note(service, payload, self.host.clock.mono())
+                self.states.note(service, payload, self.host.clock.mono());
             }
             Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
                 Ok(anchor) => self.keeper.tell(Command::Anchor {
@@ -167,7 +168,7 @@ impl<'a> Uplink<'a> {
                 }),
                 // An empty one withdraws an anchor; what is known of the clock stays true.
                 Err(error) if !payload.is_empty() => {
-                    tracing::debug!(topic, %error, "no time anchor")
+                    tracing::debug!(topic, %error, "no time anchor");
                 }
                 Err(_) => {}
             },
@@ -261,7 +262,7 @@ impl<'a> Uplink<'a> {
                 self.ingest.reopen(self.host);
             }
             Answer::Committed { class, end, bytes } => {
-                self.schedule(Event::Committed { class, end, bytes })
+                self.schedule(Event::Committed { class, end, bytes });
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
@@ -319,122 +320,4 @@ impl<'a> Uplink<'a> {
             }
         }
     }
-}
-
-impl Uplink<'_> {
-    /// When the loop has to look at the clock again.
-    fn deadline(&self) -> Duration {
-        let states = self
-            .states
-            .deadline()
-            .filter(|_| self.cloud.is_up() && !self.is_state_sent);
-        let others = [self.scheduler.deadline(), states, self.disk_at];
-        others
-            .into_iter()
-            .flatten()
-            .fold(self.report_at, Duration::min)
-    }
-
-    /// Everything under way is lost with the connection.
-    fn lose_cloud(&mut self) {
-        self.in_flight.clear();
-        if std::mem::take(&mut self.is_state_sent) {
-            self.states.lost(self.host.clock.mono());
-        }
-        self.keeper.tell(Command::CloudLost);
-        self.schedule(Event::Down);
-    }
-
-    fn give_up_stalled(&mut self) {
-        tracing::warn!(
-            broker = self.cloud.link.broker,
-            "the cloud broker acknowledges nothing"
-        );
-        self.cloud.restart_stalled(self.host.clock.stamp().time);
-        self.lose_cloud();
-        self.say_health();
-        self.say_state();
-    }
-
-    /// Sends the services' states when that is due.
-    fn send_state(&mut self, now: Duration) {
-        if !self.cloud.is_up() || self.is_state_sent {
-            return;
-        }
-        if let Some(payload) = self.states.take(&self.host.device.id, now) {
-            let payload = match self.config.payload {
-                Payload::Columns => gzip(&payload),
-                Payload::Json => payload,
-            };
-            self.in_flight.insert(STATE_TOKEN, payload.len());
-            self.is_state_sent = true;
-            self.cloud.send(STATE_TOKEN, "state", payload.into());
-        }
-    }
-
-    /// How the uplink is, in one word with its reasons.
-    fn health(&self) -> (HealthStatus, Vec<Cause>) {
-        let link = &self.cloud.link;
-        let mut status = HealthStatus::Up;
-        let mut reasons = Vec::new();
-        match link.status {
-            LinkStatus::Connected => {}
-            LinkStatus::NotConfigured | LinkStatus::Connecting => reasons.push(link.cause.clone()),
-            LinkStatus::Failed => {
-                status = HealthStatus::Degraded;
-                reasons.push(link.cause.clone());
-            }
-        }
-        if let Some(trouble) = &self.report.trouble {
-            status = HealthStatus::Degraded;
-            reasons.push(trouble.clone());
-        }
-        (status, reasons)
-    }
-
-    fn say_health(&mut self) {
-        if self.ingest.was_up() {
-            let (status, reasons) = self.health();
-            self.bus.health(status, reasons);
-        }
-    }
-
-    fn say_state(&self) {
-        let link = &self.cloud.link;
-        let report = &self.report;
-        let now = self.host.clock.mono();
-        let age =
-            |at: Duration| u64::try_from(now.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
-        self.bus.state(&UplinkState {
-            link: link.status,
-            cause: link.cause.clone(),
-            broker: link.broker.clone(),
-            since: link.since,
-            ack_age_ms: self.last_ack.map(age),
-            journal: report.journal.clone(),
-            messages_received: report.messages_received,
-            duplicates_dropped: report.duplicates_dropped,
-            lost_on_bus: report.lost_on_bus,
-            messages_unreadable: report.messages_unreadable,
-            batches_acked: self.batches_acked,
-            bytes_acked: self.bytes_acked,
-        });
-    }
-
-    /// Tries a disk that could not be opened at the start.
-    async fn is_disk_back(&mut self) -> bool {
-        self.disk_at = Some(self.host.clock.mono() + DISK_RETRY);
-        let directory = self.host.store.directory().join(&self.config.directory);
-        let quota = self.config.quota_bytes();
-        let tried = tokio::task::spawn_blocking(move || {
-            matches!(Opened::open(&directory, quota), Ok(Opened::Disk(_)))
-        });
-        tried.await.unwrap_or(false)
-    }
-}
-
-fn gzip(payload: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    let written = encoder.write_all(payload).and_then(|()| encoder.finish());
-    written.expect("a Vec takes everything")
 }

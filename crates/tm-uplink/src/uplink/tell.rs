@@ -1,0 +1,129 @@
+//! How the uplink stands: its health, its state, and what the cloud is told of the services.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use tm_types::{Cause, HealthStatus, LinkStatus, UplinkState};
+
+use super::{DISK_RETRY, STATE_TOKEN, Uplink};
+use crate::config::Payload;
+use crate::keeper::{Command, Opened};
+use crate::schedule::Event;
+
+impl Uplink<'_> {
+    /// When the loop has to look at the clock again.
+    pub(super) fn deadline(&self) -> Duration {
+        let states = self
+            .states
+            .deadline()
+            .filter(|_| self.cloud.is_up() && !self.is_state_sent);
+        let others = [self.scheduler.deadline(), states, self.disk_at];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.report_at, Duration::min)
+    }
+
+    /// Everything under way is lost with the connection.
+    pub(super) fn lose_cloud(&mut self) {
+        self.in_flight.clear();
+        if std::mem::take(&mut self.is_state_sent) {
+            self.states.lost(self.host.clock.mono());
+        }
+        self.keeper.tell(Command::CloudLost);
+        self.schedule(Event::Down);
+    }
+
+    pub(super) fn give_up_stalled(&mut self) {
+        tracing::warn!(
+            broker = self.cloud.link.broker,
+            "the cloud broker acknowledges nothing"
+        );
+        self.cloud.restart_stalled(self.host.clock.stamp().time);
+        self.lose_cloud();
+        self.say_health();
+        self.say_state();
+    }
+
+    /// Sends the services' states when that is due.
+    pub(super) fn send_state(&mut self, now: Duration) {
+        if !self.cloud.is_up() || self.is_state_sent {
+            return;
+        }
+        if let Some(payload) = self.states.take(&self.host.device.id, now) {
+            let payload = match self.config.payload {
+                Payload::Columns => gzip(&payload),
+                Payload::Json => payload,
+            };
+            self.in_flight.insert(STATE_TOKEN, payload.len());
+            self.is_state_sent = true;
+            self.cloud.send(STATE_TOKEN, "state", payload.into());
+        }
+    }
+
+    /// How the uplink is, in one word with its reasons.
+    pub(super) fn health(&self) -> (HealthStatus, Vec<Cause>) {
+        let link = &self.cloud.link;
+        let mut status = HealthStatus::Up;
+        let mut reasons = Vec::new();
+        match link.status {
+            LinkStatus::Connected => {}
+            LinkStatus::NotConfigured | LinkStatus::Connecting => reasons.push(link.cause.clone()),
+            LinkStatus::Failed => {
+                status = HealthStatus::Degraded;
+                reasons.push(link.cause.clone());
+            }
+        }
+        if let Some(trouble) = &self.report.trouble {
+            status = HealthStatus::Degraded;
+            reasons.push(trouble.clone());
+        }
+        (status, reasons)
+    }
+
+    pub(super) fn say_health(&mut self) {
+        if self.ingest.was_up() {
+            let (status, reasons) = self.health();
+            self.bus.health(status, reasons);
+        }
+    }
+
+    pub(super) fn say_state(&self) {
+        let link = &self.cloud.link;
+        let report = &self.report;
+        let now = self.host.clock.mono();
+        let age =
+            |at: Duration| u64::try_from(now.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
+        self.bus.state(&UplinkState {
+            link: link.status,
+            cause: link.cause.clone(),
+            broker: link.broker.clone(),
+            since: link.since,
+            ack_age_ms: self.last_ack.map(age),
+            journal: report.journal.clone(),
+            messages_received: report.messages_received,
+            duplicates_dropped: report.duplicates_dropped,
+            lost_on_bus: report.lost_on_bus,
+            messages_unreadable: report.messages_unreadable,
+            batches_acked: self.batches_acked,
+            bytes_acked: self.bytes_acked,
+        });
+    }
+
+    /// Tries a disk that could not be opened at the start.
+    pub(super) async fn is_disk_back(&mut self) -> bool {
+        self.disk_at = Some(self.host.clock.mono() + DISK_RETRY);
+        let directory = self.host.store.directory().join(&self.config.directory);
+        let quota = self.config.quota_bytes();
+        let tried = tokio::task::spawn_blocking(move || {
+            matches!(Opened::open(&directory, quota), Ok(Opened::Disk(_)))
+        });
+        tried.await.unwrap_or(false)
+    }
+}
+
+fn gzip(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let written = encoder.write_all(payload).and_then(|()| encoder.finish());
+    written.expect("a Vec takes everything")
+}
