@@ -76,7 +76,7 @@ impl Collector {
             }
             Ok(Instant::now())
         };
-        tokio::time::timeout(Duration::from_secs(120), wait)
+        tokio::time::timeout(Duration::from_mins(2), wait)
             .await
             .context("wait for a batch")?
     }

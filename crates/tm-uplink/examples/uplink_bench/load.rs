@@ -23,7 +23,7 @@ impl Load {
     pub(crate) fn connect(bus: SocketAddr) -> Result<Self> {
         let mut stream = TcpStream::connect(bus)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         stream.write_all(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04load")?;
         let mut answer = [0; 4];
         stream.read_exact(&mut answer)?;
@@ -73,7 +73,7 @@ pub(crate) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<()
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), wait)
+    tokio::time::timeout(Duration::from_mins(2), wait)
         .await
         .context("wait until everything is on disk")?
 }

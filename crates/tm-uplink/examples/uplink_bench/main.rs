@@ -77,12 +77,12 @@ async fn rate(what: &str, polls: u64, points: u64) -> Result<()> {
     collector.up().await?;
     let (start, before) = (Instant::now(), uplink.usage()?);
     let sender = std::thread::spawn(move || load.send(polls, points).map(|()| load));
-    collector.records(polls, Duration::from_secs(300)).await?;
+    collector.records(polls, Duration::from_mins(5)).await?;
     let (elapsed, after) = (start.elapsed(), uplink.usage()?);
     sender.join().expect("the load does not panic")?;
     let total = polls * points;
     let seconds = elapsed.as_secs_f64();
-    let cpu = (after.cpu - before.cpu).as_secs_f64();
+    let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
     println!(
         "  {what}: {:.0} messages/s, {:.0} points/s; uplink CPU {:.3} s per 100 k points ({:.3} s per 100 k messages); RSS {} -> {} KiB (peak {})",
         per(polls, seconds),
@@ -119,7 +119,7 @@ async fn drain(what: &str, polls: u64, link: Option<(Duration, u64)>) -> Result<
     gate.handle().set_mode(GateMode::Forward);
     let before = gate.handle().counts().to_target;
     let first = collector.first_new().await?;
-    let records = collector.records(polls, Duration::from_secs(300)).await?;
+    let records = collector.records(polls, Duration::from_mins(5)).await?;
     let (elapsed, after) = (first.elapsed(), uplink.usage()?);
     let bytes = gate.handle().counts().to_target - before;
     println!(
@@ -127,7 +127,7 @@ async fn drain(what: &str, polls: u64, link: Option<(Duration, u64)>) -> Result<
         per(polls * 16, elapsed.as_secs_f64()),
         elapsed.as_secs_f64(),
         per(bytes, elapsed.as_secs_f64()),
-        (after.cpu - full.cpu).as_secs_f64() / per(polls * 16, 100_000.0),
+        after.cpu.saturating_sub(full.cpu).as_secs_f64() / per(polls * 16, 100_000.0),
         empty.rss_kib,
         full.rss_kib,
         after.rss_kib,

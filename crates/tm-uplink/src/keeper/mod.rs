@@ -10,6 +10,8 @@ mod retained;
 mod sort;
 mod supply;
 mod take_up;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::ops::Range;

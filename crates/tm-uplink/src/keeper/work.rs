@@ -202,7 +202,10 @@ impl<D: Disk> Work<D> {
     fn perform(&mut self, effect: Effect, now: u64) {
         match effect {
             Effect::Acknowledge { .. } => self.to_acknowledge.extend(self.receipts.pop_front()),
-            Effect::Reconnect => self.say(Answer::Reconnect),
+            Effect::Reconnect => {
+                self.flush_receipts();
+                self.say(Answer::Reconnect);
+            }
             Effect::Commit {
                 class,
                 write_cursor,

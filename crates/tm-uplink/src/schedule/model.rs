@@ -10,13 +10,13 @@ use tm_journal::Cursor;
 use super::*;
 
 const RULES: Rules = Rules {
-    batch: Duration::from_secs(60),
+    batch: Duration::from_mins(1),
     batch_bytes: 500,
     window: 6,
     stalled_after: Duration::from_secs(30),
 };
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Commit {
         urgent: bool,
@@ -165,7 +165,7 @@ impl World {
 
     fn answer(
         &mut self,
-        request: Request,
+        request: &Request,
         most: u64,
         per_message: u64,
         lost: u64,
@@ -237,7 +237,7 @@ impl World {
                 held,
             } if !self.open.is_empty() => {
                 let request = self.open.remove(which % self.open.len());
-                self.answer(request, most, per_message, lost, held)
+                self.answer(&request, most, per_message, lost, held)
             }
             Step::Ack { which } if !self.in_flight.is_empty() => {
                 let ticket = *self
@@ -287,7 +287,7 @@ impl World {
         self.up()?;
         for _ in 0..2000 {
             if let Some(request) = self.open.pop() {
-                self.answer(request, 7, 3, 0, false)?;
+                self.answer(&request, 7, 3, 0, false)?;
             } else if let Some(ticket) = self.in_flight.keys().next().copied() {
                 self.ack(ticket)?;
             } else if let Some(deadline) = self.scheduler.deadline() {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 
 const RULES: Rules = Rules {
-    batch: Duration::from_secs(60),
+    batch: Duration::from_mins(1),
     batch_bytes: 1000,
     window: 8,
     stalled_after: Duration::from_secs(30),

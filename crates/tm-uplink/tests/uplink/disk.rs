@@ -72,9 +72,8 @@ async fn what_exceeds_the_quota_is_counted_and_told() {
         })
     };
     // A text fills the journal faster than a number does: 6 MB in all.
-    let long: String = (0..40)
-        .map(|i| format!(r#",{{"name":"text-{i}","value":"{}"}}"#, "x".repeat(60)))
-        .collect();
+    let text = |i| format!(r#",{{"name":"text-{i}","value":"{}"}}"#, "x".repeat(60));
+    let long = (0..40).map(text).collect::<Vec<String>>().concat();
     let messages = polls.take(2500).into_iter().map(|(topic, payload)| {
         let text = String::from_utf8(payload.to_vec()).unwrap();
         (topic, text.replace("]}", &format!("{long}]}}")).into())

@@ -16,7 +16,7 @@ use tm_uplink::Config;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes; reached only when something never happens.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Everything around an uplink.
 pub(crate) struct World {
