@@ -10,10 +10,9 @@ use tm_gnss::Config;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::config::{Environment, Report, Settings};
 use tm_service::{Clock, Host};
+use tm_sim::broker::Broker;
 use tm_sim::sim7600::{Sim7600, Sim7600Config};
 use tokio::time::timeout;
-
-use crate::broker;
 
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -35,7 +34,7 @@ impl Bench {
             ..Sim7600Config::default()
         });
         let directory = tempfile::tempdir().unwrap();
-        let broker = format!("mqtt://{}", broker::start().await);
+        let broker = Broker::start().unwrap().url();
         let subscriptions =
             ["state", "health", "data", "clock"].map(|class| format!("tm/v1/{class}/+"));
         let mut bus = host("modem", &directory.path().join("modem"), &broker)

@@ -2,8 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../../tm-service/tests/it/broker.rs"]
-mod broker;
-
 mod bench;
 mod sources;

@@ -10,11 +10,10 @@ use tm_modem::Config;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::config::{Environment, Report, Settings};
 use tm_service::{Clock, Host};
+use tm_sim::broker::Broker;
 use tm_sim::sim7600::{Sim7600, Sim7600Config};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-use crate::broker;
 
 /// How long anything may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -39,7 +38,7 @@ impl Bench {
             ..Sim7600Config::default()
         });
         let directory = tempfile::tempdir().unwrap();
-        let broker = format!("mqtt://{}", broker::start().await);
+        let broker = Broker::start().unwrap().url();
         let mut listener = host("listener", &directory.path().join("listener"), &broker)
             .bus
             .open(BusOptions {

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../../tm-service/tests/it/broker.rs"]
-mod broker;
-
 mod bench;
 mod field;
 mod ports;
