@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use tm_service::bus::{Bus, BusEvent, BusMessage, BusOptions};
 use tm_service::config::BusSettings;
 use tm_service::{Clock, Dedup, Host, HostParts, Store};
+use tm_sim::broker::Broker;
 use tm_sim::gate::Gate;
 use tm_types::{
     BootId, Code, Device, Health, HealthStatus, Instance, Point, PointName, Poll, Severity, Source,
     Stamp, Timestamp, Unit, Value, code, topic,
 };
 
-use crate::broker;
 use crate::peer::{FakeBroker, Peer, Seen, within};
 
 const UPLINK: &str = "tm/v1/health/uplink";
@@ -557,7 +557,7 @@ async fn credentials_written_after_the_start_are_found() {
 
 #[tokio::test]
 async fn through_a_real_broker_state_is_retained_and_the_will_is_told() {
-    let target = broker::start().await;
+    let target = Broker::start().expect("a broker").address();
     let gate = Gate::open(target).expect("a gate");
     let (sender_dir, reader_dir) = (temporary(), temporary());
     let sender = Host::for_test(
@@ -601,7 +601,7 @@ async fn through_a_real_broker_state_is_retained_and_the_will_is_told() {
 #[tokio::test]
 async fn nothing_is_lost_while_the_broker_comes_and_goes() {
     const COUNT: u64 = 400;
-    let target = broker::start().await;
+    let target = Broker::start().expect("a broker").address();
     let gate = Gate::open(target).expect("a gate");
     let (sender_dir, reader_dir) = (temporary(), temporary());
     let sender = Host::for_test(

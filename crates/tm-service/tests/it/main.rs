@@ -1,6 +1,5 @@
 //! The session and the bus against brokers that behave badly, and against a real one.
 
-mod broker;
 mod bus;
 mod config;
 mod operations;

@@ -7,9 +7,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tm_service::bus::{Bus, BusEvent, BusOptions, Request};
 use tm_service::{Clock, Host};
+use tm_sim::broker::Broker;
 use tm_types::{Instance, Operation, OperationId, OperationStatus as Status, code};
 
-use crate::broker;
 use crate::bus::temporary;
 use crate::peer::{FakeBroker, Seen, within};
 
@@ -28,7 +28,7 @@ const OPERATIONS: BusOptions = BusOptions {
 };
 
 async fn pair() -> Pair {
-    let url = format!("mqtt://{}", broker::start().await);
+    let url = Broker::start().expect("a broker").url();
     let directories = [temporary(), temporary()];
     let host = |name, directory: &TempDir| {
         Host::for_test(name, directory.path(), &url, Clock::system()).expect("a host")
