@@ -10,7 +10,14 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 4] = [
     &["tm-types", "tm-proto", "tm-columns"],
     &["tm-journal", "tm-service"],
-    &["tm-modem", "tm-gnss", "tm-sensors", "tm-uplink", "tm-api", "tm-agent"],
+    &[
+        "tm-modem",
+        "tm-gnss",
+        "tm-sensors",
+        "tm-uplink",
+        "tm-api",
+        "tm-agent",
+    ],
     &["tm"],
 ];
 
@@ -21,7 +28,10 @@ const WITHIN_A_FLOOR: &[(&str, &str)] = &[("tm-columns", "tm-types")];
 const SIMULATOR: (&str, &[&str]) = ("tm-sim", &["tm-proto"]);
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Each crate with the crates of this workspace it is built from: (normal, only for its tests).
@@ -32,9 +42,13 @@ fn arrows() -> BTreeMap<String, (Vec<String>, Vec<String>)> {
         let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
         let name = manifest["package"]["name"].as_str().unwrap().to_owned();
         let ours = |section: &str| -> Vec<String> {
-            let Some(table) = manifest.get(section) else { return Vec::new() };
+            let Some(table) = manifest.get(section) else {
+                return Vec::new();
+            };
             let names = table.as_table().unwrap().keys().cloned();
-            names.filter(|name| name == "tm" || name.starts_with("tm-")).collect()
+            names
+                .filter(|name| name == "tm" || name.starts_with("tm-"))
+                .collect()
         };
         let mut normal = ours("dependencies");
         normal.extend(ours("build-dependencies"));
@@ -58,7 +72,9 @@ fn objection(from: &str, to: &str, only_for_tests: bool) -> Option<String> {
         return (!may).then(|| format!("{from} must not ship {to}"));
     }
     let (Some(above), Some(below)) = (floor(from), floor(to)) else {
-        return Some(format!("{from} → {to}: give the crate a floor in this test"));
+        return Some(format!(
+            "{from} → {to}: give the crate a floor in this test"
+        ));
     };
     let allowed = below < above || WITHIN_A_FLOOR.contains(&(from, to));
     (!allowed).then(|| format!("{from} leans on {to}, which is not below it"))
@@ -97,7 +113,11 @@ fn the_simulator_shares_framing_only() {
     for file in rust_files(&source) {
         let text = fs::read_to_string(&file).unwrap();
         for line in text.lines().filter(|line| line.contains("tm_proto::")) {
-            let framing = ["nmea0183::checksum", "nmea0183::sentence", "tm_proto::framing"];
+            let framing = [
+                "nmea0183::checksum",
+                "nmea0183::sentence",
+                "tm_proto::framing",
+            ];
             assert!(
                 framing.iter().any(|allowed| line.contains(allowed)),
                 "{}: `{}` shares more than framing",
@@ -110,12 +130,23 @@ fn the_simulator_shares_framing_only() {
 
 #[test]
 fn the_services_read_no_clock_of_their_own() {
-    let services = FLOORS[2].iter().map(|name| root().join("crates").join(name).join("src"));
+    let services = FLOORS[2]
+        .iter()
+        .map(|name| root().join("crates").join(name).join("src"));
     for file in services.flat_map(|source| rust_files(&source)) {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
-        for word in ["SystemTime::now", "std::env::var", "std::process::exit", "set_var"] {
-            assert!(!code.contains(word), "{} uses {word}: it comes through Host", file.display());
+        for word in [
+            "SystemTime::now",
+            "std::env::var",
+            "std::process::exit",
+            "set_var",
+        ] {
+            assert!(
+                !code.contains(word),
+                "{} uses {word}: it comes through Host",
+                file.display()
+            );
         }
     }
 }

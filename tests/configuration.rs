@@ -1,7 +1,5 @@
 //! `docs/configuration.md` says what the structs say. `TM_BLESS=1` writes it anew.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -32,7 +30,10 @@ fn the_page_says_what_the_structs_say() {
         ("Strictness", markdown_table::<ConfigSettings>("TM_CONFIG_")),
         ("modem", markdown_table::<tm_modem::Config>("TM_MODEM_")),
         ("gnss", markdown_table::<tm_gnss::Config>("TM_GNSS_")),
-        ("sensors", markdown_table::<tm_sensors::Config>("TM_SENSORS_")),
+        (
+            "sensors",
+            markdown_table::<tm_sensors::Config>("TM_SENSORS_"),
+        ),
         ("uplink", markdown_table::<tm_uplink::Config>("TM_UPLINK_")),
         ("api", markdown_table::<tm_api::Config>("TM_API_")),
         ("agent", markdown_table::<tm_agent::Config>("TM_AGENT_")),
@@ -46,5 +47,8 @@ fn the_page_says_what_the_structs_say() {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page, "docs/configuration.md differs from the code: run `just bless` and read the difference");
+    assert!(
+        written == page,
+        "docs/configuration.md differs from the code: run `just bless` and read the difference"
+    );
 }

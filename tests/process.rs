@@ -61,10 +61,16 @@ impl Mosquitto {
             .stderr(log)
             .spawn()
             .context("start mosquitto (Debian's package)")?;
-        let broker = Self { address, process: Reaped(process) };
+        let broker = Self {
+            address,
+            process: Reaped(process),
+        };
         let deadline = Instant::now() + START_DEADLINE;
         while TcpStream::connect(address).is_err() {
-            ensure!(Instant::now() < deadline, "the {name} mosquitto does not accept");
+            ensure!(
+                Instant::now() < deadline,
+                "the {name} mosquitto does not accept"
+            );
             thread::sleep(Duration::from_millis(20));
         }
         Ok(broker)

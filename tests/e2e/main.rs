@@ -9,6 +9,7 @@ mod a_foreign_container_publishes;
 mod everything_is_there;
 mod nothing_is_connected;
 mod the_broker_goes_away;
+mod the_clock_steps;
 mod the_cloud_goes_away;
 mod the_modem_falls_off;
 mod the_uplink_is_killed;

@@ -1,31 +1,94 @@
-use tm_sim::gate::GateMode;
+use tm_sim::broker::Broker;
+use tm_sim::gate::{Gate, GateMode};
 
 use crate::cabinet::Cabinet;
 
 #[tokio::test]
 async fn measuring_goes_on_and_catches_up() {
     let cabinet = Cabinet::start(&["TM_UPLINK_BATCH_S=1"]).await;
-    cabinet.until("/api/v1/uplink", |uplink| uplink["batches_acked"].as_u64() > Some(0)).await;
-    let of_sensors = |cloud: &tm::demo::Received| {
-        let mut numbers: Vec<(String, u64)> =
-            cloud.polls.iter().filter(|(source, ..)| source == "sensors").map(|(_, run, n)| (run.clone(), *n)).collect();
-        numbers.sort_unstable();
-        numbers
-    };
-    cabinet.until_cloud("sensors", |cloud| !of_sensors(cloud).is_empty()).await;
-    let before = cabinet.demo.cloud.with(|cloud| of_sensors(cloud).len());
+    cabinet
+        .until("/api/v1/uplink", |uplink| {
+            uplink["batches_acked"].as_u64() > Some(0)
+        })
+        .await;
+    cabinet
+        .until_cloud("sensors", |cloud| cloud.sources.contains("sensors"))
+        .await;
+    let before = cabinet.polls("sensors").len();
 
     cabinet.demo.bus_gate.set_mode(GateMode::Refuse);
     cabinet.demo.bus_gate.cut();
     // The page does not go away with the broker.
-    cabinet.until("/api/v1/status", |status| status["level"] != "ok").await;
+    cabinet
+        .until("/api/v1/status", |status| status["level"] != "ok")
+        .await;
     cabinet.demo.bus_gate.set_mode(GateMode::Forward);
 
-    cabinet.until_cloud("what was measured meanwhile", |cloud| of_sensors(cloud).len() > before + 5).await;
-    let numbers = cabinet.demo.cloud.with(of_sensors);
-    let run = &numbers[0].0;
-    assert!(numbers.iter().all(|(of, _)| of == run), "the collector was not restarted");
-    let expected: Vec<u64> = (0..numbers.len() as u64).collect();
-    let got: Vec<u64> = numbers.iter().map(|(_, n)| *n).collect();
-    assert_eq!(got, expected, "no gap");
+    cabinet.until_polls("sensors", before + 5).await;
+    cabinet.assert_no_gap("sensors");
+}
+
+#[tokio::test]
+async fn a_broker_that_comes_late_is_found_and_gets_what_was_measured_before_it() {
+    // Nobody is behind the gate yet.
+    let gate = Gate::open("127.0.0.1:9".parse().unwrap()).unwrap();
+    gate.handle().set_mode(GateMode::Refuse);
+    let bus = format!("TM_BUS_URL=mqtt://{}", gate.address());
+    let cabinet = Cabinet::start(&["TM_UPLINK_BATCH_S=1", &bus]).await;
+    cabinet
+        .until("/api/v1/status", |status| {
+            status["code"] == "bus.unreachable"
+        })
+        .await;
+    assert_eq!(cabinet.get("/readyz").await.status, 503);
+    assert!(cabinet.demo.is_alive());
+
+    gate.handle().set_target(
+        cabinet
+            .demo
+            .bus
+            .trim_start_matches("mqtt://")
+            .parse()
+            .unwrap(),
+    );
+    gate.handle().set_mode(GateMode::Forward);
+    cabinet
+        .until("/api/v1/status", |status| status["level"] == "ok")
+        .await;
+    cabinet.until_polls("sensors", 5).await;
+    cabinet.assert_no_gap("sensors");
+}
+
+#[tokio::test]
+async fn a_broker_that_forgot_everything_is_told_again() {
+    let mut cabinet = Cabinet::start(&["TM_UPLINK_BATCH_S=1"]).await;
+    cabinet
+        .until("/api/v1/status", |status| status["level"] == "ok")
+        .await;
+    let other = Broker::start().unwrap();
+    cabinet.demo.bus_gate.set_target(other.address());
+    cabinet.demo.bus_gate.cut();
+    cabinet.demo.bus = other.url();
+
+    // The uplink stands in it again, and takes what anybody publishes there.
+    let batches = cabinet.batches().await;
+    cabinet
+        .until("/api/v1/uplink", |uplink| {
+            uplink["batches_acked"].as_u64() > Some(batches + 2)
+        })
+        .await;
+    let messages =
+        [1, 2, 3].map(|level| format!(r#"{{"points":[{{"name":"level","value":{level}}}]}}"#));
+    cabinet.publish("tm/v1/data/tank", &messages).await;
+    cabinet
+        .until_cloud("the tank", |cloud| cloud.sources.contains("tank"))
+        .await;
+    cabinet
+        .until("/api/v1/series/latest?source=tank", |latest| {
+            latest.to_string().contains("level")
+        })
+        .await;
+    cabinet
+        .until("/api/v1/status", |status| status["level"] == "ok")
+        .await;
 }

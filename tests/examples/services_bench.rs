@@ -37,13 +37,21 @@ const SERVICES: [&str; 6] = ["modem", "gnss", "sensors", "uplink", "api", "agent
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let folder = tempfile::tempdir()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let local = Mosquitto::start(folder.path(), "local")?;
     let cloud = Mosquitto::start(folder.path(), "cloud")?;
     let hardware = folder.path().join("hardware");
     fs::create_dir(&hardware)?;
     let modem = Sim7600Config::default();
-    let cabinet = runtime.block_on(Cabinet::start(CabinetConfig { directory: hardware, seed: 42, modem, with_ptys: false }))?;
+    let cabinet = runtime.block_on(Cabinet::start(CabinetConfig {
+        directory: hardware,
+        seed: 42,
+        modem,
+        with_ptys: false,
+    }))?;
 
     let ports = cabinet.tcp();
     let mut variables = vec![
@@ -87,7 +95,10 @@ fn main() -> Result<()> {
     let after = usages(&mut services)?;
     let elapsed = began.elapsed().as_secs_f64();
 
-    println!("{:<10}{:>12}{:>10}{:>12}{:>14}", "service", "RSS KiB", "CPU %", "wakeups/s", "written B/s");
+    println!(
+        "{:<10}{:>12}{:>10}{:>12}{:>14}",
+        "service", "RSS KiB", "CPU %", "wakeups/s", "written B/s"
+    );
     let mut all = 0;
     for ((name, _), (before, after)) in services.iter().zip(before.iter().zip(&after)) {
         all += after.resident_kib;
@@ -95,12 +106,17 @@ fn main() -> Result<()> {
             "{name:<10}{:>12}{:>10.3}{:>12.1}{:>14.0}",
             after.resident_kib,
             (after.cpu_s - before.cpu_s) / elapsed * 100.0,
-            (after.switches - before.switches) as f64 / elapsed,
-            (after.written - before.written) as f64 / elapsed,
+            per_second(after.switches - before.switches, elapsed),
+            per_second(after.written - before.written, elapsed),
         );
     }
     println!("{:<10}{all:>12}", "together");
     Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a minute")]
+fn per_second(count: u64, elapsed: f64) -> f64 {
+    count as f64 / elapsed
 }
 
 /// What the kernel counts of a process.
@@ -136,11 +152,18 @@ fn usage(process: &Path) -> Result<Usage> {
         cpu_s += spent / 1e9;
     }
     let io = fs::read_to_string(process.join("io"))?;
-    Ok(Usage { resident_kib, cpu_s, switches, written: number(&io, "write_bytes:")? })
+    Ok(Usage {
+        resident_kib,
+        cpu_s,
+        switches,
+        written: number(&io, "write_bytes:")?,
+    })
 }
 
 fn number(text: &str, name: &str) -> Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     let word = line.and_then(|line| line.split_whitespace().next());
-    word.with_context(|| format!("find {name}"))?.parse().with_context(|| format!("read {name}"))
+    word.with_context(|| format!("find {name}"))?
+        .parse()
+        .with_context(|| format!("read {name}"))
 }

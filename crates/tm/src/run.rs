@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use tm_service::Clock;
-use tm_service::config::{ConfigSettings, DeviceSettings, Environment, LogSettings, Report, Settings};
+use tm_service::config::{
+    ConfigSettings, DeviceSettings, Environment, LogSettings, Report, Settings,
+};
 use tm_types::text::{Language, sentence};
 use tracing::warn;
 
@@ -67,10 +69,18 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     for finding in report.findings() {
         warn!(code = finding.code, "{}", sentence(Language::En, finding));
     }
-    ensure!(!strict || report.findings().is_empty(), "TM_CONFIG_STRICT is set, and variables are wrong");
+    ensure!(
+        !strict || report.findings().is_empty(),
+        "TM_CONFIG_STRICT is set, and variables are wrong"
+    );
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let running = starts.into_iter().map(|start| start()).collect::<Result<Vec<_>>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let running = starts
+        .into_iter()
+        .map(|start| start())
+        .collect::<Result<Vec<_>>>()?;
     runtime.block_on(stop_signal())?;
     drop(running);
     Ok(())

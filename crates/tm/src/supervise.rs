@@ -34,7 +34,9 @@ impl Running {
         E: fmt::Display,
     {
         let name = host.instance.to_string();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let (stop, stopped) = oneshot::channel();
         let label = name.clone();
         let thread = thread::Builder::new().name(name.clone()).spawn(move || {
@@ -54,7 +56,11 @@ impl Running {
             });
             info!(service = %label, "the service was stopped");
         })?;
-        Ok(Self { name, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            name,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// The service's instance name.
@@ -64,7 +70,9 @@ impl Running {
 
     /// Whether its thread still turns; a panic ends it.
     pub fn is_alive(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.thread
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
     }
 }
 

@@ -20,7 +20,11 @@ pub(crate) struct World {
 
 impl World {
     /// Configuration and host of one service, from the variables as in its container.
-    pub(crate) fn service<C: Settings>(&self, name: &str, report: &mut Report) -> Result<(C, Host)> {
+    pub(crate) fn service<C: Settings>(
+        &self,
+        name: &str,
+        report: &mut Report,
+    ) -> Result<(C, Host)> {
         let instance = Instance::new(name).context("name a service")?;
         let config = C::load(&instance.variable_prefix(), &self.environment, report);
         let bus_settings = BusSettings::load("TM_BUS_", &self.environment, report);

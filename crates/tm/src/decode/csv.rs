@@ -15,7 +15,9 @@ pub(super) fn write(out: &mut impl Write, line: &Line) -> io::Result<()> {
     let value: Json = serde_json::from_slice(&line.json)?;
     let none = Json::Null;
     let of_message = |name: &str| field(&value[name]);
-    let points = value["points"].as_array().map_or(std::slice::from_ref(&none), Vec::as_slice);
+    let points = value["points"]
+        .as_array()
+        .map_or(std::slice::from_ref(&none), Vec::as_slice);
     for point in points {
         let row = [
             of_message("time"),
@@ -46,11 +48,19 @@ pub(super) fn write(out: &mut impl Write, line: &Line) -> io::Result<()> {
 fn field(value: &Json) -> String {
     let text = match value {
         Json::Null => return String::new(),
-        Json::String(text) if text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err() => format!("'{text}"),
+        Json::String(text)
+            if text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err() =>
+        {
+            format!("'{text}")
+        }
         Json::String(text) => text.clone(),
         other => other.to_string(),
     };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,9 @@ pub fn main(arguments: &Arguments) -> Result<()> {
     let Some(broker) = &arguments.broker else {
         if arguments.files.is_empty() {
             let mut payload = Vec::new();
-            io::stdin().read_to_end(&mut payload).context("read standard input")?;
+            io::stdin()
+                .read_to_end(&mut payload)
+                .context("read standard input")?;
             printer.print(&decode(&payload)?)?;
         }
         for file in &arguments.files {
@@ -63,13 +65,17 @@ pub fn main(arguments: &Arguments) -> Result<()> {
         }
         return printer.flush();
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(follow(broker, arguments, &mut printer))
 }
 
 /// Prints what comes from a broker, for ever.
 async fn follow(broker: &str, arguments: &Arguments, printer: &mut Printer) -> Result<()> {
-    let address = broker.parse().with_context(|| format!("read the address {broker}"))?;
+    let address = broker
+        .parse()
+        .with_context(|| format!("read the address {broker}"))?;
     let password = || Secret::new(std::env::var("TM_DECODE_PASSWORD").unwrap_or_default());
     let mut session = Session::open(Options {
         credentials: arguments.user.clone().map(|user| (user, password())),
@@ -79,17 +85,18 @@ async fn follow(broker: &str, arguments: &Arguments, printer: &mut Printer) -> R
     });
     loop {
         // Printed lines are flushed whenever nothing more is there, so that a pipe sees them at once.
-        let event = match session.try_next() {
-            Some(event) => event,
-            None => {
-                printer.flush()?;
-                session.next().await
-            }
+        let event = if let Some(event) = session.try_next() {
+            event
+        } else {
+            printer.flush()?;
+            session.next().await
         };
         match event {
             SessionEvent::Message(message) => match decode(&message.payload) {
                 Ok(lines) => printer.print(&lines)?,
-                Err(error) => warn!(topic = %message.topic, error = format_args!("{error:#}"), "a payload was passed over"),
+                Err(error) => {
+                    warn!(topic = %message.topic, error = format_args!("{error:#}"), "a payload was passed over");
+                }
             },
             SessionEvent::Up { .. } => info!(broker, "connected"),
             SessionEvent::Down(reason) => warn!(broker, %reason, "not connected"),

@@ -20,15 +20,22 @@ pub struct Line {
 pub fn decode(payload: &[u8]) -> Result<Vec<Line>> {
     if payload.starts_with(&GZIP) {
         let batch = tm_columns::decode(payload).context("decode a columns payload")?;
-        let lines = batch.records.iter().map(|record| Line { json: batch.line(record) });
+        let lines = batch.records.iter().map(|record| Line {
+            json: batch.line(record),
+        });
         return Ok(lines.collect());
     }
     let value: Json = serde_json::from_slice(payload).context("decode a JSON payload")?;
     match value {
-        Json::Object(_) => Ok(vec![Line { json: value.to_string().into_bytes() }]),
-        Json::Array(items) if items.iter().all(Json::is_object) => {
-            Ok(items.iter().map(|item| Line { json: item.to_string().into_bytes() }).collect())
-        }
+        Json::Object(_) => Ok(vec![Line {
+            json: value.to_string().into_bytes(),
+        }]),
+        Json::Array(items) if items.iter().all(Json::is_object) => Ok(items
+            .iter()
+            .map(|item| Line {
+                json: item.to_string().into_bytes(),
+            })
+            .collect()),
         _ => bail!("decode a JSON payload: it is not an object"),
     }
 }
@@ -49,26 +56,47 @@ mod tests {
             err_ms: None,
         };
         let level = Point::gauge("level".parse().unwrap(), Unit::known("m"), 7);
-        Poll { sequence: None, stamp, points: vec![level] }
+        Poll {
+            sequence: None,
+            stamp,
+            points: vec![level],
+        }
     }
 
     #[test]
     fn columns_become_a_line_per_poll() {
-        let header = Header { device: Some("d".into()), class: "data".into(), stream: "1-00000000".into() };
+        let header = Header {
+            device: Some("d".into()),
+            class: "data".into(),
+            stream: "1-00000000".into(),
+        };
         let source = Source::new("tank").unwrap();
         let payload = encode(&header, &[(4, source.clone(), poll()), (5, source, poll())]).unwrap();
         let lines = decode(&payload).unwrap();
         assert_eq!(lines.len(), 2);
         let second: Json = serde_json::from_slice(&lines[1].json).unwrap();
-        assert_eq!((&second["seq"], &second["source"]), (&5.into(), &"tank".into()));
+        assert_eq!(
+            (&second["seq"], &second["source"]),
+            (&5.into(), &"tank".into())
+        );
         assert_eq!(second["points"][0]["value"], 7);
     }
 
     #[test]
     fn json_objects_pass_and_the_rest_is_refused() {
-        assert_eq!(decode(br#"{"class":"event"}"#).unwrap()[0].json, br#"{"class":"event"}"#);
+        assert_eq!(
+            decode(br#"{"class":"event"}"#).unwrap()[0].json,
+            br#"{"class":"event"}"#
+        );
         assert_eq!(decode(br"[{},{}]").unwrap().len(), 2);
-        for bad in [&b""[..], b"1", b"[1]", b"{", b"\x1f\x8b", b"\x1f\x8bgarbage"] {
+        for bad in [
+            &b""[..],
+            b"1",
+            b"[1]",
+            b"{",
+            b"\x1f\x8b",
+            b"\x1f\x8bgarbage",
+        ] {
             assert!(decode(bad).is_err(), "{bad:?}");
         }
     }

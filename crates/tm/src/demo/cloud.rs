@@ -40,7 +40,9 @@ pub struct Cloud {
 impl Cloud {
     /// Subscribes to everything at `broker` and waits until the subscription stands.
     pub(super) async fn subscribe(broker: &str) -> Result<Self> {
-        let address = broker.parse().with_context(|| format!("read the address {broker}"))?;
+        let address = broker
+            .parse()
+            .with_context(|| format!("read the address {broker}"))?;
         let mut session = Session::open(Options {
             subscriptions: vec![("#".into(), Qos::AtLeastOnce)],
             max_packet: 4 * 1024 * 1024,
@@ -62,7 +64,10 @@ impl Cloud {
 
     /// What has come so far.
     pub fn received(&self) -> Received {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Looks at what has come so far without copying it.
@@ -98,13 +103,16 @@ impl Received {
 
     fn take_line(&mut self, object: &Json) {
         let text = |name: &str| object[name].as_str().map(str::to_owned);
-        if let (Some(class), Some(stream), Some(seq)) = (text("class"), text("stream"), object["seq"].as_u64())
+        if let (Some(class), Some(stream), Some(seq)) =
+            (text("class"), text("stream"), object["seq"].as_u64())
             && !self.records.insert((class, stream, seq))
         {
             self.repeats += 1;
             return;
         }
-        let Some(points) = object["points"].as_array() else { return };
+        let Some(points) = object["points"].as_array() else {
+            return;
+        };
         self.points += points.len() as u64;
         let source = text("source").unwrap_or_default();
         if let (Some(run), Some(n)) = (text("run"), object["n"].as_u64()) {

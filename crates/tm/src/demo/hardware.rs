@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tm_sim::{Cabinet, CabinetConfig, Stage};
 use tm_sim::gate::GateHandle;
 use tm_sim::script::Script;
 use tm_sim::sim7600::{Scenario, Sim7600Config};
+use tm_sim::{Cabinet, CabinetConfig, Stage};
 use tokio::task::JoinHandle;
 
 /// A real module takes twelve seconds from power to its first answer; nobody waits that long here.
@@ -30,17 +30,35 @@ impl Hardware {
     pub(super) async fn start(directory: &Path, seed: u64) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("make the directory {}", directory.display()))?;
-        let modem = Sim7600Config { boot_time: BOOT_TIME, time_to_fix: TIME_TO_FIX, ..Sim7600Config::default() };
-        let config = CabinetConfig { directory: directory.to_owned(), seed, modem, with_ptys: false };
-        let cabinet = Cabinet::start(config).await.context("start the simulated hardware")?;
+        let modem = Sim7600Config {
+            boot_time: BOOT_TIME,
+            time_to_fix: TIME_TO_FIX,
+            ..Sim7600Config::default()
+        };
+        let config = CabinetConfig {
+            directory: directory.to_owned(),
+            seed,
+            modem,
+            with_ptys: false,
+        };
+        let cabinet = Cabinet::start(config)
+            .await
+            .context("start the simulated hardware")?;
         let sysfs = mixed_sysfs(directory, &cabinet.sys())?;
-        Ok(Self { cabinet, sysfs, script: None })
+        Ok(Self {
+            cabinet,
+            sysfs,
+            script: None,
+        })
     }
 
     /// Plays a script, such as `20s unplug; 40s plug`, from now on.
     pub(super) fn play(&mut self, script: &str, link: GateHandle) -> Result<()> {
         let script: Script = script.parse().context("read the script")?;
-        let stage = Stage { link: Some(link), ..self.cabinet.stage() };
+        let stage = Stage {
+            link: Some(link),
+            ..self.cabinet.stage()
+        };
         self.script = Some(tokio::spawn(async move { script.play(&stage).await }));
         Ok(())
     }
@@ -144,6 +162,7 @@ fn mixed_sysfs(directory: &Path, simulated: &Path) -> Result<PathBuf> {
     }
     fs::create_dir_all(root.join("bus")).context("make a sysfs")?;
     symlink("/sys/class", root.join("class")).context("link the machine's own sysfs")?;
-    symlink(simulated.join("bus/w1"), root.join("bus/w1")).context("link the simulated 1-Wire bus")?;
+    symlink(simulated.join("bus/w1"), root.join("bus/w1"))
+        .context("link the simulated 1-Wire bus")?;
     Ok(root)
 }

@@ -51,7 +51,14 @@ pub struct Arguments {
 
 impl Default for Arguments {
     fn default() -> Self {
-        Self { port: 8080, script: None, seed: 42, data: None, ready_file: None, variables: Vec::new() }
+        Self {
+            port: 8080,
+            script: None,
+            seed: 42,
+            data: None,
+            ready_file: None,
+            variables: Vec::new(),
+        }
     }
 }
 
@@ -83,7 +90,9 @@ pub struct Demo {
 /// # Errors
 /// When it cannot be started.
 pub fn main(arguments: Arguments) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let ready_file = arguments.ready_file.clone();
         let demo = Demo::start(arguments).await?;
@@ -110,21 +119,33 @@ impl Demo {
     /// # Errors
     /// When a port or directory cannot be had, or a variable is wrong: the demo is strict.
     pub async fn start(arguments: Arguments) -> Result<Self> {
+        Self::start_by(Clock::system(), arguments).await
+    }
+
+    /// The same by another clock than the machine's: for stories of clocks that step.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_by(clock: Clock, arguments: Arguments) -> Result<Self> {
         let listener = http::bind(arguments.port).await?;
         let page = listener.local_addr()?;
-        let (bus, cloud_broker) = tokio::task::spawn_blocking(|| Ok::<_, std::io::Error>((Broker::start()?, Broker::start()?)))
-            .await?
-            .context("start the embedded brokers")?;
-        let gates = (Gate::open(bus.address())?, Gate::open(cloud_broker.address())?);
+        let (bus, cloud_broker) = tokio::task::spawn_blocking(|| {
+            Ok::<_, std::io::Error>((Broker::start()?, Broker::start()?))
+        })
+        .await?
+        .context("start the embedded brokers")?;
+        let gates = (
+            Gate::open(bus.address())?,
+            Gate::open(cloud_broker.address())?,
+        );
         let cloud = Cloud::subscribe(&cloud_broker.url()).await?;
 
-        let (folder, data) = match arguments.data.clone() {
-            Some(data) => (None, data),
-            None => {
-                let folder = tempfile::tempdir().context("make a temporary directory")?;
-                let data = folder.path().to_owned();
-                (Some(folder), data)
-            }
+        let (folder, data) = if let Some(data) = arguments.data.clone() {
+            (None, data)
+        } else {
+            let folder = tempfile::tempdir().context("make a temporary directory")?;
+            let data = folder.path().to_owned();
+            (Some(folder), data)
         };
         let mut hardware = Hardware::start(&data.join("hardware"), arguments.seed).await?;
         if let Some(script) = &arguments.script {
@@ -143,20 +164,31 @@ impl Demo {
             environment = environment.with(name, &value);
         }
         for variable in &arguments.variables {
-            let (name, value) = variable.split_once('=').with_context(|| format!("read {variable}: it is not NAME=VALUE"))?;
+            let (name, value) = variable
+                .split_once('=')
+                .with_context(|| format!("read {variable}: it is not NAME=VALUE"))?;
             environment = environment.with(name, value);
         }
-        let world = World { environment, data, clock: Clock::system() };
+        let world = World {
+            environment,
+            data,
+            clock,
+        };
 
         let mut report = Report::default();
         let (uplink, uplink_host) = world.service::<tm_uplink::Config>("uplink", &mut report)?;
         let (api, api_host) = world.service::<tm_api::Config>("api", &mut report)?;
         let (modem, modem_host) = world.service::<tm_modem::Config>("modem", &mut report)?;
         let (gnss, gnss_host) = world.service::<tm_gnss::Config>("gnss", &mut report)?;
-        let (sensors, sensors_host) = world.service::<tm_sensors::Config>("sensors", &mut report)?;
+        let (sensors, sensors_host) =
+            world.service::<tm_sensors::Config>("sensors", &mut report)?;
         let (agent, agent_host) = world.service::<tm_agent::Config>("agent", &mut report)?;
         report.check_unknown(&world.environment, &[]);
-        ensure!(report.findings().is_empty(), "the variables are wrong: {:?}", report.findings());
+        ensure!(
+            report.findings().is_empty(),
+            "the variables are wrong: {:?}",
+            report.findings()
+        );
 
         let listener = listener.into_std()?;
         let services = vec![
@@ -191,9 +223,15 @@ impl Demo {
     /// # Errors
     /// When its thread cannot be made.
     pub fn restart_uplink(&mut self) -> Result<()> {
-        let Some((config, host)) = &self.uplink else { return Ok(()) };
+        let Some((config, host)) = &self.uplink else {
+            return Ok(());
+        };
         self.services.retain(|service| service.name() != "uplink");
-        self.services.push(Running::start(host.clone(), config.clone(), tm_uplink::run)?);
+        self.services.push(Running::start(
+            host.clone(),
+            config.clone(),
+            tm_uplink::run,
+        )?);
         Ok(())
     }
 

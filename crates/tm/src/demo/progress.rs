@@ -33,7 +33,10 @@ Ctrl-C stops it.
 
 /// Prints a line every few seconds, for ever.
 pub(super) async fn tell(demo: &Demo) -> Result<()> {
-    let address = demo.bus.parse().context("read the local broker's address")?;
+    let address = demo
+        .bus
+        .parse()
+        .context("read the local broker's address")?;
     let mut session = Session::open(Options {
         subscriptions: vec![(topic::STATE_ALL.into(), Qos::AtLeastOnce)],
         ..Options::new("demo-progress", address)
@@ -77,7 +80,9 @@ impl Cabinet {
     fn line(&self, demo: &Demo) -> String {
         let modem = &self.modem["modems"][0];
         let fix = &self.gnss["fix"];
-        let (points, bytes, repeats) = demo.cloud.with(|received| (received.points, received.bytes, received.repeats));
+        let (points, bytes, repeats) = demo
+            .cloud
+            .with(|received| (received.points, received.bytes, received.repeats));
         format!(
             "modem {:<18} RSRP {:>6} dBm │ {:<12} {:>10} {:>10} │ queue {:>5} │ cloud {points:>6} points {bytes:>7} B {repeats} repeats{}\n",
             word(&modem["cause"]["code"]),
@@ -86,7 +91,11 @@ impl Cabinet {
             word(&fix["latitude_deg"]),
             word(&fix["longitude_deg"]),
             word(&self.uplink["journal"]["records_pending"]),
-            if demo.is_alive() { "" } else { " │ a service's thread ended" },
+            if demo.is_alive() {
+                ""
+            } else {
+                " │ a service's thread ended"
+            },
         )
     }
 }
@@ -102,5 +111,7 @@ fn word(value: &Json) -> String {
 
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("print")
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("print")
 }
