@@ -45,13 +45,14 @@ impl Flow {
 
     /// The next records to read and encode, when there is room for them and no question is open.
     pub(super) fn ask(&mut self, cursor: &Cursor, now: Duration) -> Option<Range<u64>> {
-        if self.is_asked || self.ready.len() >= READY_MESSAGES || self.ready_bytes >= READY_BYTES {
-            return None;
-        }
         if self.held_until.is_some_and(|until| now < until) {
             return None;
         }
+        // Past, whether or not there is room now: it must not wake anybody again.
         self.held_until = None;
+        if self.is_asked || self.ready.len() >= READY_MESSAGES || self.ready_bytes >= READY_BYTES {
+            return None;
+        }
         let from = cursor.settled_until(self.next);
         let to = cursor.next_settled(from).min(self.until);
         if from >= to {

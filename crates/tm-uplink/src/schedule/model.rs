@@ -106,6 +106,11 @@ impl World {
             self.check(effect)?;
         }
         prop_assert!(self.in_flight.len() <= RULES.window);
+        let deadline = self.scheduler.deadline();
+        prop_assert!(
+            deadline.is_none_or(|at| at > self.now),
+            "a deadline that has passed wakes for ever"
+        );
         prop_assert_eq!(self.in_flight.len(), self.scheduler.in_flight.len());
         Ok(())
     }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use tm_types::UplinkState;
+use tm_service::Clock;
+use tm_sim::gate::GateMode;
+use tm_types::{BootId, Clock as Quality, Stamp, Timestamp, UplinkState};
 use tm_uplink::{Config, Payload};
 
 use crate::world::{
     Client, EVERYTHING, Polls, Seen, World, arrive, has_reason, health_says, standing,
+    while_time_passes,
 };
 
 /// The newest state that the uplink has told.
@@ -117,38 +120,57 @@ async fn repeats_of_a_source_are_dropped_and_gaps_are_told() {
 async fn foreign_sources_are_stamped_on_receipt_and_retained_ones_ignored() {
     let world = World::new();
     let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
-    let running = world.start(Config {
-        payload: Payload::Json,
-        ..world.config()
-    });
+    let now = Stamp {
+        clock: Quality::Ntp,
+        ..Clock::system().stamp()
+    };
+    let (host, hand) = world.host_by_hand(now);
+    // Kept by the broker from before: whatever it says is of yesterday.
+    let mut source = Client::connect("early", &world.bus, &[]).await;
+    source
+        .publish_retained(
+            "tm/v1/data/old",
+            r#"{"points":[{"name":"level","value":9}]}"#,
+        )
+        .await;
+    let running = world.start_on(
+        Config {
+            payload: Payload::Json,
+            ..world.config()
+        },
+        host,
+    );
     let mut source = standing(&world).await;
-    let before = tm_service::Clock::system().stamp();
     source
         .publish(
             "tm/v1/data/foreign",
             r#"{"points":[{"name":"level","value":1.27,"unit":"m"}]}"#,
         )
         .await;
-    collector
-        .until("the measurement", |seen| {
-            seen.messages
-                .iter()
-                .any(|message| message.topic == "tm/test/data")
-        })
-        .await;
-    let line = collector
+    let is_there = |seen: &Seen| {
+        seen.messages
+            .iter()
+            .any(|message| message.topic == "tm/test/data")
+    };
+    while_time_passes(&hand, collector.until("the measurement", is_there)).await;
+    let lines: Vec<serde_json::Value> = collector
         .seen
         .messages
         .iter()
-        .find(|message| message.topic == "tm/test/data")
-        .unwrap();
-    let line: serde_json::Value = serde_json::from_slice(&line.payload).unwrap();
+        .filter(|message| message.topic == "tm/test/data")
+        .map(|message| serde_json::from_slice(&message.payload).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = &lines[0];
     assert_eq!(
         (&line["source"], &line["device"], &line["class"]),
         (&"foreign".into(), &"test".into(), &"data".into())
     );
-    assert_eq!(line["boot"], before.boot.to_string());
-    assert!(line["mono_ms"].as_u64().unwrap() >= before.mono_ms);
+    assert_eq!(
+        (&line["boot"], &line["clock"]),
+        (&now.boot.to_string().into(), &"ntp".into())
+    );
+    assert!(line["mono_ms"].as_u64().unwrap() >= now.mono_ms);
     assert_eq!(line["points"][0]["quality"], "good");
     assert!(line.get("run").is_none());
     running.stop().await;
@@ -199,13 +221,9 @@ async fn a_url_that_is_none_is_told_and_nothing_is_lost() {
 
 #[tokio::test]
 async fn a_cloud_that_acknowledges_nothing_is_given_up_and_tried_again() {
-    use tm_sim::gate::GateMode;
     let world = World::new();
     let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
-    let (clock, hand) = tm_service::Clock::manual(tm_service::Clock::system().stamp());
-    let host =
-        tm_service::Host::for_test("uplink", world.directory.path(), &world.bus.url(), clock)
-            .unwrap();
+    let (host, hand) = world.host_by_hand(Clock::system().stamp());
     let running = world.start_on(world.config(), host);
     let mut source = standing(&world).await;
     let mut polls = Polls::of("tank", 7);
@@ -215,37 +233,23 @@ async fn a_cloud_that_acknowledges_nothing_is_given_up_and_tried_again() {
     .await;
     world.gate.set_mode(GateMode::Stall);
     source.publish_all(polls.take(10)).await;
-    // Time passes only by hand: first the commit, then the batch, then the patience.
-    let mut ticking = tokio::time::interval(Duration::from_millis(10));
-    let advance = async {
-        loop {
-            ticking.tick().await;
-            hand.advance(Duration::from_millis(500));
-        }
-    };
-    tokio::select! {
-        () = advance => {}
-        () = health_says(&mut source, "a stall", |health| has_reason(health, "uplink.stalled")) => {}
-    }
+    // First the commit, then the batch, then the patience.
+    while_time_passes(
+        &hand,
+        health_says(&mut source, "a stall", |health| {
+            has_reason(health, "uplink.stalled")
+        }),
+    )
+    .await;
     world.gate.set_mode(GateMode::Refuse);
     world.gate.cut();
     world.gate.set_mode(GateMode::Forward);
-    let advance = async {
-        loop {
-            ticking.tick().await;
-            hand.advance(Duration::from_millis(500));
-        }
-    };
-    tokio::select! {
-        () = advance => {}
-        () = arrive(&mut collector, &polls, 10) => {}
-    }
+    while_time_passes(&hand, arrive(&mut collector, &polls, 10)).await;
     running.stop().await;
 }
 
 #[tokio::test]
 async fn a_poor_time_waits_for_an_anchor_and_is_sent_corrected() {
-    use tm_types::{BootId, Clock as Quality, Stamp, Timestamp};
     let world = World::new();
     let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
     let start = Stamp {
@@ -255,10 +259,7 @@ async fn a_poor_time_waits_for_an_anchor_and_is_sent_corrected() {
         clock: Quality::None,
         err_ms: None,
     };
-    let (clock, hand) = tm_service::Clock::manual(start);
-    let host =
-        tm_service::Host::for_test("uplink", world.directory.path(), &world.bus.url(), clock)
-            .unwrap();
+    let (host, hand) = world.host_by_hand(start);
     let running = world.start_on(world.config(), host);
     let mut source = standing(&world).await;
     source
@@ -267,27 +268,18 @@ async fn a_poor_time_waits_for_an_anchor_and_is_sent_corrected() {
             r#"{"points":[{"name":"level","value":1}]}"#,
         )
         .await;
-    let mut ticking = tokio::time::interval(Duration::from_millis(10));
-    let pass = async |ticking: &mut tokio::time::Interval, seconds: u32| {
-        for _ in 0..seconds {
-            ticking.tick().await;
-            hand.advance(Duration::from_secs(1));
-        }
-    };
-    pass(&mut ticking, 100).await;
-    // An event is not held back, and proves that a batch would have been here by now.
-    source.publish("tm/v1/event/door", "{}").await;
-    tokio::select! {
-        () = pass(&mut ticking, 10_000) => {}
-        () = collector.until("the event", |seen| !seen.arrived.urgent.is_empty()) => {}
+    // An event is not held back; when the second is there, a batch would have been, too.
+    for n in 1..=2 {
+        source.publish("tm/v1/event/door", "{}").await;
+        let is_there = |seen: &Seen| seen.arrived.urgent.len() >= n;
+        while_time_passes(&hand, collector.until("the event", is_there)).await;
+        hand.advance(Duration::from_secs(10));
     }
     assert!(collector.seen.arrived.polls.is_empty());
     let anchor = r#"{"boot":"00000005","mono_ms":120000,"utc":"2026-11-22T10:00:00.000Z","source":"gnss","err_ms":50}"#;
     source.publish("tm/v1/clock/gnss", anchor).await;
-    tokio::select! {
-        () = pass(&mut ticking, 10_000) => {}
-        () = collector.until("the measurement", |seen| !seen.arrived.polls.is_empty()) => {}
-    }
+    let is_there = |seen: &Seen| !seen.arrived.polls.is_empty();
+    while_time_passes(&hand, collector.until("the measurement", is_there)).await;
     let batch = collector
         .seen
         .messages
@@ -303,4 +295,60 @@ async fn a_poor_time_waits_for_an_anchor_and_is_sent_corrected() {
         i64::try_from(stamp.mono_ms).unwrap() - 120_000
     );
     running.stop().await;
+}
+
+#[tokio::test]
+async fn a_bus_that_forgets_the_session_is_told_and_served_on() {
+    use tm_service::session::{Options, Session, SessionEvent};
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(world.config());
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(10)).await;
+    arrive(&mut collector, &polls, 10).await;
+    // Somebody takes the uplink's client id with a clean session: the broker throws it out and forgets it.
+    let mut thief = Session::open(Options::new(
+        "tm-uplink-in",
+        world.bus.url().parse().unwrap(),
+    ));
+    while !matches!(thief.next().await, SessionEvent::Up { .. }) {}
+    thief.close(Duration::from_secs(5)).await;
+    collector
+        .until("the event", |seen| {
+            codes(seen).contains(&"bus.session_lost")
+        })
+        .await;
+    source.publish_all(polls.take(10)).await;
+    arrive(&mut collector, &polls, 20).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn why_there_is_no_cloud_is_told() {
+    let world = World::new();
+    let port = world.gate.address().port();
+    let cases = [
+        (
+            "mqtt://no-such-host.invalid".to_owned(),
+            "uplink.dns_failed",
+        ),
+        (format!("mqtts://localhost:{port}"), "uplink.tls_failed"),
+        ("mqtt://127.0.0.1:1".to_owned(), "uplink.unreachable"),
+    ];
+    for (url, code) in cases {
+        // The file is missing: only the encrypted one looks for it.
+        let ca_file = Some("/no/such/file.pem".to_owned());
+        let running = world.start(Config {
+            url: Some(url),
+            ca_file,
+            ..world.config()
+        });
+        let mut source = Client::connect("source", &world.bus, &["tm/v1/health/+"]).await;
+        health_says(&mut source, code, |health| {
+            health["status"] == "degraded" && has_reason(health, code)
+        })
+        .await;
+        running.stop().await;
+    }
 }

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tm_service::session::{Incoming, Options, Outgoing, Qos, Session, SessionEvent};
-use tm_service::{Clock, Host};
+use tm_service::{Clock, Host, ManualClock};
 use tm_sim::broker::Broker;
 use tm_sim::{Gate, GateHandle};
-use tm_types::{RunId, Source};
+use tm_types::{RunId, Source, Stamp};
 use tm_uplink::Config;
 use tokio::task::JoinHandle;
 
@@ -51,6 +51,13 @@ impl World {
 
     pub(crate) fn host(&self) -> Host {
         host(self.directory.path(), &self.bus.url())
+    }
+
+    /// A host whose time passes only by hand.
+    pub(crate) fn host_by_hand(&self, start: Stamp) -> (Host, ManualClock) {
+        let (clock, hand) = Clock::manual(start);
+        let host = Host::for_test("uplink", self.directory.path(), &self.bus.url(), clock).unwrap();
+        (host, hand)
     }
 
     /// Starts an uplink; aborting the task drops its future.
@@ -128,6 +135,20 @@ impl Client {
     /// Publishes, and waits until the broker has taken it.
     pub(crate) async fn publish(&mut self, topic: &str, payload: impl Into<Bytes>) {
         self.publish_all([(topic.to_owned(), payload.into())]).await;
+    }
+
+    /// Publishes for the broker to keep, and waits until it has taken it.
+    pub(crate) async fn publish_retained(&mut self, topic: &str, payload: &'static str) {
+        let message = Outgoing {
+            token: self.next_token,
+            topic: topic.to_owned(),
+            payload: payload.into(),
+            qos: Qos::AtLeastOnce,
+            retain: true,
+        };
+        self.next_token += 1;
+        self.session.feed(message).unwrap();
+        self.acked().await;
     }
 
     /// Publishes many, and waits until the broker has taken all.
@@ -368,4 +389,19 @@ pub(crate) async fn arrive(collector: &mut Client, polls: &Polls, count: u64) {
         })
         .await;
     collector.seen.arrived.assert_exactly(polls, count);
+}
+
+/// Waits for something while the manual clock runs fifty times as fast as the world.
+pub(crate) async fn while_time_passes(hand: &ManualClock, wait: impl Future<Output = ()>) {
+    let mut ticking = tokio::time::interval(Duration::from_millis(10));
+    let time = async {
+        loop {
+            ticking.tick().await;
+            hand.advance(Duration::from_millis(500));
+        }
+    };
+    tokio::select! {
+        () = time => {}
+        () = wait => {}
+    }
 }
