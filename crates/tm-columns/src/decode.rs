@@ -52,7 +52,12 @@ pub struct Decoded {
 
 /// Reads a payload.
 pub fn decode(payload: &[u8]) -> Result<Decoded, Error> {
-    decode_json(&gzip::read(payload, JSON_MAX)?.ok_or(Error::TooLarge)?)
+    decode_json(&unpack(payload)?)
+}
+
+/// The JSON in a payload, of at most [`JSON_MAX`] bytes; [`decode_json`] reads it.
+pub fn unpack(payload: &[u8]) -> Result<Vec<u8>, Error> {
+    gzip::read(payload, JSON_MAX)?.ok_or(Error::TooLarge)
 }
 
 /// Reads a payload that is already unpacked.

@@ -25,7 +25,7 @@ mod line;
 pub mod cabinet;
 
 pub use batch::{Batch, PushError, SeriesKey, SourceKey};
-pub use decode::{Decoded, Error, Record, decode, decode_json};
+pub use decode::{Decoded, Error, Record, decode, decode_json, unpack};
 pub use encode::{Encoder, encode};
 pub use header::Header;
 pub use reading::{ReadingRef, ValueRef};

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
 
-/// First bytes of a gzip member: the `columns` payload.
+/// First bytes of a gzip member.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// One poll, event, alarm, result or state, as one line of JSON.
@@ -13,29 +13,40 @@ pub struct Line {
     pub json: Vec<u8>,
 }
 
-/// Decodes one payload: `columns` (gzip), or an object of the `json` payload and the urgent classes.
+/// Decodes one payload: `columns`, or objects of the `json` payload, the urgent classes and the
+/// states, packed with gzip or not.
 ///
 /// # Errors
 /// When it is neither; the message says where it stops being one.
 pub fn decode(payload: &[u8]) -> Result<Vec<Line>> {
-    if payload.starts_with(&GZIP) {
-        let batch = tm_columns::decode(payload).context("decode a columns payload")?;
-        let lines = batch.records.iter().map(|record| Line {
-            json: batch.line(record),
-        });
-        return Ok(lines.collect());
+    if !payload.starts_with(&GZIP) {
+        return objects(serde_json::from_slice(payload).context("decode a JSON payload")?);
     }
-    let value: Json = serde_json::from_slice(payload).context("decode a JSON payload")?;
+    let json = tm_columns::unpack(payload).context("decode a packed payload")?;
+    match tm_columns::decode_json(&json) {
+        Ok(batch) => {
+            let lines = batch.records.iter().map(|record| Line {
+                json: batch.line(record),
+            });
+            Ok(lines.collect())
+        }
+        Err(error) => match serde_json::from_slice::<Json>(&json) {
+            // Every batch has a version, states have none.
+            Ok(value) if value.get("v").is_none() => objects(value),
+            _ => Err(error).context("decode a columns payload"),
+        },
+    }
+}
+
+fn objects(value: Json) -> Result<Vec<Line>> {
+    let line = |object: &Json| Line {
+        json: object.to_string().into_bytes(),
+    };
     match value {
-        Json::Object(_) => Ok(vec![Line {
-            json: value.to_string().into_bytes(),
-        }]),
-        Json::Array(items) if items.iter().all(Json::is_object) => Ok(items
-            .iter()
-            .map(|item| Line {
-                json: item.to_string().into_bytes(),
-            })
-            .collect()),
+        Json::Object(_) => Ok(vec![line(&value)]),
+        Json::Array(items) if items.iter().all(Json::is_object) => {
+            Ok(items.iter().map(line).collect())
+        }
         _ => bail!("decode a JSON payload: it is not an object"),
     }
 }
@@ -80,6 +91,16 @@ mod tests {
             (&5.into(), &"tank".into())
         );
         assert_eq!(second["points"][0]["value"], 7);
+    }
+
+    #[test]
+    fn a_packed_object_is_one_line_and_another_version_is_refused() {
+        // `gzip -n` of {"class":"state"} and of {"v":2}.
+        let states = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xce\x49\x2c\x2e\x56\xb2\x52\x2a\x2e\x49\x2c\x49\x55\xaa\x05\x00\xce\x72\x96\x1b\x11\x00\x00\x00";
+        assert_eq!(decode(states).unwrap()[0].json, br#"{"class":"state"}"#);
+        let newer = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x53\xb2\x32\xaa\x05\x00\xfe\xb4\xf6\xaf\x07\x00\x00\x00";
+        let error = decode(newer).unwrap_err();
+        assert!(format!("{error:#}").contains("version 2"), "{error:#}");
     }
 
     #[test]
