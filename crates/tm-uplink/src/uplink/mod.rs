@@ -10,7 +10,7 @@ use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage};
 use tm_service::session::{SessionEvent, Token};
 use tm_types::topic::{self, Class as Topic};
-use tm_types::{Anchor, Severity, code};
+use tm_types::{Anchor, Severity, UplinkState, code};
 
 use crate::cloud::{self, Cloud};
 use crate::config::Config;
@@ -63,6 +63,8 @@ pub(crate) struct Uplink<'a> {
     bytes_acked: u64,
     last_ack: Option<Duration>,
     report_at: Duration,
+    /// What was told last, but for the age of the last acknowledgement.
+    said_state: Option<UplinkState>,
     /// When a disk that could not be opened is tried again.
     disk_at: Option<Duration>,
 }
@@ -101,6 +103,7 @@ impl<'a> Uplink<'a> {
             bytes_acked: 0,
             last_ack: None,
             report_at: now,
+            said_state: None,
             disk_at: is_disk_absent.then_some(now + DISK_RETRY),
         }
     }

@@ -88,13 +88,14 @@ impl Uplink<'_> {
         }
     }
 
-    pub(super) fn say_state(&self) {
+    /// Tells the state, if anything but the age of the last acknowledgement has changed.
+    pub(super) fn say_state(&mut self) {
         let link = &self.cloud.link;
         let report = &self.report;
         let now = self.host.clock.mono();
         let age =
             |at: Duration| u64::try_from(now.saturating_sub(at).as_millis()).unwrap_or(u64::MAX);
-        self.bus.state(&UplinkState {
+        let state = UplinkState {
             link: link.status,
             cause: link.cause.clone(),
             broker: link.broker.clone(),
@@ -107,7 +108,15 @@ impl Uplink<'_> {
             messages_unreadable: report.messages_unreadable,
             batches_acked: self.batches_acked,
             bytes_acked: self.bytes_acked,
-        });
+        };
+        let lasting = UplinkState {
+            ack_age_ms: None,
+            ..state.clone()
+        };
+        if self.said_state.as_ref() != Some(&lasting) {
+            self.bus.state(&state);
+            self.said_state = Some(lasting);
+        }
     }
 
     /// Tries a disk that could not be opened at the start.
