@@ -4,6 +4,7 @@
 //! an anchor for their boot is known. Memory is bounded by construction: 28 bytes a point.
 
 mod aggregate;
+mod boots;
 mod ring;
 mod rows;
 mod slot;

@@ -2,18 +2,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use thiserror::Error;
-use tm_types::{
-    Anchor, BootId, Clock, Kind, Point, Quality, SeriesId, Stamp, Timestamp, Unit, Value,
-};
+use tm_types::{Anchor, Clock, Kind, Point, Quality, SeriesId, Stamp, Timestamp, Unit, Value};
 
 use super::ROWS_MAX;
 use super::aggregate::{self, Sample};
+use super::boots::Boots;
 use super::rows::{RawRow, Rows};
 use super::slot::{Form, flags, parts};
 use super::texts::Texts;
 
-/// Boots whose points and anchors are told apart; an older one is forgotten.
-const BOOTS_MAX: usize = 200;
 /// Series the ring keeps apart; a foreign source that invents names fills no memory.
 const SERIES_MAX: usize = 2048;
 
@@ -72,7 +69,7 @@ pub struct History {
     known: Vec<Series>,
     numbers: HashMap<SeriesId, u16>,
     texts: Texts,
-    boots: Vec<(BootId, Option<Anchor>)>,
+    boots: Boots,
 }
 
 #[derive(Debug)]
@@ -96,7 +93,7 @@ impl History {
             known: Vec::new(),
             numbers: HashMap::new(),
             texts: Texts::default(),
-            boots: Vec::new(),
+            boots: Boots::default(),
         }
     }
 
@@ -124,7 +121,7 @@ impl History {
                 None => (Form::Missing, 0),
             },
         };
-        let boot = self.boot_number(stamp.boot);
+        let boot = self.boots.number(stamp.boot);
         let at = self.next;
         put(&mut self.series, at, number);
         put(&mut self.time_ms, at, stamp.time.unix_ms());
@@ -142,11 +139,7 @@ impl History {
 
     /// Learns the true time of a boot; the most exact anchor of each boot counts.
     pub fn anchor(&mut self, anchor: Anchor) {
-        let number = self.boot_number(anchor.boot);
-        let known = &mut self.boots[usize::from(number)].1;
-        if known.is_none_or(|known| anchor.err_ms <= known.err_ms) {
-            *known = Some(anchor);
-        }
+        self.boots.learn(anchor);
     }
 
     /// The rows of a series from `from` (included) to `to` (excluded).
@@ -229,12 +222,9 @@ impl History {
                 .and_then(|number| self.texts.text(number))
                 .map(|text| Value::Text(text.clone())),
         };
-        let anchor = self.boots[usize::from(self.boot[at])]
-            .1
-            .filter(|_| !clock.is_trusted());
-        let (time, clock) = match anchor {
+        let (time, clock) = match self.true_time(at, clock) {
             None => (Timestamp::of_unix_ms(self.time_ms[at]), clock),
-            Some(anchor) => (true_time(&anchor, self.mono_ms[at]), Clock::Estimated),
+            Some(time) => (time, Clock::Estimated),
         };
         Sample {
             time,
@@ -242,6 +232,14 @@ impl History {
             quality,
             value,
         }
+    }
+
+    /// When a point was measured, where its own clock did not know and an anchor does.
+    fn true_time(&self, at: usize, clock: Clock) -> Option<Timestamp> {
+        if clock.is_trusted() {
+            return None;
+        }
+        self.boots.true_time(self.boot[at], self.mono_ms[at])
     }
 
     fn series_number(&mut self, series: &SeriesId, point: &Point) -> Option<u16> {
@@ -264,25 +262,6 @@ impl History {
         self.numbers.insert(series.clone(), number);
         Some(number)
     }
-
-    fn boot_number(&mut self, boot: BootId) -> u8 {
-        let known = self.boots.iter().position(|(known, _)| *known == boot);
-        let number = known.unwrap_or_else(|| {
-            if self.boots.len() < BOOTS_MAX {
-                self.boots.push((boot, None));
-            } else {
-                // After 200 boots the first one's points have left the ring, but for a publisher
-                // that invents boots: its oldest points then keep their raw times.
-                self.boots[0] = (boot, None);
-            }
-            if self.boots.len() < BOOTS_MAX {
-                self.boots.len() - 1
-            } else {
-                0
-            }
-        });
-        u8::try_from(number).expect("at most 200 boots")
-    }
 }
 
 impl From<Sample> for RawRow {
@@ -294,11 +273,6 @@ impl From<Sample> for RawRow {
             value: sample.value,
         }
     }
-}
-
-fn true_time(anchor: &Anchor, mono_ms: u64) -> Timestamp {
-    let since = i128::from(mono_ms) - i128::from(anchor.mono_ms);
-    anchor.utc.plus_ms(i64::try_from(since).unwrap_or(0))
 }
 
 fn check_cost(rows: u64, span_ms: u64) -> Result<(), RangeError> {
@@ -322,7 +296,7 @@ fn put<T>(column: &mut Vec<T>, at: usize, item: T) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tm_types::{PointName, Reading, Reason};
+    use tm_types::{BootId, PointName, Reading, Reason};
 
     const BOOT: BootId = BootId(7);
 
@@ -404,19 +378,12 @@ mod tests {
         history.append(&series("a/b"), &stamp(5_000, Clock::Restored), &gauge(1));
         history.append(&series("a/b"), &stamp(6_000, Clock::Ntp), &gauge(2));
         assert_eq!(raw(&history, "a/b")[0].0, 5_000);
-        let anchor = Anchor {
+        history.anchor(Anchor {
             boot: BOOT,
             mono_ms: 10_000,
             utc: t(1_790_000_000_000),
             source: Clock::Gnss,
             err_ms: 200,
-        };
-        history.anchor(anchor);
-        // A worse anchor does not replace a better one.
-        history.anchor(Anchor {
-            utc: t(0),
-            err_ms: 5_000,
-            ..anchor
         });
         let rows = raw(&history, "a/b");
         assert_eq!((rows[0].0, rows[1].0), (6_000, 1_789_999_995_000));
@@ -465,14 +432,6 @@ mod tests {
         }
         assert!(!history.append(&series("a/one-more"), &stamp(0, Clock::Ntp), &gauge(1)));
         assert!(history.append(&series("a/0"), &stamp(0, Clock::Ntp), &gauge(1)));
-        for boot in 0..1000 {
-            let stamp = Stamp {
-                boot: BootId(boot),
-                ..stamp(1, Clock::None)
-            };
-            history.append(&series("a/0"), &stamp, &gauge(1));
-        }
-        assert!(history.boots.len() <= BOOTS_MAX);
     }
 
     proptest! {
