@@ -1,6 +1,7 @@
 //! The one place that knows the MQTT client: a task that connects, polls, and never reuses a pair.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rumqttc::{
     AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions,
@@ -27,6 +28,7 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
             events: &events,
             number: link.lock().number() + 1,
             was_up: false,
+            subscribing: None,
         };
         let end = driver.connection().await;
         let was_up = driver.was_up;
@@ -60,6 +62,15 @@ struct Driver<'a> {
     events: &'a mpsc::Sender<Told>,
     number: u64,
     was_up: bool,
+    subscribing: Option<Subscribing>,
+}
+
+/// A connection whose subscriptions the broker has not confirmed yet.
+///
+/// It may send what matches them before it confirms; the owner hears of that after `Up`.
+struct Subscribing {
+    since: Instant,
+    held: Vec<SessionEvent>,
 }
 
 /// How a connection ends.
@@ -104,7 +115,9 @@ impl Driver<'_> {
                 event = &mut poll => return event.map_err(|error| connect::reason(&error).into()),
                 () = tokio::time::sleep(patience / 4) => {}
             }
-            if self.link.lock().owed_for() >= patience {
+            let subscribing = self.subscribing.as_ref();
+            let unconfirmed = subscribing.map_or(Duration::ZERO, |it| it.since.elapsed());
+            if self.link.lock().owed_for().max(unconfirmed) >= patience {
                 return Err(DownReason::Timeout.into());
             }
         }
@@ -179,12 +192,28 @@ impl Driver<'_> {
                     })?;
                 }
                 self.link.lock().begin(self.number, client.clone());
-                self.was_up = true;
-                let session_present = ack.session_present;
-                self.tell(SessionEvent::Up { session_present }).await
+                // In a session that the broker kept, the subscriptions stand already.
+                if ack.session_present || self.options.subscriptions.is_empty() {
+                    return self.up(ack.session_present).await;
+                }
+                self.subscribing = Some(Subscribing {
+                    since: Instant::now(),
+                    held: Vec::new(),
+                });
+                Ok(())
             }
             Packet::SubAck(ack) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
                 Err(DownReason::Rejected("the broker refuses a subscription").into())
+            }
+            Packet::SubAck(_) => {
+                let Some(subscribing) = self.subscribing.take() else {
+                    return Ok(());
+                };
+                self.up(false).await?;
+                for event in subscribing.held {
+                    self.tell(event).await?;
+                }
+                Ok(())
             }
             Packet::PubAck(ack) => {
                 let token = self.link.lock().on_acked(ack.pkid);
@@ -198,7 +227,12 @@ impl Driver<'_> {
         }
     }
 
-    async fn on_message(&self, publish: rumqttc::Publish) -> Result<(), End> {
+    async fn up(&mut self, session_present: bool) -> Result<(), End> {
+        self.was_up = true;
+        self.tell(SessionEvent::Up { session_present }).await
+    }
+
+    async fn on_message(&mut self, publish: rumqttc::Publish) -> Result<(), End> {
         let needs_receipt = self.options.manual_acks && publish.qos != QoS::AtMostOnce;
         let receipt = needs_receipt.then_some(Receipt {
             connection: self.number,
@@ -211,7 +245,7 @@ impl Driver<'_> {
             }
             return Ok(());
         };
-        self.tell(SessionEvent::Message(Incoming {
+        let message = SessionEvent::Message(Incoming {
             topic: topic.to_owned(),
             payload: publish.payload,
             qos: match publish.qos {
@@ -220,8 +254,12 @@ impl Driver<'_> {
             },
             retain: publish.retain,
             receipt,
-        }))
-        .await
+        });
+        if let Some(subscribing) = &mut self.subscribing {
+            subscribing.held.push(message);
+            return Ok(());
+        }
+        self.tell(message).await
     }
 
     fn on_sent(&self, sent: &Sent) -> Result<(), End> {

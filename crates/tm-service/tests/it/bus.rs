@@ -453,6 +453,7 @@ async fn raw_sentences_are_sent_or_dropped_never_kept() {
     );
     let mut bus = host.bus.open(BusOptions::default());
     let (mut peer, _) = broker.accept(false).await;
+    peer.confirm_subscription().await;
     assert!(matches!(within(bus.next()).await, BusEvent::Up { .. }));
     let source = Source::new("modem").expect("a name");
     bus.nmea(&source, &b"$GPRMC"[..]);

@@ -234,6 +234,7 @@ async fn commands_of_a_crooked_kind_are_passed_over() {
     let host = Host::for_test("modem", directory.path(), &broker.url(), Clock::system());
     let mut bus = host.expect("a host").bus.open(OPERATIONS);
     let (mut peer, _) = broker.accept(false).await;
+    peer.confirm_subscription().await;
     let good = |id: &str| {
         json!({"id": id, "args": {}, "ttl_ms": 10_000, "issuer": "api",
                "issued_at": "2026-11-23T08:00:00Z"})

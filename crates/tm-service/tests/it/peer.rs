@@ -104,6 +104,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     /// A message to the client; QoS 1 when it has a packet id.
+    /// Reads a subscription and confirms it; its filters.
+    pub(crate) async fn confirm_subscription(&mut self) -> Vec<String> {
+        let Seen::Subscribe { packet, filters } = self.read().await else {
+            panic!("the subscription comes first");
+        };
+        self.suback(packet, &vec![1; filters.len()]).await;
+        filters
+    }
+
     pub(crate) async fn publish(
         &mut self,
         topic: &str,

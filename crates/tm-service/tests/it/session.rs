@@ -356,12 +356,8 @@ async fn manual_acks_go_out_in_order_and_die_with_their_connection() {
         ..options(&broker.url())
     });
     let (mut peer, _) = broker.accept(false).await;
+    assert_eq!(peer.confirm_subscription().await, ["t"]);
     up(&mut session).await;
-    let Seen::Subscribe { packet, filters } = peer.read().await else {
-        panic!("the subscription comes first");
-    };
-    assert_eq!(filters, ["t"]);
-    peer.suback(packet, &[1]).await;
     for packet in [11, 12, 13] {
         peer.publish("t", b"x", Some(packet), false).await;
     }
@@ -410,6 +406,38 @@ async fn a_refusal_is_told_with_its_reason_once() {
 }
 
 #[tokio::test]
+async fn up_is_told_when_the_subscription_stands_and_before_what_it_brings() {
+    let broker = FakeBroker::bind().await;
+    let mut session = Session::open(Options {
+        subscriptions: vec![("t".to_owned(), Qos::AtLeastOnce)],
+        ..options(&broker.url())
+    });
+    let (mut peer, _) = broker.accept(false).await;
+    let Seen::Subscribe { packet, .. } = peer.read().await else {
+        panic!("a subscription");
+    };
+    // Brokers may send what matches before they confirm.
+    peer.publish("t", b"early", Some(1), false).await;
+    assert_eq!(peer.read().await, Seen::PubAck(1));
+    assert!(session.try_next().is_none(), "nothing stands yet");
+    peer.suback(packet, &[1]).await;
+    up(&mut session).await;
+    assert_eq!(&received(&mut session).await.payload[..], b"early");
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_never_confirmed_is_left() {
+    let broker = FakeBroker::bind().await;
+    let mut session = Session::open(Options {
+        subscriptions: vec![("t".to_owned(), Qos::AtLeastOnce)],
+        ack_timeout: Duration::from_millis(200),
+        ..options(&broker.url())
+    });
+    let (_peer, _) = broker.accept(false).await;
+    assert_eq!(down(&mut session).await, DownReason::Timeout);
+}
+
+#[tokio::test]
 async fn a_refused_subscription_is_a_refusal() {
     let broker = FakeBroker::bind().await;
     let mut session = Session::open(Options {
@@ -417,7 +445,6 @@ async fn a_refused_subscription_is_a_refusal() {
         ..options(&broker.url())
     });
     let (mut peer, _) = broker.accept(false).await;
-    up(&mut session).await;
     let Seen::Subscribe { packet, .. } = peer.read().await else {
         panic!("a subscription");
     };
