@@ -39,6 +39,17 @@ impl Cabinet {
         }
     }
 
+    /// The same, with something that happens to the hardware.
+    pub(crate) async fn start_with(script: &str, variables: &[&str]) -> Self {
+        let arguments = Arguments {
+            script: Some(script.to_owned()),
+            ..arguments(variables)
+        };
+        Self {
+            demo: Demo::start(arguments).await.unwrap(),
+        }
+    }
+
     /// The same by a clock of the story's own.
     pub(crate) async fn start_by(clock: Clock, variables: &[&str]) -> Self {
         Self {

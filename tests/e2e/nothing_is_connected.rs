@@ -52,3 +52,19 @@ async fn a_bare_machine_is_grey_without_alarm() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_modem_that_never_had_a_sim_is_grey_without_alarm() {
+    let cabinet = Cabinet::start_with("0s no-sim", &[]).await;
+    let status = cabinet
+        .until("/api/v1/status", |status| {
+            let reasons = status["reasons"].as_array().into_iter().flatten();
+            let codes: Vec<&Json> = reasons.map(|reason| &reason["code"]).collect();
+            codes == ["modem.sim_absent"]
+        })
+        .await;
+    assert_eq!(status["level"], "grey", "{status}");
+    assert_eq!(status["reasons"][0]["level"], "grey", "{status}");
+    let alarms = cabinet.get("/api/v1/alarms").await.json();
+    assert_eq!(alarms["alarms"], json!([]));
+}

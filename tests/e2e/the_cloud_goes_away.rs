@@ -2,6 +2,9 @@ use tm_sim::gate::GateMode;
 
 use crate::cabinet::Cabinet;
 
+/// What a journal keeps in memory at most.
+const MEMORY_BYTES: u64 = 1 << 20;
+
 #[tokio::test]
 async fn measurements_wait_on_disk_and_arrive_once() {
     let cabinet = Cabinet::start(&["TM_UPLINK_BATCH_S=1"]).await;
@@ -16,15 +19,24 @@ async fn measurements_wait_on_disk_and_arrive_once() {
     cabinet
         .until("/api/v1/uplink", |uplink| uplink["link"] != "connected")
         .await;
+    // More than the memory that measurements may wait in: they have to go to the disk and come back from it.
+    let text = format!(r#","value":"{}"}}"#, "x".repeat(60));
+    let texts: Vec<String> = (0..100)
+        .map(|i| format!(r#"{{"name":"text-{i}"{text}"#))
+        .collect();
+    let texts = texts.join(",");
     let messages: Vec<String> = (0..300)
         .map(|n| {
-            format!(r#"{{"run":"0badcafe","n":{n},"points":[{{"name":"count","value":{n}}}]}}"#)
+            format!(
+                r#"{{"run":"0badcafe","n":{n},"points":[{{"name":"count","value":{n}}},{texts}]}}"#
+            )
         })
         .collect();
     cabinet.publish("tm/v1/data/outside", &messages).await;
     cabinet
         .until("/api/v1/uplink", |uplink| {
             uplink["journal"]["records_pending"].as_u64() >= Some(300)
+                && uplink["journal"]["bytes_on_disk"].as_u64() > Some(MEMORY_BYTES)
         })
         .await;
     cabinet

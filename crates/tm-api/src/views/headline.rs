@@ -60,6 +60,11 @@ fn is_not_configured(cause: &Cause) -> bool {
     cause.code.ends_with(".not_configured")
 }
 
+/// A modem without a SIM: where that is no fault, it counts as not configured.
+fn is_without_sim(cause: &Cause) -> bool {
+    cause.is(code::MODEM_SIM_ABSENT)
+}
+
 /// Whether some instance polls more than the machine itself; another one may then be idle.
 fn has_sensors(world: &World) -> bool {
     world.services.values().any(|service| match &service.state {
@@ -147,9 +152,13 @@ pub(super) fn headline(look: Look<'_>, reasons: &[Reason]) -> (Level, Cause) {
     let has_sensors = has_sensors(look.world);
     let mut parts: Vec<&str> = reasons
         .iter()
-        .filter(|(_, _, cause)| is_not_configured(cause))
+        .filter(|(_, _, cause)| is_not_configured(cause) || is_without_sim(cause))
         .filter(|(_, _, cause)| !(has_sensors && cause.is(code::SENSORS_NOT_CONFIGURED)))
-        .map(|(_, _, cause)| labels.part(cause.code.split('.').next().unwrap_or("")))
+        .map(|(_, _, cause)| match cause.code.split_once('.') {
+            _ if is_without_sim(cause) => labels.sim,
+            Some((group, _)) => labels.part(group),
+            None => labels.part(""),
+        })
         .collect();
     parts.sort_unstable();
     parts.dedup();

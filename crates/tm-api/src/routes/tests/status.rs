@@ -42,6 +42,11 @@ async fn the_sentence_follows_what_happens() {
     health(&cabinet, "uplink", "up", &cause("uplink.not_configured"));
     health(&cabinet, "agent", "up", &cause("agent.not_on_balena"));
     check("grey", "status.parts_not_configured", "cloud").await;
+    health(&cabinet, "modem", "up", &cause("modem.sim_absent"));
+    check("grey", "status.parts_not_configured", "SIM, cloud").await;
+    health(&cabinet, "modem", "degraded", &cause("modem.sim_absent"));
+    check("amber", "status.degraded", "no SIM").await;
+    health(&cabinet, "modem", "up", "");
     health(
         &cabinet,
         "gnss",
