@@ -1,10 +1,14 @@
 //! Every kind of source, and what happens when it is not there, stops or loses the sky.
 
+use tm_service::Clock;
 use tm_sim::sim7600::{Line, Scenario};
-use tm_types::Source;
+use tm_types::{Anchor, Source};
 use tokio::io::AsyncReadExt;
 
 use crate::bench::Bench;
+
+/// What a busy machine may add to the way of a sentence.
+const BUSY_MS: i64 = 250;
 
 #[tokio::test]
 async fn a_receiver_on_tcp_comes_loses_the_sky_and_goes() {
@@ -24,6 +28,14 @@ async fn a_receiver_on_tcp_comes_loses_the_sky_and_goes() {
     );
     let anchor = bench.wait("tm/v1/clock/gnss", |_| true).await;
     assert_eq!(anchor["source"], "gnss");
+    // The receiver's time is this machine's own: the anchor must be, too.
+    let anchor: Anchor = serde_json::from_value(anchor).unwrap();
+    let now = Clock::system().stamp();
+    assert_eq!(anchor.boot, now.boot);
+    let since_ms = i64::try_from(now.mono_ms - anchor.mono_ms).unwrap();
+    let off_ms = now.time.ms_since(anchor.utc.plus_ms(since_ms)).abs();
+    let bound_ms = i64::from(anchor.err_ms) + BUSY_MS;
+    assert!(off_ms <= bound_ms, "{off_ms} ms");
     let play = bench.receiver.handle();
     play.play(Scenario::NoSky);
     let lost = bench.cause("gnss.no_fix").await;
