@@ -260,8 +260,7 @@ async fn a_puback_nobody_asked_for_costs_one_connection() {
 async fn garbage_costs_one_connection() {
     let broker = FakeBroker::bind().await;
     let mut session = Session::open(options(&broker.url()));
-    let garbage: [&[u8]; 4] = [
-        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    let garbage: [&[u8]; 3] = [
         &[0xff; 64],
         &[0x30, 0xff, 0xff, 0xff, 0xff, 0x01],
         &[0x32, 4, 0, 9, b'x', b'y'],
@@ -270,9 +269,16 @@ async fn garbage_costs_one_connection() {
         let (mut peer, _) = broker.accept(false).await;
         up(&mut session).await;
         peer.send(bytes).await;
-        drop(peer);
-        down(&mut session).await;
+        // The broker keeps the connection: it is the session that leaves.
+        let reason = down(&mut session).await;
+        assert!(matches!(reason, DownReason::Protocol(_)), "{reason:?}");
     }
+    // The beginning of a packet that never ends, until the broker does.
+    let (mut peer, _) = broker.accept(false).await;
+    up(&mut session).await;
+    peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    drop(peer);
+    down(&mut session).await;
     broker.accept(false).await;
     up(&mut session).await;
 }
