@@ -67,6 +67,8 @@ async fn a_serial_receiver_is_not_configured_until_it_is_there() {
     bench.cause("gnss.fix").await;
     bench.receiver.handle().play(Scenario::Unplugged);
     bench.cause("gnss.source_unusable").await;
+    bench.receiver.handle().play(Scenario::Normal);
+    bench.cause("gnss.fix").await;
 }
 
 #[tokio::test]
