@@ -46,6 +46,11 @@ impl Requests {
         Some((topic, command))
     }
 
+    /// Whether an asker waits for an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// Somebody has answered.
     pub(super) fn answered(&mut self, id: &OperationId) {
         self.pending.retain(|pending| pending.id != *id);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tm_types::{code, topic};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use super::connector::BusConnector;
 use super::filter::covers;
@@ -21,8 +21,10 @@ pub(super) const UPLINK_HEALTH: &str = "tm/v1/health/uplink";
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 /// How long a new bus waits for the one before it.
 const PREVIOUS_DEADLINE: Duration = Duration::from_secs(5);
-/// How often ages and waits are looked at.
+/// How often ages and waits are looked at while something has a deadline of seconds.
 const TICK: Duration = Duration::from_secs(1);
+/// How often otherwise: every waking costs.
+const IDLE_TICK: Duration = Duration::from_secs(5);
 /// A service whose loop turned within this is not stuck; while it waits for the bus it is marked
 /// every 15 s.
 const TURNING: Duration = Duration::from_mins(1);
@@ -106,22 +108,25 @@ impl Task {
 
     /// Stops only between two turns: what a turn has begun, such as storing an operation, is whole.
     async fn turn_until(&mut self, mut stopped: oneshot::Receiver<()>) {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looked = Instant::now();
         loop {
+            let tick = self.next_look(looked);
             let has_room = !self.shared.lock().inbox.is_full();
             let turn = tokio::select! {
                 event = self.main.next(), if has_room => Turn::Main(event),
                 event = next_of(&mut self.ingest), if has_room && self.ingest.is_some() => Turn::Ingest(event),
                 () = self.shared.wake.notified() => Turn::Woken,
-                _ = tick.tick() => Turn::Tick,
+                () = tokio::time::sleep_until(tick) => Turn::Tick,
                 _ = &mut stopped => Turn::Stopped,
             };
             match turn {
                 Turn::Main(event) => self.on_main_burst(event).await,
                 Turn::Ingest(event) => self.on_ingest(event),
                 Turn::Woken => {}
-                Turn::Tick => self.on_tick().await,
+                Turn::Tick => {
+                    self.on_tick().await;
+                    looked = Instant::now();
+                }
                 Turn::Stopped => return,
             }
             self.settle().await;
@@ -183,6 +188,24 @@ impl Task {
         }
     }
 
+    /// Whether measurements go out: the uplink listens, or was waited for long enough.
+    fn is_gate_open(&self, up_since: Instant) -> bool {
+        let wait = Duration::from_secs(self.shared.options.settings.uplink_wait_s.into());
+        self.uplink_seen || up_since.elapsed() >= wait
+    }
+
+    /// When ages and waits are due to be looked at again.
+    fn next_look(&self, looked: Instant) -> Instant {
+        let gate_is_shut = self.up_since.is_some_and(|since| !self.is_gate_open(since));
+        let has_deadline = gate_is_shut || self.shared.lock().requests.is_waiting();
+        let pause = if has_deadline { TICK } else { IDLE_TICK };
+        (looked + pause).min(self.health_at + self.health_period())
+    }
+
+    fn health_period(&self) -> Duration {
+        Duration::from_secs(self.shared.options.settings.health_period_s.into())
+    }
+
     async fn on_tick(&mut self) {
         let own = &self.shared.options;
         let now = own.clock.stamp();
@@ -206,8 +229,7 @@ impl Task {
                 self.shared.arrived.notify_one();
             }
         }
-        let period = Duration::from_secs(own.settings.health_period_s.into());
-        let is_due = self.health_at.elapsed() >= period;
+        let is_due = self.health_at.elapsed() >= self.health_period();
         if is_due {
             let store = own.store.clone();
             let _ = tokio::task::spawn_blocking(move || store.write_due()).await;
@@ -226,8 +248,7 @@ impl Task {
         let Some(up_since) = self.up_since else {
             return;
         };
-        let wait = Duration::from_secs(self.shared.options.settings.uplink_wait_s.into());
-        let gate_is_open = self.uplink_seen || up_since.elapsed() >= wait;
+        let gate_is_open = self.is_gate_open(up_since);
         let mut state = self.shared.lock();
         while let Some(message) = state.outbox.next_fleeting() {
             if self.main.feed(message).is_err() {
