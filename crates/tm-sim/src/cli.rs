@@ -2,14 +2,17 @@
 
 use std::{
     io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
 use anyhow::Context as _;
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     cabinet::{Cabinet, CabinetConfig},
+    gate::Gate,
     script::{Event, Script},
     sim7600::{Motion, Sim7600Config},
 };
@@ -30,7 +33,13 @@ pub struct Arguments {
     /// Speed of the antenna in m/s, heading east at first
     #[arg(long, default_value_t = 0.0)]
     speed_mps: f64,
+    /// Offer the hardware to other machines as well: the AT port at 7001, NMEA at 7002, Modbus at 7003 of this address
+    #[arg(long)]
+    listen: Option<Ipv4Addr>,
 }
+
+/// Where `--listen` offers the AT port; the others follow.
+const FIRST_PORT: u16 = 7001;
 
 /// Runs until it is told to stop.
 ///
@@ -63,9 +72,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         directory,
         seed: arguments.seed,
         modem,
-        with_ptys: true,
+        with_ptys: arguments.listen.is_none(),
     };
     let cabinet = Cabinet::start(config).await.context("start the cabinet")?;
+    let _offered = offer(&cabinet, arguments.listen)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{}", cabinet.addresses())
         .and_then(|()| out.flush())
@@ -77,7 +87,30 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     tokio::select! {
         () = play => {}
-        stop = tokio::signal::ctrl_c() => stop.context("wait for Ctrl-C")?,
+        stop = stopped() => stop.context("wait for a signal")?,
     }
     Ok(())
+}
+
+/// Ctrl-C, or the SIGTERM of a container that is stopped.
+async fn stopped() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// Forwards fixed ports to where the hardware really is.
+fn offer(cabinet: &Cabinet, address: Option<Ipv4Addr>) -> anyhow::Result<Vec<Gate>> {
+    let Some(address) = address else {
+        return Ok(Vec::new());
+    };
+    let ports = cabinet.tcp();
+    let targets = [ports.at, ports.nmea, cabinet.meter()];
+    let gates = (FIRST_PORT..).zip(targets).map(|(port, target)| {
+        let public = SocketAddr::from((address, port));
+        Gate::open_on(public, target).with_context(|| format!("listen on {public}"))
+    });
+    gates.collect()
 }

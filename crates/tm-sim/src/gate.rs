@@ -86,7 +86,12 @@ struct Settings {
 impl Gate {
     /// Opens a port on the loopback interface that forwards to `target`.
     pub fn open(target: SocketAddr) -> io::Result<Self> {
-        let port = Port::open()?;
+        Self::open_on(SocketAddr::from(([127, 0, 0, 1], 0)), target)
+    }
+
+    /// The same at an address of one's own.
+    pub fn open_on(address: SocketAddr, target: SocketAddr) -> io::Result<Self> {
+        let port = Port::open_on(address)?;
         let settings = Settings {
             mode: GateMode::Forward,
             target,

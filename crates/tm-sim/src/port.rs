@@ -26,7 +26,12 @@ enum State {
 impl Port {
     /// Listens on a free port of the loopback interface.
     pub(crate) fn open() -> io::Result<Self> {
-        let socket = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        Self::open_on(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Listens on this address.
+    pub(crate) fn open_on(address: SocketAddr) -> io::Result<Self> {
+        let socket = bind(address)?;
         let listener = socket.listen(128)?;
         Ok(Self {
             address: listener.local_addr()?,
