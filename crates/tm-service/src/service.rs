@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use rustix::fs::Access;
@@ -20,6 +21,8 @@ use crate::{Clock, Host, Store, start_log, watchdog};
 
 /// Where the named volume is mounted, unless `TM_DATA_DIR` says otherwise.
 const DATA_DIR: &str = "/data";
+/// Writable for everybody in every container.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The whole `main` of a service: `service_main(env!("CARGO_PKG_VERSION"), "gnss", tm_gnss::run)`.
 ///
@@ -216,7 +219,9 @@ fn open_store(environment: &Environment, notices: &mut Vec<Cause>) -> std::io::R
             notices.push(cause.and("error", &error));
             tracing::warn!(directory, %error, "nothing is kept across restarts");
             let unique = format!("tm-{}", std::process::id());
-            Store::open(std::env::temp_dir().join(unique))
+            // Some releases of balenaOS mount a /tmp that only root may write to (meta-balena#3885).
+            Store::open(std::env::temp_dir().join(&unique))
+                .or_else(|_| Store::open(Path::new(SHARED_MEMORY).join(unique)))
         }
     }
 }
