@@ -27,6 +27,7 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
             link: &link,
             events: &events,
             number: link.lock().number() + 1,
+            login: None,
             was_up: false,
             subscribing: None,
         };
@@ -61,6 +62,8 @@ struct Driver<'a> {
     link: &'a Link,
     events: &'a mpsc::Sender<Told>,
     number: u64,
+    /// What the broker was told.
+    login: Option<(String, Secret)>,
     was_up: bool,
     subscribing: Option<Subscribing>,
 }
@@ -123,7 +126,7 @@ impl Driver<'_> {
         }
     }
 
-    async fn pair(&self) -> Result<(AsyncClient, EventLoop), DownReason> {
+    async fn pair(&mut self) -> Result<(AsyncClient, EventLoop), DownReason> {
         let options = self.options;
         let address = &options.address;
         let broker = (address.host.clone(), address.port);
@@ -135,7 +138,8 @@ impl Driver<'_> {
             let config = config.map_err(|error| DownReason::Tls(error.to_string()))?;
             mqtt.set_transport(Transport::tls_with_config(config.into()));
         }
-        if let Some((user, password)) = self.credentials().await {
+        self.login = self.credentials().await;
+        if let Some((user, password)) = &self.login {
             mqtt.set_credentials(user, password.expose().to_owned());
         }
         if let Some(will) = &options.will {
@@ -183,6 +187,13 @@ impl Driver<'_> {
     async fn on_packet(&mut self, packet: Packet, client: &AsyncClient) -> Result<(), End> {
         match packet {
             Packet::ConnAck(ack) => {
+                // Connecting takes its time: at a first start the broker makes the credentials
+                // meanwhile, and would keep us for an anonymous client as long as it lives.
+                if self.credentials().await != self.login {
+                    return Err(
+                        DownReason::Rejected("the credentials have changed meanwhile").into(),
+                    );
+                }
                 if !self.options.subscriptions.is_empty() {
                     let filters = self.options.subscriptions.iter();
                     let filters = filters

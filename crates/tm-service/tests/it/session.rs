@@ -98,6 +98,29 @@ async fn a_broker_absent_at_the_start_is_found_when_it_comes() {
 }
 
 #[tokio::test]
+async fn credentials_that_are_made_while_connecting_are_used() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("credentials");
+    let broker = FakeBroker::bind().await;
+    let mut session = Session::open(Options {
+        credentials_file: Some(file.clone()),
+        ..options(&broker.url())
+    });
+    let user = |connect| match connect {
+        Seen::Connect { user, .. } => user,
+        other => panic!("expected a connect, got {other:?}"),
+    };
+    let mut peer = broker.accept_raw().await;
+    assert_eq!(user(peer.read().await), None);
+    std::fs::write(&file, "tm:secret\n").expect("written");
+    peer.send(&[0x20, 2, 0, 0]).await;
+    assert!(matches!(down(&mut session).await, DownReason::Rejected(_)));
+    let (_peer, connect) = broker.accept(false).await;
+    assert_eq!(user(connect).as_deref(), Some("tm"));
+    up(&mut session).await;
+}
+
+#[tokio::test]
 async fn what_is_not_acked_when_the_link_is_cut_is_fed_again() {
     let broker = FakeBroker::bind().await;
     let mut session = Session::open(options(&broker.url()));
