@@ -3,12 +3,10 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
 use std::process::ExitCode;
 
-use rustix::fs::Access;
+use tm_types::Instance;
 use tm_types::text::{Language, sentence};
-use tm_types::{Cause, Instance, code};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{
@@ -21,8 +19,6 @@ use crate::{Clock, Host, Store, start_log, watchdog};
 
 /// Where the named volume is mounted, unless `TM_DATA_DIR` says otherwise.
 const DATA_DIR: &str = "/data";
-/// Writable for everybody in every container.
-const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The whole `main` of a service: `service_main(env!("CARGO_PKG_VERSION"), "gnss", tm_gnss::run)`.
 ///
@@ -126,7 +122,7 @@ where
 {
     let loaded = Loaded::<C>::of(&instance, environment);
     start_log(&loaded.log);
-    let mut notices = loaded.report.findings().to_vec();
+    let notices = loaded.report.findings().to_vec();
     for cause in &notices {
         tracing::warn!(code = cause.code, "{}", sentence(Language::En, cause));
     }
@@ -134,13 +130,12 @@ where
         tracing::error!("TM_CONFIG_STRICT is set: the service ends");
         return ExitCode::from(EXIT_STRICT);
     }
-    let store = match open_store(environment, &mut notices) {
-        Ok(store) => store,
-        Err(error) => {
-            tracing::error!(%error, "there is no directory to write to");
-            return ExitCode::FAILURE;
-        }
-    };
+    let directory = environment.get("TM_DATA_DIR").unwrap_or(DATA_DIR);
+    let store = Store::at(directory);
+    if let Some(trouble) = store.trouble() {
+        let why = sentence(Language::En, &trouble);
+        tracing::warn!(code = trouble.code, "nothing is kept for now: {why}");
+    }
     let host = Host::new(HostParts {
         device: loaded.device.device(environment),
         bus_address: loaded.bus.address(environment),
@@ -202,27 +197,6 @@ async fn stop_signal() {
             }
         }
         _ => std::future::pending().await,
-    }
-}
-
-/// The store in the data directory; where that cannot be written, in a temporary one, and said so.
-fn open_store(environment: &Environment, notices: &mut Vec<Cause>) -> std::io::Result<Store> {
-    let directory = environment.get("TM_DATA_DIR").unwrap_or(DATA_DIR);
-    let opened = Store::open(directory).and_then(|store| {
-        rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)?;
-        Ok(store)
-    });
-    match opened {
-        Ok(store) => Ok(store),
-        Err(error) => {
-            let cause = code::STORE_UNWRITABLE.with("file", directory);
-            notices.push(cause.and("error", &error));
-            tracing::warn!(directory, %error, "nothing is kept across restarts");
-            let unique = format!("tm-{}", std::process::id());
-            // Some releases of balenaOS mount a /tmp that only root may write to (meta-balena#3885).
-            Store::open(std::env::temp_dir().join(&unique))
-                .or_else(|_| Store::open(Path::new(SHARED_MEMORY).join(unique)))
-        }
     }
 }
 
@@ -329,15 +303,5 @@ mod tests {
             assert!(text.contains(line), "{line} in {text}");
         }
         assert!(!text.contains("0042"));
-    }
-
-    #[test]
-    fn without_a_data_directory_a_temporary_one_serves_and_it_is_said() {
-        let environment: Environment = [("TM_DATA_DIR", "/proc/nowhere")].into_iter().collect();
-        let mut notices = Vec::new();
-        let store = open_store(&environment, &mut notices).unwrap();
-        assert!(notices[0].is(code::STORE_UNWRITABLE));
-        store.save_now("x", &1).unwrap();
-        std::fs::remove_dir_all(store.directory()).unwrap();
     }
 }

@@ -3,13 +3,14 @@
 //! File = `TMS1`, payload length (u32), CRC-32C (u32), payload; integers little-endian.
 //! Written as `<name>.new`, synced, the old one kept as `<name>.old`, renamed, directory synced.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use rustix::fs::Access;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tm_types::{Cause, code};
@@ -37,6 +38,8 @@ struct Inner {
 struct State {
     files: HashMap<String, Slot>,
     notices: Vec<Cause>,
+    /// Why a file could not be written the last time it was tried.
+    failed: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -50,12 +53,20 @@ impl Store {
     pub fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
-        Ok(Self {
+        Ok(Self::at(directory))
+    }
+
+    /// The same where the directory may be read-only or missing for now.
+    ///
+    /// What cannot be written is kept in memory and tried again; [`trouble`](Self::trouble) tells.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        Self {
             inner: Arc::new(Inner {
                 directory,
                 state: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// The directory, for those who keep more than small files in it.
@@ -113,7 +124,21 @@ impl Store {
         self.write_where(|_| true);
     }
 
-    /// What went wrong since the last call: files set aside or not written.
+    /// Why nothing is kept at the moment: the directory cannot be written to, or a file could not be
+    /// the last time. Passes by itself.
+    pub fn trouble(&self) -> Option<Cause> {
+        let state = self.state();
+        if let Some((name, error)) = state.failed.first_key_value() {
+            let cause = code::STORE_UNWRITABLE.with("file", name);
+            return Some(cause.and("error", error));
+        }
+        let directory = self.directory();
+        let error = rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).err()?;
+        let cause = code::STORE_UNWRITABLE.with("file", directory.display());
+        Some(cause.and("error", io::Error::from(error)))
+    }
+
+    /// What went wrong since the last call: files set aside.
     pub fn take_notices(&self) -> Vec<Cause> {
         std::mem::take(&mut self.state().notices)
     }
@@ -166,12 +191,13 @@ impl Store {
         }
     }
 
-    /// Writes a file whose owner does not wait for the outcome; a failure becomes a notice.
+    /// Writes a file whose owner does not wait for the outcome: [`trouble`](Self::trouble) has it.
     fn write_waiting(&self, state: &mut State, name: &str) {
-        if let Err(error) = self.write(state, name) {
+        let is_news = !state.failed.contains_key(name);
+        if let Err(error) = self.write(state, name)
+            && is_news
+        {
             tracing::warn!(file = name, %error, "file of the store cannot be written");
-            let cause = code::STORE_UNWRITABLE.with("file", name);
-            state.notices.push(cause.and("error", error));
         }
     }
 
@@ -181,9 +207,18 @@ impl Store {
         let Some(payload) = &slot.waiting else {
             return Ok(());
         };
-        replace(&self.path(name), &frame(payload)?)?;
-        slot.waiting = None;
-        Ok(())
+        let written = fs::create_dir_all(self.directory())
+            .and_then(|()| replace(&self.path(name), &frame(payload)?));
+        match &written {
+            Ok(()) => {
+                slot.waiting = None;
+                state.failed.remove(name);
+            }
+            Err(error) => {
+                state.failed.insert(name.to_owned(), error.to_string());
+            }
+        }
+        written
     }
 }
 
@@ -369,14 +404,20 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_said_and_kept() {
         let bench = Bench::new();
-        let store = bench.store();
-        fs::remove_dir_all(bench.directory.path()).unwrap();
+        let directory = bench.path("volume");
+        // A file in the place of the directory stands for a disk that takes nothing.
+        fs::write(&directory, "").unwrap();
+        let store = Store::at(&directory);
+        let trouble = store.trouble().unwrap();
+        assert!(trouble.is(code::STORE_UNWRITABLE));
+        assert_eq!(trouble.args["file"], directory.display().to_string());
         store.save("n", &1);
-        assert!(store.take_notices()[0].is(code::STORE_UNWRITABLE));
+        assert_eq!(store.trouble().unwrap().args["file"], "n");
         assert!(store.save_now("n", &2).is_err());
         assert_eq!(store.load("n"), Some(2));
-        fs::create_dir_all(bench.directory.path()).unwrap();
+        fs::remove_file(&directory).unwrap();
         store.flush();
-        assert_eq!(bench.store().load("n"), Some(2));
+        assert_eq!(store.trouble(), None);
+        assert_eq!(Store::at(&directory).load("n"), Some(2));
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct HealthKeeper {
     /// What the service said last; nothing is published before it says something.
     said: Option<(HealthStatus, Vec<Cause>)>,
     notices: Vec<Cause>,
+    /// What is wrong with the store at the moment.
+    trouble: Option<Cause>,
     dropped: u64,
     dropped_at: Duration,
     last: Option<Health>,
@@ -21,6 +23,7 @@ impl HealthKeeper {
         Self {
             said: None,
             notices,
+            trouble: None,
             dropped: 0,
             dropped_at: Duration::ZERO,
             last: None,
@@ -41,6 +44,13 @@ impl HealthKeeper {
         if is_news {
             self.notices.push(cause);
         }
+        is_news
+    }
+
+    /// How the store stands; true when that is news.
+    pub(super) fn trouble(&mut self, trouble: Option<Cause>) -> bool {
+        let is_news = self.trouble != trouble;
+        self.trouble = trouble;
         is_news
     }
 
@@ -66,6 +76,7 @@ impl HealthKeeper {
         let mut reasons = reasons.clone();
         let now = Duration::from_millis(stamp.mono_ms);
         let mut own = self.notices.clone();
+        own.extend(self.trouble.clone());
         if self.dropped > 0 && now.saturating_sub(self.dropped_at) < OVERFLOW_SHOWN {
             own.push(code::BUS_OUTBOX_OVERFLOW.with("count", self.dropped));
         }
@@ -138,5 +149,22 @@ mod tests {
         assert!(health.reasons[0].is(code::BUS_OUTBOX_OVERFLOW));
         let later = keeper.message("1", 30, &stamp(3_700_000)).unwrap();
         assert_eq!(later.status, HealthStatus::Up);
+    }
+
+    #[test]
+    fn trouble_with_the_store_degrades_until_it_is_over() {
+        let mut keeper = HealthKeeper::new(Vec::new());
+        keeper.say(HealthStatus::Up, Vec::new());
+        let trouble = code::STORE_UNWRITABLE.with("file", "/data");
+        assert!(keeper.trouble(Some(trouble.clone())));
+        assert!(!keeper.trouble(Some(trouble.clone())));
+        let health = keeper.message("1", 30, &stamp(0)).unwrap();
+        assert_eq!(
+            (health.status, health.reasons),
+            (HealthStatus::Degraded, vec![trouble])
+        );
+        assert!(keeper.trouble(None));
+        let health = keeper.message("1", 30, &stamp(0)).unwrap();
+        assert_eq!(health.status, HealthStatus::Up);
     }
 }

@@ -1,6 +1,6 @@
 //! The operations between memory, store and bus: stored first, published afterwards.
 
-use tm_types::{Operation, code, topic};
+use tm_types::{Operation, topic};
 
 use super::outbox::json;
 use super::task::Task;
@@ -52,9 +52,8 @@ impl Task {
                     .await;
             let mut state = self.shared.lock();
             if let Ok(Err(error)) = stored {
+                // Health has it from the store.
                 tracing::warn!(%error, "operations cannot be stored");
-                let cause = code::STORE_UNWRITABLE.with("file", BOOK);
-                state.health.notice(cause.and("error", error));
             }
             for operation in changed {
                 state

@@ -209,7 +209,7 @@ impl Task {
     async fn on_tick(&mut self) {
         let own = &self.shared.options;
         let now = own.clock.stamp();
-        let notices = own.store.take_notices();
+        let (notices, trouble) = (own.store.take_notices(), own.store.trouble());
         let mut is_news = false;
         {
             let mut state = self.shared.lock();
@@ -217,6 +217,7 @@ impl Task {
             let mono = Duration::from_millis(now.mono_ms);
             state.outbox.hold_limits(mono);
             is_news |= state.health.dropped(state.outbox.dropped(), mono);
+            is_news |= state.health.trouble(trouble);
             for notice in notices {
                 is_news |= state.health.notice(notice);
             }
