@@ -11,6 +11,7 @@ mod device;
 mod fields;
 mod identity;
 mod network;
+mod refusal;
 mod sim;
 mod urc;
 
@@ -18,7 +19,9 @@ pub use cell::{
     CellLevels, GsmCell, LteCell, ServingCell, SignalQuality, WcdmaCell, serving_cells,
     signal_quality,
 };
-pub use context::{PdpAddress, PdpContext, pdp_addresses, pdp_contexts};
+pub use context::{
+    PdpAddress, PdpContext, packet_attachment, pdp_activity, pdp_addresses, pdp_contexts,
+};
 pub use device::{
     GnssEngine, NetworkClock, RadioPower, gnss_engine, network_clock, radio_power,
     supply_voltage_v, temperature_celsius,
@@ -30,5 +33,6 @@ pub use network::{
     AccessTechnology, Operator, OperatorMode, Registration, RegistrationStatus, access_technology,
     operator, registration,
 };
+pub use refusal::RefusalCause;
 pub use sim::{PinTries, SimState, pin_tries};
 pub use urc::{SupplyAlarm, Urc};

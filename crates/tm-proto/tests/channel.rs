@@ -227,6 +227,8 @@ proptest! {
             sim7600::network_clock(&lines);
             sim7600::pdp_addresses(&lines);
             sim7600::pdp_contexts(&lines);
+            sim7600::pdp_activity(&lines);
+            sim7600::packet_attachment(&lines);
             sim7600::pin_tries(&lines);
             sim7600::identity(&lines);
             sim7600::Urc::parse(&lines[0]);

@@ -176,3 +176,54 @@ fn unsolicited_lines() {
         assert_eq!(Urc::parse(line), expected, "{line}");
     }
 }
+
+#[test]
+fn contexts_their_activity_and_addresses() {
+    // SIM7600G-H, two published dialogues and the manual's own example.
+    let text = "+CGATT: 1\n\
+        +CGDCONT: 1,\"IPV4V6\",\"fast.t-mobile.com\",\"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\",0,0,0,0\n\
+        +CGDCONT: 2,\"IPV4V6\",\"ims\",\"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\",0,0,0,0\n\
+        +CGDCONT: 3,\"IPV4V6\",\"sos\",\"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\",0,0,0,1\n\
+        +CGDCONT: 4,\"IPV4V6\",\"tmus\",\"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\",0,0,0,0\n\
+        +CGACT: 1,1\n+CGACT: 2,1\n+CGACT: 3,0\n+CGACT: 4,0\n\
+        +CGPADDR: 1,2.41.148.4\n+CGPADDR: 2,0.0.0.0,0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\n\
+        +CGPADDR: 3,\"0.0.0.0\"";
+    let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    assert_eq!(sim7600::packet_attachment(&lines), Some(true));
+    assert_eq!(
+        sim7600::pdp_activity(&lines),
+        [(1, true), (2, true), (3, false), (4, false)]
+    );
+    let contexts = sim7600::pdp_contexts(&lines);
+    let data: Vec<u8> = contexts
+        .iter()
+        .filter(|context| context.is_for_data())
+        .map(|context| context.id)
+        .collect();
+    assert_eq!(data, [1, 4]);
+    assert!(contexts[2].is_for_emergency);
+    let addresses = sim7600::pdp_addresses(&lines);
+    assert_eq!(
+        addresses
+            .iter()
+            .map(|a| a.addresses.len())
+            .collect::<Vec<_>>(),
+        [1, 0, 0]
+    );
+    for line in [
+        "",
+        "+CGATT:",
+        "+CGATT: 2",
+        "+CGATT: x",
+        "+CGACT: 1",
+        "+CGACT: 1,2",
+        "+CGACT: 300,1",
+    ] {
+        assert_eq!(
+            sim7600::packet_attachment(&self::lines(line)),
+            None,
+            "{line}"
+        );
+        assert_eq!(sim7600::pdp_activity(&self::lines(line)), [], "{line}");
+    }
+}

@@ -64,6 +64,12 @@ questions! {
     pdp_contexts = "AT+CGDCONT?";
     /// `AT+CGPADDR`, read by [`super::pdp_addresses`].
     pdp_addresses = "AT+CGPADDR";
+    /// Attachment, contexts, their activity and addresses in one line, read by [`super::packet_attachment`],
+    /// [`super::pdp_contexts`], [`super::pdp_activity`] and [`super::pdp_addresses`].
+    /// Each part is there only when the parts before it were not refused.
+    packet_data = "AT+CGATT?;+CGDCONT?;+CGACT?;+CGPADDR";
+    /// `AT+CEER`, read by [`super::RefusalCause::from_reply`].
+    last_error = "AT+CEER";
     /// `AT+CCLK?`, read by [`super::network_clock`].
     network_clock = "AT+CCLK?";
     /// `AT+CTZU=1`: the network sets the module's clock.

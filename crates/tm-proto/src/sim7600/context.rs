@@ -13,6 +13,21 @@ pub struct PdpContext {
     pub kind: String,
     /// Access point name; absent when left to the network.
     pub access_point: Option<String>,
+    /// For emergency calls only.
+    pub is_for_emergency: bool,
+}
+
+impl PdpContext {
+    /// Whether this context is for data rather than for the operator's telephony or emergency calls:
+    /// `ims`, `sos` and `xcap` are names that operators agreed upon (GSMA IR.88; seen on LE20B04SIM7600G22).
+    pub fn is_for_data(&self) -> bool {
+        let name = self.access_point.as_deref().unwrap_or_default();
+        let first = name.split('.').next().unwrap_or_default();
+        let is_telephony = ["ims", "sos", "xcap"]
+            .iter()
+            .any(|known| first.eq_ignore_ascii_case(known));
+        !is_telephony && !self.is_for_emergency
+    }
 }
 
 /// Reads the answer to `AT+CGDCONT?`: `+CGDCONT: <cid>,"<type>","<apn>",…` a line; unreadable lines are left out.
@@ -27,9 +42,32 @@ pub fn pdp_contexts(lines: &[String]) -> Vec<PdpContext> {
             id: fields.first()?.parse().ok()?,
             kind: (*fields.get(1)?).to_owned(),
             access_point,
+            is_for_emergency: fields.get(7) == Some(&"1"),
         })
     });
     contexts.collect()
+}
+
+/// Reads the answer to `AT+CGATT?`: `+CGATT: <0|1>`, whether the module is attached to the packet network.
+pub fn packet_attachment(lines: &[String]) -> Option<bool> {
+    flag(fields::last(lines, "+CGATT")?.first()?)
+}
+
+/// Reads the answer to `AT+CGACT?`: `+CGACT: <cid>,<0|1>` a line; a context's number and whether it is active.
+pub fn pdp_activity(lines: &[String]) -> Vec<(u8, bool)> {
+    let activity = lines.iter().filter_map(|line| {
+        let fields = fields::after(line, "+CGACT")?;
+        Some((fields.first()?.parse().ok()?, flag(fields.get(1)?)?))
+    });
+    activity.collect()
+}
+
+fn flag(field: &str) -> Option<bool> {
+    match field {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
 }
 
 /// The addresses the network gave to a context.
