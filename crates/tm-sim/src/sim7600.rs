@@ -41,8 +41,16 @@ pub enum Scenario {
     Denied,
     /// In a foreign network.
     Roaming,
+    /// The profile names an access point that the network does not know: registered, but no way to data.
+    WrongApn,
+    /// The profile names the right access point again.
+    ApnNormal,
     /// The antenna sees no satellites.
     NoSky,
+    /// A stronger sky that is not the true one: every level the same, elsewhere, and minutes ahead.
+    Spoofing,
+    /// The true sky again.
+    SpoofingOver,
     /// Both ports stay open and silent.
     Mute,
     /// Both ports vanish.
@@ -53,7 +61,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// All of them with their names on a command line.
-    pub const ALL: [(&'static str, Self); 11] = [
+    pub const ALL: [(&'static str, Self); 15] = [
         ("normal", Self::Normal),
         ("plug", Self::Normal),
         ("no-sim", Self::NoSim),
@@ -61,7 +69,11 @@ impl Scenario {
         ("searching", Self::Searching),
         ("denied", Self::Denied),
         ("roaming", Self::Roaming),
+        ("wrong-apn", Self::WrongApn),
+        ("apn-normal", Self::ApnNormal),
         ("no-sky", Self::NoSky),
+        ("spoofing", Self::Spoofing),
+        ("spoofing-over", Self::SpoofingOver),
         ("mute", Self::Mute),
         ("unplug", Self::Unplugged),
         ("brown-out", Self::BrownOutReset),

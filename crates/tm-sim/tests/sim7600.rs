@@ -759,3 +759,78 @@ async fn a_pty_serves_one_client_after_another() {
         assert!(answer.ends_with(b"\r\nOK\r\n"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mistyped_access_point_leaves_registration_without_data() {
+    let module = module();
+    let mut client = booted(&module).await;
+    let question = || Command::new("AT+CGATT?;+CGDCONT?;+CGACT?;+CGPADDR").unwrap();
+    let reply = client.ask(question()).await;
+    assert_eq!(
+        reply.lines,
+        [
+            "+CGATT: 1",
+            "+CGDCONT: 1,\"IP\",\"staticip\",\"0.0.0.0\",0,0,0,0",
+            "+CGDCONT: 2,\"IPV4V6\",\"ims\",\"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0\",0,0,0,0",
+            "+CGACT: 1,1",
+            "+CGACT: 2,1",
+            "+CGPADDR: 1,10.64.12.34",
+            "+CGPADDR: 2,0.0.0.0,253.0.0.100.0.0.0.0.0.0.0.0.0.0.0.7",
+        ]
+    );
+    module.handle().play(Scenario::WrongApn);
+    assert!(matches!(client.urc().await, Urc::PacketDomain(_)));
+    let reply = client.ask(question()).await;
+    assert_eq!(reply.lines[0], "+CGATT: 1", "it stays registered");
+    assert!(reply.lines[1].contains("\"statikip\""), "{reply:?}");
+    assert_eq!(
+        reply.lines[3..6],
+        ["+CGACT: 1,0", "+CGACT: 2,1", "+CGPADDR: 1,0.0.0.0"]
+    );
+    let reply = client.ask(Command::new("AT+CEER").unwrap()).await;
+    assert_eq!(reply.lines, ["+CEER: ESM cause: Missing or unknown APN"]);
+    module.handle().play(Scenario::ApnNormal);
+    assert!(matches!(client.urc().await, Urc::PacketDomain(_)));
+    let reply = client.ask(question()).await;
+    assert!(reply.lines[5].ends_with("10.64.12.34"), "{reply:?}");
+    let reply = client.ask(Command::new("AT+CEER").unwrap()).await;
+    assert_eq!(reply.lines, ["+CEER: No cause information available"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_false_sky_is_uniform_elsewhere_and_ahead_and_passes() {
+    let module = Sim7600::start(Sim7600Config {
+        clock: at_noon(),
+        time_to_fix: Duration::ZERO,
+        ..Sim7600Config::default()
+    });
+    let handle = module.handle();
+    let mut stream = handle.open(Line::Nmea).await.unwrap();
+    let mut epochs = Epochs::new(Date::new(2026, 1, 1).unwrap());
+    let levels = |epoch: &Epoch| {
+        let satellites = epoch.satellites.clone().unwrap();
+        let mut levels: Vec<_> = satellites.iter().filter_map(|s| s.cn0_dbhz).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels.len()
+    };
+    let mut before = next_epoch(&mut stream, &mut epochs).await;
+    for _ in 0..5 {
+        before = next_epoch(&mut stream, &mut epochs).await;
+    }
+    assert!(levels(&before) > 5);
+    handle.play(Scenario::Spoofing);
+    let during = next_epoch(&mut stream, &mut epochs).await;
+    assert_eq!(levels(&during), 1);
+    let (here, there) = (before.position.unwrap(), during.position.unwrap());
+    assert!((there.latitude_deg() - here.latitude_deg()).abs() > 0.2);
+    let truth = handle.status();
+    assert!((here.latitude_deg() - truth.latitude_deg).abs() < 0.001);
+    let step = during.unix_ms().unwrap() - before.unix_ms().unwrap();
+    assert!((400_000..440_000).contains(&step), "{step}");
+    handle.play(Scenario::SpoofingOver);
+    let after = next_epoch(&mut stream, &mut epochs).await;
+    assert!(levels(&after) > 5);
+    let step = after.unix_ms().unwrap() - before.unix_ms().unwrap();
+    assert_eq!(step, 2000);
+}

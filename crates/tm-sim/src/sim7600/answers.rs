@@ -75,15 +75,38 @@ pub(super) fn serving_cell(world: &World) -> String {
 }
 
 pub(super) fn addresses(world: &World) -> Vec<String> {
-    let address = if world.has_service() {
+    let address = if world.has_data() {
         world.config.address.as_str()
     } else {
         "0.0.0.0"
     };
+    let telephony = if world.has_service() {
+        "253.0.0.100.0.0.0.0.0.0.0.0.0.0.0.7"
+    } else {
+        NO_IPV6
+    };
     vec![
         format!("+CGPADDR: 1,{address}"),
-        format!("+CGPADDR: 2,0.0.0.0,{NO_IPV6}"),
+        format!("+CGPADDR: 2,0.0.0.0,{telephony}"),
     ]
+}
+
+/// In LTE an attached module has one context at least: here that of telephony, whatever becomes of data.
+pub(super) fn activity(world: &World) -> Vec<String> {
+    vec![
+        format!("+CGACT: 1,{}", u8::from(world.has_data())),
+        format!("+CGACT: 2,{}", u8::from(world.has_service())),
+    ]
+}
+
+/// The network's last refusal in the words of its cause 27 (3GPP TS 24.301, 6.5.1.4).
+pub(super) fn last_error(world: &World) -> String {
+    let text = if world.has_service() && !world.has_data() {
+        "ESM cause: Missing or unknown APN"
+    } else {
+        "No cause information available"
+    };
+    format!("+CEER: {text}")
 }
 
 pub(super) fn clock(world: &World) -> String {

@@ -167,7 +167,8 @@ fn ask(
         }
         "+CGPADDR" => lines.extend(answers::addresses(world)),
         "+CGATT" if query => lines.push(format!("+CGATT: {}", u8::from(world.has_service()))),
-        "+CGACT" if query => lines.push(format!("+CGACT: 1,{}", u8::from(world.has_service()))),
+        "+CGACT" if query => lines.extend(answers::activity(world)),
+        "+CEER" => lines.push(answers::last_error(world)),
         "+CCLK" if query => lines.push(answers::clock(world)),
         "+CGPS" if query => lines.push(format!("+CGPS: {},1", u8::from(world.gnss_on))),
         "+CFUN" if query => lines.push(format!("+CFUN: {}", world.settings.cfun)),

@@ -16,11 +16,21 @@ const METRES_PER_DEGREE: f64 = 111_320.0;
 /// Metres per second of a knot.
 const KNOT: f64 = 1852.0 / 3600.0;
 
+/// One transmitter plays every satellite, so all of them are equally strong.
+const FALSE_CN0_DBHZ: u8 = 46;
+/// Where the false sky puts the antenna: 37 km away.
+const FALSE_EAST_M: f64 = 21_000.0;
+const FALSE_NORTH_M: f64 = 30_000.0;
+/// How far the false time is ahead.
+const FALSE_AHEAD: Duration = Duration::from_mins(7);
+
 /// Satellites, antenna and engine.
 #[derive(Debug)]
 pub(super) struct Sky {
     satellites: Vec<Satellite>,
     covered: bool,
+    /// A false sky drowns the true one.
+    spoofed: bool,
     /// How long the engine has run under an open sky.
     searching: Duration,
     time_to_fix: Duration,
@@ -76,6 +86,7 @@ impl Sky {
         Self {
             satellites,
             covered: false,
+            spoofed: false,
             searching: Duration::ZERO,
             time_to_fix: config.time_to_fix,
             knows_time: false,
@@ -104,6 +115,14 @@ impl Sky {
 
     pub(super) fn uncover(&mut self) {
         self.covered = false;
+    }
+
+    pub(super) fn spoof(&mut self) {
+        self.spoofed = true;
+    }
+
+    pub(super) fn tell_truth(&mut self) {
+        self.spoofed = false;
     }
 
     pub(super) fn has_fix(&self) -> bool {
@@ -147,7 +166,8 @@ impl Sky {
         ] {
             self.in_view(&mut burst, talker, system, signal);
         }
-        let time = jiff::Timestamp::try_from(now)
+        let told = if self.spoofed { now + FALSE_AHEAD } else { now };
+        let time = jiff::Timestamp::try_from(told)
             .ok()
             .filter(|_| self.knows_time);
         if let (Some(time), true) = (time, self.has_fix()) {
@@ -171,7 +191,11 @@ impl Sky {
     }
 
     fn fix(&self, burst: &mut Burst, time: jiff::Timestamp, random: &mut Rng) {
-        let [east, north, up] = self.error.map(|error| error.value());
+        let [mut east, mut north, up] = self.error.map(|error| error.value());
+        if self.spoofed {
+            east += FALSE_EAST_M;
+            north += FALSE_NORTH_M;
+        }
         let per_degree_east = METRES_PER_DEGREE * self.latitude_deg.to_radians().cos().max(0.01);
         let place = format!(
             "{},{}",
@@ -254,10 +278,10 @@ impl Sky {
         for (part, satellites) in seen.chunks(4).enumerate() {
             let mut body = format!("{talker}GSV,{n_parts},{},{:02}", part + 1, seen.len());
             for satellite in satellites {
-                let cn0 = if self.covered {
-                    String::new()
-                } else {
-                    format!("{:02}", round(satellite.cn0.value()))
+                let cn0 = match (self.covered, self.spoofed) {
+                    (true, _) => String::new(),
+                    (false, true) => format!("{FALSE_CN0_DBHZ:02}"),
+                    (false, false) => format!("{:02}", round(satellite.cn0.value())),
                 };
                 let _ = write!(
                     body,

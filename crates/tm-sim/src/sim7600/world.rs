@@ -7,6 +7,9 @@ use fastrand::Rng;
 use super::{Scenario, Status, config::Sim7600Config, nmea::Sky};
 use crate::number::{Walk, round};
 
+/// `staticip` with a typing error.
+const MISTYPED: &str = "statikip";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SimCard {
     Ready,
@@ -165,7 +168,9 @@ impl World {
                 self.network = Network::Home;
                 self.muted = false;
                 self.pin_tries = 3;
+                self.access_point.clone_from(&self.config.access_point);
                 self.sky.uncover();
+                self.sky.tell_truth();
                 return lines;
             }
             Scenario::NoSim => {
@@ -180,7 +185,17 @@ impl World {
             Scenario::Searching => self.network = Network::Searching,
             Scenario::Denied => self.network = Network::Denied,
             Scenario::Roaming => self.network = Network::Roaming,
+            Scenario::WrongApn => {
+                MISTYPED.clone_into(&mut self.access_point);
+                return vec!["+CGEV: NW DEACT \"IP\",\"0.0.0.0\",1"];
+            }
+            Scenario::ApnNormal => {
+                self.access_point.clone_from(&self.config.access_point);
+                return vec!["+CGEV: EPS PDN ACT 1"];
+            }
             Scenario::NoSky => self.sky.cover(),
+            Scenario::Spoofing => self.sky.spoof(),
+            Scenario::SpoofingOver => self.sky.tell_truth(),
             Scenario::Mute => self.muted = true,
             Scenario::Unplugged | Scenario::BrownOutReset => {}
         }
@@ -210,6 +225,12 @@ impl World {
     /// Whether the radio is in a cell it may use.
     pub(super) fn has_service(&self) -> bool {
         matches!(self.network, Network::Home | Network::Roaming) && self.may_register()
+    }
+
+    /// Whether the network gives the module's access point a way to data; an empty one is the network's to choose.
+    pub(super) fn has_data(&self) -> bool {
+        let known = [self.config.access_point.as_str(), "internet", ""];
+        self.has_service() && known.contains(&self.access_point.as_str())
     }
 
     /// Whether SIM, radio and operator mode let the module look for a network.
