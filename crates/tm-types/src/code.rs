@@ -159,6 +159,10 @@ codes! {
     MODEM_STARTING = "modem.starting";
     /// The SIM asks for its PIN, and the configured one was refused or is not spent.
     MODEM_SIM_PIN_WITHHELD = "modem.sim_pin_withheld";
+    /// Registered, but without a context for data.
+    MODEM_NO_DATA_CONTEXT = "modem.no_data_context";
+    /// Registered, but the access point is refused, or is none that is known for the operator.
+    MODEM_WRONG_APN = "modem.wrong_apn";
 
     /// No source of positions is configured or found.
     GNSS_NOT_CONFIGURED = "gnss.not_configured";
@@ -170,6 +174,10 @@ codes! {
     GNSS_NO_FIX = "gnss.no_fix";
     /// A position.
     GNSS_FIX = "gnss.fix";
+    /// Position, time and satellites jumped together, as no true sky does; nothing is fed from them.
+    GNSS_SPOOFING_SUSPECTED = "gnss.spoofing_suspected";
+    /// The satellites are believed again.
+    GNSS_SPOOFING_OVER = "gnss.spoofing_over";
 
     /// No sensor beyond the machine itself is configured or found.
     SENSORS_NOT_CONFIGURED = "sensors.not_configured";

@@ -44,9 +44,9 @@ pub use reading::{Quality, Reading, Reason};
 pub use stamp::{BootId, Clock, RunId, Stamp};
 pub use state::{
     AgentState, Cell, Device, Fix, FixMode, GnssPresence, GnssState, JournalState, LinkStatus,
-    Modem, ModemIdentity, ModemPresence, ModemState, Registration, RegistrationStatus, Satellite,
-    SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim, SimStatus, Supervisor,
-    UplinkState,
+    Modem, ModemIdentity, ModemPresence, ModemState, PacketData, Registration, RegistrationStatus,
+    Satellite, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim, SimStatus,
+    SpoofingSuspicion, Supervisor, UplinkState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

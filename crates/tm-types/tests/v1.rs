@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use tm_types::{
-    Anchor, BootId, Cause, Clock, Command, Event, Health, HealthStatus, Operation, Point,
-    PointName, Poll, Problem, Reading, Reason, RunId, Sequence, Severity, Stamp, Timestamp, Unit,
-    Value, code, text::Language, topic,
+    Anchor, BootId, Cause, Clock, Command, Event, GnssState, Health, HealthStatus, Operation,
+    PacketData, Point, PointName, Poll, Problem, Reading, Reason, RunId, Sequence, Severity,
+    SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code, text::Language, topic,
 };
 
 const STAMP: Stamp = Stamp {
@@ -202,4 +202,31 @@ fn a_cause_without_arguments_is_read() {
         serde_json::from_str::<Cause>(r#"{"code":"status.ok"}"#).unwrap(),
         code::STATUS_OK.plain()
     );
+}
+
+#[test]
+fn what_states_grew_is_optional() {
+    check(
+        &PacketData {
+            attached: Some(true),
+            active: None,
+            apn: Some("staticip".into()),
+        },
+        r#"{"attached":true,"active":null,"apn":"staticip"}"#,
+    );
+    check(
+        &SpoofingSuspicion {
+            since: stamp(),
+            distance_m: Some(36_620.0),
+            time_ms: Some(420_000),
+            satellites: None,
+            trusted_latitude_deg: 48.9226,
+            trusted_longitude_deg: 24.7103,
+        },
+        r#"{"since":{"time":"2026-09-21T14:13:20.250Z","mono_ms":81234,"boot":"00c0ffee","clock":"ntp","err_ms":12},"distance_m":36620.0,"time_ms":420000,"satellites":null,"trusted_latitude_deg":48.9226,"trusted_longitude_deg":24.7103}"#,
+    );
+    let json = r#"{"presence":"silent","cause":{"code":"gnss.silent","args":{}},"source":null,"fix":null,"satellites":[],"sentences_skipped":0}"#;
+    let state: GnssState = serde_json::from_str(json).unwrap();
+    assert_eq!(state.suspicion, None);
+    assert_eq!(serde_json::to_string(&state).unwrap(), json);
 }

@@ -112,6 +112,7 @@ impl Tracker {
             fix: self.fix.clone(),
             satellites: self.satellites.clone(),
             sentences_skipped: self.n_skipped + counters.n_corrupt + counters.n_overflows,
+            suspicion: None,
         }
     }
 }

@@ -83,6 +83,7 @@ impl Manager {
             cell: known.cell.filter(|_| is_registered),
             temperature_cel,
             supply_v: levels.supply.ok(),
+            data: None,
         };
         ModemState {
             modems: vec![modem],

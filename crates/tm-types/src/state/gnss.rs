@@ -18,6 +18,28 @@ pub struct GnssState {
     pub satellites: Vec<Satellite>,
     /// Sentences passed over since start: bad checksum, unknown, too long.
     pub sentences_skipped: u64,
+    /// Why position and time are not to be trusted; absent while they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicion: Option<SpoofingSuspicion>,
+}
+
+/// What jumped together, as it does not under the true sky.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpoofingSuspicion {
+    /// When it was noticed.
+    pub since: Stamp,
+    /// How far the position jumped, m; null when it did not.
+    pub distance_m: Option<f64>,
+    /// How far the time jumped against this machine's monotonic clock, milliseconds, ahead positive;
+    /// null when it did not.
+    pub time_ms: Option<i64>,
+    /// How many satellites changed at once; null when they did not.
+    pub satellites: Option<u32>,
+    /// The last latitude that was trusted, degrees, WGS 84.
+    pub trusted_latitude_deg: f64,
+    /// The last longitude that was trusted, degrees, WGS 84.
+    pub trusted_longitude_deg: f64,
 }
 
 /// Whether a source of positions is there.

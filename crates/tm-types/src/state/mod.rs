@@ -10,10 +10,10 @@ mod sensors;
 mod uplink;
 
 pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
-pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite};
+pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion};
 pub use modem::{
-    Cell, Modem, ModemIdentity, ModemPresence, ModemState, Registration, RegistrationStatus,
-    Signal, Sim, SimStatus,
+    Cell, Modem, ModemIdentity, ModemPresence, ModemState, PacketData, Registration,
+    RegistrationStatus, Signal, Sim, SimStatus,
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
 pub use uplink::{JournalState, LinkStatus, UplinkState};

@@ -38,6 +38,9 @@ pub struct Modem {
     pub temperature_cel: Option<i32>,
     /// Supply voltage of the module, V.
     pub supply_v: Option<f64>,
+    /// Its way to data; absent while nothing is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PacketData>,
 }
 
 /// Whether a modem is there.
@@ -115,6 +118,18 @@ pub struct Registration {
     pub plmn: Option<String>,
     /// `gsm`, `umts`, `lte`.
     pub technology: Option<String>,
+}
+
+/// A modem's way to data, as far as the modem itself shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PacketData {
+    /// Whether it is attached to the packet network; null when it does not tell.
+    pub attached: Option<bool>,
+    /// Whether the network gives it a context for data; null when that cannot be told.
+    pub active: Option<bool>,
+    /// Access point name of the profile; null when it is left to the network or not told.
+    pub apn: Option<String>,
 }
 
 /// How a modem stands with the network.
