@@ -15,6 +15,9 @@ pub(crate) const ATTENTION_TRIES: u32 = 5;
 /// How long the operator's name may take (manual V3.00, 4.2.2 gives `COPS` long times while searching).
 const OPERATOR_TIME: Duration = Duration::from_secs(10);
 
+/// How long contexts and the last refusal may take; the manual (V3.00, 8.2) allows more, for networks that are asked.
+const CONTEXT_TIME: Duration = Duration::from_secs(10);
+
 /// A question or a setting.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Ask {
@@ -45,6 +48,8 @@ pub(crate) enum Ask {
     Temperature,
     Supply,
     Clock,
+    PacketData,
+    LastError,
     GnssEngine,
     GnssOn,
 }
@@ -78,6 +83,7 @@ pub(crate) const LEVELS: &[Ask] = &[
     Ask::Temperature,
     Ask::Supply,
     Ask::Clock,
+    Ask::PacketData,
 ];
 
 impl Ask {
@@ -114,6 +120,8 @@ impl Ask {
             Self::Temperature => ask::temperature(),
             Self::Supply => ask::supply_voltage(),
             Self::Clock => ask::network_clock(),
+            Self::PacketData => ask::packet_data(),
+            Self::LastError => ask::last_error(),
             Self::GnssEngine => ask::gnss_engine(),
             Self::GnssOn => ask::gnss_on(),
         })
@@ -125,6 +133,7 @@ impl Ask {
             Self::Attention => ATTENTION_TIME,
             Self::Sim | Self::Iccid | Self::Imsi | Self::PinTries | Self::EnterPin => SIM_TIME,
             Self::Operator => OPERATOR_TIME,
+            Self::PacketData | Self::LastError => CONTEXT_TIME,
             _ => ANSWER_TIME,
         }
     }

@@ -9,7 +9,9 @@ mod run;
 
 mod manager;
 
+mod access_points;
 mod ask;
+mod data;
 mod dialogue;
 mod knowledge;
 mod network_time;

@@ -15,6 +15,8 @@ use crate::manager::{Effect, Event, Manager, Now};
 
 /// The file that remembers whether a modem was ever there.
 const SEEN: &str = "seen";
+/// The file that remembers what the modem's port shows of its way to data.
+const SIGHT: &str = "sight";
 
 /// Runs the modem service on this machine's ports until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, Error> {
@@ -30,11 +32,12 @@ pub async fn run_with(
     let mut bus = host.bus.open(BusOptions::default());
     bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
+    let sight = host.store.load(SIGHT).unwrap_or_default();
     let mut at = Link::new(config.port.clone(), ports.clone());
     let mut nmea = config
         .nmea_relay
         .then(|| Link::new(config.nmea_port.clone(), ports));
-    let mut manager = Manager::new(config, seen, Instant::now());
+    let mut manager = Manager::new(config, seen, sight, Instant::now());
     loop {
         let event = tokio::select! {
             event = at.next() => Event::At(event),
@@ -75,5 +78,6 @@ async fn perform(effect: Effect, at: &mut Link, bus: &Bus, host: &Host) {
         Effect::Anchor(anchor) => bus.anchor(&source, &anchor),
         Effect::Sentences(sentences) => bus.nmea(&source, sentences),
         Effect::Remember(seen) => host.store.save(SEEN, &seen),
+        Effect::RememberSight(sight) => host.store.save(SIGHT, &sight),
     }
 }

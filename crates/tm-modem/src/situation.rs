@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tm_service::config::Expected;
 use tm_types::{Cause, HealthStatus, RegistrationStatus, SimStatus, code};
 
+use crate::data::Sight;
 use crate::knowledge::Knowledge;
 
 /// How long a modem may start and search before that counts as trouble: a registration after power-on takes
@@ -23,7 +24,7 @@ pub(crate) struct Seen {
 }
 
 /// How a modem that answers stands.
-pub(crate) fn cause(known: &Knowledge) -> Cause {
+pub(crate) fn cause(known: &Knowledge, sight: &Sight) -> Cause {
     match known.sim.status {
         SimStatus::Unknown | SimStatus::Busy => return code::MODEM_STARTING.plain(),
         SimStatus::Absent => return code::MODEM_SIM_ABSENT.plain(),
@@ -44,6 +45,13 @@ pub(crate) fn cause(known: &Knowledge) -> Cause {
         .as_deref()
         .or(registration.plmn.as_deref())
         .unwrap_or("?");
+    if known.is_registered()
+        && let Some(trouble) = known
+            .data
+            .trouble(registration, known.sim.imsi.as_deref(), sight)
+    {
+        return trouble;
+    }
     match registration.status {
         RegistrationStatus::Home => code::MODEM_REGISTERED.with("operator", operator),
         RegistrationStatus::Roaming => code::MODEM_ROAMING.with("operator", operator),
@@ -109,12 +117,15 @@ mod tests {
         ];
         for (status, expected) in cases {
             known.sim.status = status;
-            assert!(cause(&known).is(expected), "{status:?}");
+            assert!(cause(&known, &Sight::default()).is(expected), "{status:?}");
         }
-        assert_eq!(cause(&known).args["operator"], "255-01");
+        assert_eq!(cause(&known, &Sight::default()).args["operator"], "255-01");
         known.sim.status = SimStatus::PinRequired;
         (known.is_pin_withheld, known.pin_tries) = (true, Some(2));
-        assert_eq!(cause(&known), code::MODEM_SIM_PIN_WITHHELD.with("tries", 2));
+        assert_eq!(
+            cause(&known, &Sight::default()),
+            code::MODEM_SIM_PIN_WITHHELD.with("tries", 2)
+        );
     }
 
     #[test]

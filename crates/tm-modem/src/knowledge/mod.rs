@@ -9,6 +9,7 @@ use tm_proto::sim7600::{self, RegistrationStatus as Heard, SimState};
 use tm_types::{Cell, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus};
 
 use crate::ask::Ask;
+use crate::data::Data;
 
 /// A level that was read, or why it was not.
 pub(crate) type Level<T = f64> = Result<T, Reason>;
@@ -63,6 +64,7 @@ pub(crate) struct Knowledge {
     pub(crate) registration: Registration,
     pub(crate) cell: Option<Cell>,
     pub(crate) levels: Levels,
+    pub(crate) data: Data,
     lte: RegistrationStatus,
     packet: RegistrationStatus,
     is_limited: bool,
@@ -83,6 +85,7 @@ impl Knowledge {
             registration: Registration::default(),
             cell: None,
             levels: Levels::missing(Reason::NotPresent),
+            data: Data::default(),
             lte: RegistrationStatus::Unknown,
             packet: RegistrationStatus::Unknown,
             is_limited: false,
@@ -143,6 +146,11 @@ impl Knowledge {
             }
             Ask::Temperature => self.levels.temperature = read(reply, sim7600::temperature_celsius),
             Ask::Supply => self.levels.supply = read(reply, sim7600::supply_voltage_v),
+            Ask::PacketData => {
+                let is_registered = self.is_registered();
+                self.data.on_contexts(reply, is_registered);
+            }
+            Ask::LastError => self.data.on_refusal(reply),
             _ => {}
         }
     }
@@ -157,6 +165,7 @@ impl Knowledge {
             Ask::SignalQuality => self.levels.rssi = Err(Reason::Timeout),
             Ask::Temperature => self.levels.temperature = Err(Reason::Timeout),
             Ask::Supply => self.levels.supply = Err(Reason::Timeout),
+            Ask::PacketData => self.data = Data::default(),
             _ => {}
         }
     }

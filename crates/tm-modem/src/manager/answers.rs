@@ -35,6 +35,7 @@ impl Manager {
             Ask::Identity if self.known.identity.imei.is_none() => &[Ask::Imei],
             Ask::Sim => self.after_sim(),
             Ask::PinTries => self.after_pin_tries(),
+            Ask::PacketData => self.after_contexts(),
             Ask::EnterPin if reply.ok().is_ok() => &[Ask::Sim],
             Ask::EnterPin => {
                 tracing::warn!("the SIM refuses the PIN");
@@ -71,6 +72,21 @@ impl Manager {
                 &[Ask::PinTries]
             }
             _ => &[],
+        }
+    }
+
+    /// Why there is no context is asked only while there is none.
+    fn after_contexts(&mut self) -> &'static [Ask] {
+        let technology = self.known.registration.technology.as_deref();
+        let sight = self.known.data.extend(&self.sight, technology);
+        if sight != self.sight {
+            self.sight = sight.clone();
+            self.effects.push(Effect::RememberSight(sight));
+        }
+        if self.known.data.is_without() {
+            &[Ask::LastError]
+        } else {
+            &[]
         }
     }
 

@@ -4,6 +4,7 @@ use tm_service::port::PortEvent;
 use tm_types::{Anchor, Cause, HealthStatus, ModemState, Point, Stamp};
 use tokio::time::Instant;
 
+use crate::data::Sight;
 use crate::situation::Seen;
 
 /// What happened.
@@ -36,6 +37,8 @@ pub(crate) enum Effect {
     Sentences(Vec<u8>),
     /// Keep this.
     Remember(Seen),
+    /// Keep this, too.
+    RememberSight(Sight),
 }
 
 /// Now, by the clock for waiting and by the clocks for people.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::ask::{self, Ask};
 use crate::config::Config;
+use crate::data::Sight;
 use crate::dialogue::{Dialogue, Step};
 use crate::knowledge::Knowledge;
 use crate::network_time::NetworkTime;
@@ -50,6 +51,7 @@ enum Round {
 pub(crate) struct Manager {
     config: Config,
     seen: Seen,
+    sight: Sight,
     presence: Option<ModemPresence>,
     /// Why it is not present; unused while it is.
     trouble: Cause,
@@ -76,11 +78,12 @@ pub(crate) struct Manager {
 }
 
 impl Manager {
-    /// A manager that has seen nothing in this run.
-    pub(crate) fn new(config: Config, seen: Seen, now: Instant) -> Self {
+    /// A manager that has heard nothing in this run.
+    pub(crate) fn new(config: Config, seen: Seen, sight: Sight, now: Instant) -> Self {
         Self {
             config,
             seen,
+            sight,
             presence: None,
             trouble: code::MODEM_STARTING.plain(),
             port: None,

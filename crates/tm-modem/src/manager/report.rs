@@ -18,7 +18,7 @@ impl Manager {
             return;
         }
         let cause = if is_present {
-            situation::cause(&self.known)
+            situation::cause(&self.known, &self.sight)
         } else {
             self.trouble.clone()
         };
@@ -83,7 +83,7 @@ impl Manager {
             cell: known.cell.filter(|_| is_registered),
             temperature_cel,
             supply_v: levels.supply.ok(),
-            data: None,
+            data: known.data.describe(),
         };
         ModemState {
             modems: vec![modem],

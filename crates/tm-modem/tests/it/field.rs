@@ -44,6 +44,29 @@ async fn every_trouble_has_its_cause_and_passes() {
 }
 
 #[tokio::test]
+async fn a_wrong_access_point_is_explained_and_passes() {
+    let mut bench = registered().await;
+    let play = bench.module.handle();
+    play.play(Scenario::WrongApn);
+    let modem = bench.cause("modem.wrong_apn").await;
+    assert_eq!(modem["cause"]["args"]["apn"], "statikip");
+    assert_eq!(modem["cause"]["args"]["operator"], "Vodafone UA");
+    assert_eq!(modem["cause"]["args"]["known"], "internet, staticip");
+    assert_eq!(modem["registration"]["status"], "home");
+    assert_eq!(modem["data"]["active"], false);
+    let is_told = |health: &serde_json::Value| {
+        health["status"] == "degraded" && health["reasons"][0]["code"] == "modem.wrong_apn"
+    };
+    bench.wait("tm/v1/health/modem", is_told).await;
+    play.play(Scenario::ApnNormal);
+    let modem = bench.cause("modem.registered").await;
+    assert_eq!(modem["data"]["active"], true);
+    bench
+        .wait("tm/v1/health/modem", |health| health["status"] == "up")
+        .await;
+}
+
+#[tokio::test]
 async fn what_is_measured_reaches_the_bus() {
     let mut bench = registered().await;
     let modem = bench.cause("modem.registered").await;

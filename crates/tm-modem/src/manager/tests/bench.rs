@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::module::Module;
 use crate::config::Config;
+use crate::data::Sight;
 use crate::manager::{Effect, Event, Manager, Now};
 use crate::situation::Seen;
 
@@ -95,7 +96,7 @@ impl Bench {
             players,
             asked,
             link: Link::new(config.port.clone(), Arc::new(socket)),
-            manager: Manager::new(config, seen, started),
+            manager: Manager::new(config, seen, Sight::default(), started),
             started,
             effects: Vec::new(),
         }

@@ -269,6 +269,90 @@ async fn searching_is_patient_then_degraded_then_found() {
     assert_eq!(bench.causes(), ["modem.searching", "modem.registered"]);
 }
 
+/// The one question about attachment, contexts and addresses.
+const CONTEXTS: &str = "AT+CGATT?;+CGDCONT?;+CGACT?;+CGPADDR";
+
+fn contexts(apn: &str, active: u8, address: &str) -> String {
+    format!(
+        "+CGATT: 1\n+CGDCONT: 1,\"IP\",\"{apn}\",\"0.0.0.0\",0,0,0,0\n+CGACT: 1,{active}\n\
+         +CGPADDR: 1,{address}\n\nOK"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_access_point_is_told_after_three_polls_and_forgotten_after_one() {
+    let module = Module::registered().with(CONTEXTS, &contexts("staticip", 1, "10.64.12.34"));
+    let mut bench = Bench::new(Ok(module), NOTHING, &[("TM_MODEM_POLL_S", "5")]);
+    bench.run(SECOND).await;
+    let data = bench.state().data.unwrap();
+    assert_eq!(
+        (data.attached, data.active, data.apn.as_deref()),
+        (Some(true), Some(true), Some("staticip"))
+    );
+    assert_eq!(bench.n(|e| matches!(e, Effect::RememberSight(_))), 1);
+    assert!(!bench.asked().contains(&"AT+CEER".to_owned()));
+    bench
+        .module()
+        .set(CONTEXTS, &contexts("statikip", 0, "0.0.0.0"));
+    bench
+        .module()
+        .set("AT+CEER", "+CEER: No cause information available\n\nOK");
+    bench.run(SECOND * 13).await;
+    let modem = bench.state();
+    assert!(modem.cause.is(code::MODEM_REGISTERED), "{:?}", modem.cause);
+    assert_eq!(
+        modem.data.unwrap().active,
+        Some(false),
+        "the state says so at once"
+    );
+    bench.run(SECOND * 4).await;
+    assert_eq!(
+        bench.state().cause,
+        code::MODEM_WRONG_APN
+            .with("operator", "Vodafone UA")
+            .and("apn", "statikip")
+            .and("known", "internet, staticip")
+    );
+    assert_eq!(
+        bench.health(),
+        (HealthStatus::Degraded, Some("modem.wrong_apn".to_owned()))
+    );
+    bench.run(MINUTE).await;
+    assert_eq!(bench.n(|e| matches!(e, Effect::Health(..))), 2, "told once");
+    bench
+        .module()
+        .set(CONTEXTS, &contexts("staticip", 1, "10.64.12.34"));
+    bench.run(SECOND * 5).await;
+    assert_eq!(bench.health(), (HealthStatus::Up, None));
+    assert_eq!(
+        bench.causes(),
+        ["modem.registered", "modem.wrong_apn", "modem.registered"]
+    );
+    assert_eq!(bench.n(|e| matches!(e, Effect::RememberSight(_))), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modem_that_does_not_tell_of_contexts_is_no_trouble() {
+    for answer in [
+        "ERROR",
+        "+CGATT: 1\n\n+CME ERROR: operation not supported",
+        "OK",
+        "",
+    ] {
+        // After a silence the dialogue finds its place by these.
+        let module = Module::registered()
+            .with(CONTEXTS, answer)
+            .with("AT+CMEE?", "+CMEE: 2\n\nOK")
+            .with("AT+CFUN?", "+CFUN: 1\n\nOK")
+            .with("AT+CSCS?", "+CSCS: \"IRA\"\n\nOK")
+            .with("AT+IFC?", "+IFC: 0,0\n\nOK");
+        let mut bench = Bench::new(Ok(module), EVERYTHING, &[("TM_MODEM_POLL_S", "30")]);
+        bench.run(MINUTE * 5).await;
+        assert_eq!(bench.causes(), ["modem.registered"], "{answer:?}");
+        assert_eq!(bench.health(), (HealthStatus::Up, None));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_pin_is_sent_once_and_only_while_three_tries_remain() {
     let locked = || Module::registered().with("AT+CPIN?", "+CPIN: SIM PIN\n\nOK");
@@ -392,7 +476,7 @@ async fn a_restart_begins_anew() {
 #[test]
 fn bytes_of_a_closed_port_are_nobodys() {
     let now = Instant::now();
-    let mut manager = Manager::new(Config::default(), NOTHING, now);
+    let mut manager = Manager::new(Config::default(), NOTHING, Sight::default(), now);
     let stamp = Stamp {
         time: Timestamp::EPOCH,
         mono_ms: 0,
@@ -443,7 +527,12 @@ proptest! {
         portions in prop::collection::vec((portion(), 0u64..4_000), 0..120),
     ) {
         let start = Instant::now();
-        let mut manager = Manager::new(config(&[("TM_MODEM_PIN", "0042")]), NOTHING, start);
+        let mut manager = Manager::new(
+            config(&[("TM_MODEM_PIN", "0042")]),
+            NOTHING,
+            Sight::default(),
+            start,
+        );
         let mut elapsed = Duration::ZERO;
         let mut on = |event, elapsed: Duration| {
             let mono_ms = u64::try_from(elapsed.as_millis()).unwrap();
