@@ -13,6 +13,7 @@ mod clock;
 mod movement;
 mod points;
 mod sky;
+mod spoofing;
 
 pub use config::{Config, SourceSetting};
 pub use run::{run, run_with};

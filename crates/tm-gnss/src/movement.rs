@@ -29,17 +29,21 @@ impl Movement {
         let (Some(position), Some(anchor)) = (epoch.position, self.anchor) else {
             return false;
         };
-        let error_m = epoch
-            .horizontal_error_m
-            .or(epoch.hdop.map(|hdop| hdop * METRES_PER_HDOP))
-            .unwrap_or(METRES_PER_HDOP);
-        let is_away = distance_m(anchor, position) > move_m.max(error_m * SIGMAS);
+        let is_away = distance_m(anchor, position) > move_m.max(error_m(epoch) * SIGMAS);
         std::mem::replace(&mut self.was_away, is_away) && is_away
     }
 }
 
+/// What the receiver errs by, one sigma: as it says, else by its geometry.
+pub(crate) fn error_m(epoch: &Epoch) -> f64 {
+    epoch
+        .horizontal_error_m
+        .or(epoch.hdop.map(|hdop| hdop * METRES_PER_HDOP))
+        .unwrap_or(METRES_PER_HDOP)
+}
+
 /// Along the surface; exact enough for any distance that matters here (equirectangular, < 0.1 % below 100 km).
-fn distance_m(from: Position, to: Position) -> f64 {
+pub(crate) fn distance_m(from: Position, to: Position) -> f64 {
     let middle = f64::midpoint(from.latitude_deg(), to.latitude_deg()).to_radians();
     let north = (to.latitude_deg() - from.latitude_deg()).to_radians();
     let mut east_deg = to.longitude_deg() - from.longitude_deg();

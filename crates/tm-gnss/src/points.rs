@@ -56,6 +56,16 @@ pub(crate) fn points(epoch: &Epoch, why: Reason) -> Vec<Point> {
     ]
 }
 
+/// The same measurements from a sky that is not believed: kept for the record, to be used with care.
+pub(crate) fn doubted(mut points: Vec<Point>) -> Vec<Point> {
+    for point in &mut points {
+        if let Reading::Good(value) = &point.reading {
+            point.reading = Reading::Uncertain(value.clone(), Reason::Implausible);
+        }
+    }
+    points
+}
+
 fn decimal(quantity: &str, unit: Unit, units: Option<i64>, scale: u8, why: Reason) -> Point {
     let value = units
         .ok_or(why)
@@ -130,6 +140,41 @@ mod tests {
         assert_eq!(find("course")["reason"], "not_present", "it stands");
         assert_eq!(find("satellites")["value"], 11);
         assert_eq!(find("mode")["value"], "3d");
+    }
+
+    #[test]
+    fn a_sky_that_is_not_believed_makes_every_value_doubtful() {
+        let epoch = Epoch {
+            mode: FixMode::TwoD,
+            position: Some(Position {
+                latitude_e7: 504_501_001,
+                longitude_e7: 305_234_000,
+            }),
+            ..Epoch::default()
+        };
+        let points = doubted(points(&epoch, Reason::WarmingUp));
+        let json = serde_json::to_value(&points).unwrap();
+        let latitude = &json[0];
+        assert_eq!(
+            (
+                &latitude["value"],
+                &latitude["quality"],
+                &latitude["reason"]
+            ),
+            (
+                &50.450_100_1.into(),
+                &"uncertain".into(),
+                &"implausible".into()
+            )
+        );
+        for point in &points {
+            let is_missing = point.reading.value().is_none();
+            assert_ne!(point.reading.quality(), tm_types::Quality::Good);
+            assert_eq!(
+                is_missing,
+                point.reading.reason() == Some(Reason::NotPresent)
+            );
+        }
     }
 
     #[test]

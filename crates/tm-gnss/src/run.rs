@@ -16,6 +16,8 @@ use crate::tracker::{Effect, Event, Now, Tracker};
 
 /// The file that remembers whether a source was ever heard.
 const SEEN: &str = "seen";
+/// The file that keeps a suspicion of spoofing over a restart.
+const SUSPICION: &str = "suspicion";
 
 /// Runs the GNSS service on this machine's ports until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, Error> {
@@ -38,7 +40,8 @@ pub async fn run_with(
     });
     bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
-    let mut tracker = Tracker::new(config, seen, Instant::now());
+    let suspicion = host.store.load(SUSPICION).flatten();
+    let mut tracker = Tracker::new(config, seen, suspicion, Instant::now());
     loop {
         let event = tokio::select! {
             Some(event) = next(port.as_mut()) => Event::Port(event),
@@ -94,6 +97,8 @@ fn perform(effect: Effect, port: Option<&mut Link>, bus: &Bus, host: &Host) {
         Effect::Points(stamp, points) => bus.data(stamp, points),
         Effect::Health(status, reasons) => bus.health(status, reasons),
         Effect::Anchor(anchor) => bus.anchor(&host.instance.source(), &anchor),
+        Effect::Event(stamp, severity, cause) => bus.event_at(stamp, severity, cause),
         Effect::Remember(seen) => host.store.save(SEEN, &seen),
+        Effect::RememberSuspicion(suspicion) => host.store.save(SUSPICION, &suspicion),
     }
 }

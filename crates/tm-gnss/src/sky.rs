@@ -27,10 +27,13 @@ pub(crate) fn satellites(heard: &[Heard]) -> Vec<Satellite> {
     by_number.into_values().collect()
 }
 
-/// How many are truly heard: MDM9207 engines show phantoms of SBAS, without a place in the sky, with a dead antenna.
+/// MDM9207 engines show phantoms of SBAS, without a place in the sky, with a dead antenna.
+pub(crate) fn is_phantom(satellite: &Satellite) -> bool {
+    satellite.system == "sbas" && satellite.elevation_deg.is_none()
+}
+
+/// How many are truly heard.
 pub(crate) fn n_heard(satellites: &[Satellite]) -> usize {
-    let is_phantom =
-        |satellite: &Satellite| satellite.system == "sbas" && satellite.elevation_deg.is_none();
     satellites
         .iter()
         .filter(|satellite| satellite.cn0_dbhz.is_some() && !is_phantom(satellite))

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use tm_service::port::PortEvent;
-use tm_types::{Anchor, Cause, GnssState, HealthStatus, Point, Stamp};
+use tm_types::{Anchor, Cause, GnssState, HealthStatus, Point, Severity, Stamp};
 use tokio::time::Instant;
+
+use crate::spoofing::Suspicion;
 
 /// What happened.
 #[derive(Debug)]
@@ -34,8 +36,12 @@ pub(crate) enum Effect {
     Health(HealthStatus, Vec<Cause>),
     /// Publish a time anchor.
     Anchor(Anchor),
+    /// Say that something happened.
+    Event(Stamp, Severity, Cause),
     /// Keep this.
     Remember(Seen),
+    /// Keep this suspicion, or that there is none.
+    RememberSuspicion(Option<Box<Suspicion>>),
 }
 
 /// What was ever there; kept in the store.

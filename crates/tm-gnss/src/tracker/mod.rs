@@ -2,6 +2,7 @@
 
 mod event;
 mod report;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,9 @@ use tokio::time::Instant;
 use crate::clock::SatelliteTime;
 use crate::config::{Config, SourceSetting};
 use crate::movement::Movement;
-use crate::points::points;
+use crate::points::{doubted, points};
 use crate::sky;
+use crate::spoofing::{Suspicion, Watch};
 
 pub(crate) use event::{Effect, Event, Now, Seen};
 
@@ -63,6 +65,7 @@ pub(crate) struct Tracker {
     satellites: Vec<Satellite>,
     time: SatelliteTime,
     movement: Movement,
+    watch: Watch,
     /// A change waits to be published.
     is_changed: bool,
     points_at: Option<Instant>,
@@ -75,7 +78,12 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     /// A tracker that has heard nothing in this run.
-    pub(crate) fn new(config: Config, seen: Seen, now: Instant) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        seen: Seen,
+        suspicion: Option<Suspicion>,
+        now: Instant,
+    ) -> Self {
         let (year, month, day) = FLOOR;
         let floor = Date::new(year, month, day).expect("the first of November exists");
         Self {
@@ -98,6 +106,7 @@ impl Tracker {
             satellites: Vec::new(),
             time: SatelliteTime::default(),
             movement: Movement::default(),
+            watch: Watch::new(suspicion),
             is_changed: false,
             points_at: None,
             next_points: now,
@@ -177,6 +186,7 @@ impl Tracker {
         self.n_sentences = 0;
         self.epochs = Epochs::new(self.floor);
         self.time = SatelliteTime::default();
+        self.watch.on_other_receiver();
         self.source = Some(source);
         self.heard = now.instant;
     }
@@ -300,6 +310,7 @@ impl Tracker {
         if std::mem::take(&mut self.mode) != FixMode::None {
             self.no_fix_since = now.instant;
         }
+        self.watch.on_no_fix();
         if let Some(fix) = &mut self.fix {
             fix.mode = tm_types::FixMode::None;
         }
@@ -324,8 +335,12 @@ impl Tracker {
             self.mode = mode;
             self.has_fixed = true;
             self.fix = Some(report::fix(epoch, began));
+            if !epoch.refines_previous {
+                self.watch_sky(epoch, began);
+            }
         }
-        if !epoch.refines_previous {
+        let is_trusted = self.watch.suspicion().is_none();
+        if is_trusted && !epoch.refines_previous {
             // A date that was moved over a rollover is a guess about the century, not a time.
             let utc_ms = epoch.unix_ms().filter(|_| !epoch.is_date_corrected);
             let floor_ms = self.floor.unix_days() * 86_400_000;
@@ -334,7 +349,9 @@ impl Tracker {
                 .on_epoch(&began, report::mode(mode), utc_ms, floor_ms);
             self.effects.extend(anchor.map(Effect::Anchor));
         }
-        self.is_changed |= self.movement.on_epoch(epoch, self.config.move_m);
+        if is_trusted {
+            self.is_changed |= self.movement.on_epoch(epoch, self.config.move_m);
+        }
         self.tell_points(epoch, began, now);
     }
 
@@ -352,8 +369,13 @@ impl Tracker {
         } else {
             Reason::WarmingUp
         };
-        self.effects.push(Effect::Points(began, points(epoch, why)));
-        self.movement.published(epoch.position);
+        let mut points = points(epoch, why);
+        if self.watch.suspicion().is_some() {
+            points = doubted(points);
+        } else {
+            self.movement.published(epoch.position);
+        }
+        self.effects.push(Effect::Points(began, points));
         self.is_changed = false;
         self.points_at = Some(now.instant);
         // From due time to due time, so that a period of 1 s keeps step with a receiver at 1 Hz.

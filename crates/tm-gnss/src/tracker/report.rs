@@ -68,6 +68,9 @@ impl Tracker {
         if presence != GnssPresence::Present {
             return self.trouble.clone();
         }
+        if let Some(suspicion) = self.watch.suspicion() {
+            return suspicion.cause();
+        }
         match (&self.fix, self.mode) {
             (Some(fix), Heard::TwoD | Heard::ThreeD) => {
                 let n_used = fix
@@ -85,6 +88,9 @@ impl Tracker {
         match presence {
             GnssPresence::NotConfigured => (HealthStatus::Up, vec![cause.clone()]),
             GnssPresence::Silent => (HealthStatus::Degraded, vec![cause.clone()]),
+            GnssPresence::Present if self.watch.suspicion().is_some() => {
+                (HealthStatus::Degraded, vec![cause.clone()])
+            }
             GnssPresence::Present if self.mode == Heard::None && lasts => {
                 // Without the count, which changes all the time.
                 let heard = self
@@ -112,7 +118,10 @@ impl Tracker {
             fix: self.fix.clone(),
             satellites: self.satellites.clone(),
             sentences_skipped: self.n_skipped + counters.n_corrupt + counters.n_overflows,
-            suspicion: None,
+            suspicion: self
+                .watch
+                .suspicion()
+                .map(|suspicion| suspicion.told.clone()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The tracker against sentences in the shape of a SIM7600 (no device needed), second by second.
 
+mod spoofing;
+
 use proptest::prelude::*;
 use tm_proto::nmea0183::checksum;
 use tm_service::config::{Environment, Report, Settings};
@@ -39,7 +41,7 @@ fn line(body: &str) -> String {
 /// One second of a SIM7600 with a fix; `north_m` metres north of Kyiv.
 fn fix(second: u32, north_m: f64, date: &str) -> String {
     let time = format!("08{:02}{:02}.0", second / 60, second % 60);
-    let latitude = format!("5027.{:06.0}", 6000.0 + north_m / 1.8532 * 1000.0);
+    let latitude = format!("50{:09.6}", 27.006 + north_m / 1853.2);
     [
         "GPGSV,1,1,02,07,40,100,31,09,20,200,28,1".to_owned(),
         format!("GPGGA,{time},{latitude},N,03031.404000,E,1,09,0.9,179.0,M,25.0,M,,"),
@@ -67,7 +69,7 @@ fn no_fix() -> String {
 impl Bench {
     fn new(seen: Seen, variables: &[(&str, &str)]) -> Self {
         let start = Instant::now();
-        let tracker = Tracker::new(config(variables), seen, start);
+        let tracker = Tracker::new(config(variables), seen, None, start);
         Self {
             tracker,
             start,

@@ -36,7 +36,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let broker = Broker::start().unwrap().url();
         let subscriptions =
-            ["state", "health", "data", "clock"].map(|class| format!("tm/v1/{class}/+"));
+            ["state", "health", "data", "clock", "event"].map(|class| format!("tm/v1/{class}/+"));
         let mut bus = host("modem", &directory.path().join("modem"), &broker)
             .bus
             .open(BusOptions {

@@ -56,6 +56,35 @@ async fn a_receiver_on_tcp_comes_loses_the_sky_and_goes() {
 }
 
 #[tokio::test]
+async fn a_false_sky_is_suspected_and_doubted() {
+    let mut bench = Bench::new().await;
+    let url = format!("tcp://{}", bench.receiver.on_tcp().unwrap().nmea);
+    bench.start(&[("TM_GNSS_SOURCE", &url), ("TM_GNSS_PUBLISH_S", "1")]);
+    bench.cause("gnss.fix").await;
+    let has_quality = |quality: &'static str| {
+        move |data: &serde_json::Value| data["points"][0]["quality"] == quality
+    };
+    bench.wait("tm/v1/data/gnss", has_quality("good")).await;
+    bench.receiver.handle().play(Scenario::Spoofing);
+    let state = bench.cause("gnss.spoofing_suspected").await;
+    assert_eq!(state["cause"]["args"]["time_s"], "+420");
+    assert_eq!(state["suspicion"]["satellites"], 20);
+    let trusted = state["suspicion"]["trusted_latitude_deg"].as_f64().unwrap();
+    assert!((trusted - 48.9226).abs() < 0.001, "{trusted}");
+    let data = bench
+        .wait("tm/v1/data/gnss", has_quality("uncertain"))
+        .await;
+    assert_eq!(data["points"][0]["reason"], "implausible");
+    let is_told = |health: &serde_json::Value| {
+        health["status"] == "degraded" && health["reasons"][0]["code"] == "gnss.spoofing_suspected"
+    };
+    bench.wait("tm/v1/health/gnss", is_told).await;
+    let event = bench.wait("tm/v1/event/gnss", |_| true).await;
+    assert_eq!(event["severity"], "warning");
+    assert_eq!(event["cause"]["code"], "gnss.spoofing_suspected");
+}
+
+#[tokio::test]
 async fn a_serial_receiver_is_not_configured_until_it_is_there() {
     let mut bench = Bench::new().await;
     let nodes = bench.directory.path().join("dev");
