@@ -351,6 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_without_a_registration_or_in_an_earlier_poll_is_no_evidence() {
+        let mut data = Data::default();
+        poll(&mut data, UP);
+        let sight = data.extend(&Sight::default(), Some("lte"));
+        let registration = registration("255-01", "lte");
+        for _ in 0..3 {
+            data.on_contexts(&reply(Ask::PacketData, DOWN), false);
+        }
+        assert_eq!(data.trouble(&registration, None, &sight), None);
+        poll(&mut data, &format!("{DOWN}{REFUSED}"));
+        for _ in 0..2 {
+            // The last refusal is asked for and not answered.
+            data.on_contexts(&reply(Ask::PacketData, DOWN), true);
+        }
+        let cause = data.trouble(&registration, None, &sight).unwrap();
+        assert!(cause.is(code::MODEM_NO_DATA_CONTEXT), "{cause:?}");
+    }
+
+    #[test]
     fn the_cause_names_what_the_cards_operator_offers() {
         let mut data = Data::default();
         for _ in 0..3 {

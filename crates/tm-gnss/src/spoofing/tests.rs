@@ -264,6 +264,15 @@ fn an_outage_and_a_lorry_are_not_spoofing() {
         ..TRUE
     };
     check(run(NO_FIX, 600).chain(run(near, 300)), &[]);
+    // The first fix is wild, 200 km off, under other satellites.
+    let wild = Second {
+        north_m: 200_000.0,
+        ..arrived
+    };
+    check(
+        run(NO_FIX, 600).chain(run(wild, 3)).chain(run(TRUE, 300)),
+        &[],
+    );
     // The fix comes and goes on the way, a position of 5 km off among them.
     let way = (0..1200).map(|at| match at % 20 {
         0..5 => NO_FIX,
@@ -406,6 +415,32 @@ fn a_place_elsewhere_is_trusted_only_after_half_an_hour_with_ntp() {
         run(FALSE, 10).chain(run(told, 3600)),
         &[(0, Turn::Suspected), (1811, Turn::Over)],
     );
+    // Nor is every place believed where only time and sky were false.
+    let here = Second {
+        north_m: 0.0,
+        ..FALSE
+    };
+    let near = Second {
+        north_m: 10_000.0,
+        ..TRUE
+    };
+    check(
+        run(here, 10).chain(run(near, 3600)),
+        &[(0, Turn::Suspected)],
+    );
+    // Nor the false place itself, when the cabinet was moving and might have got there.
+    let mut watch = Watch::default();
+    let lorry = (0..60).map(|at| Second {
+        north_m: f64::from(at) * 25.0,
+        speed_mps: 25.0,
+        ..TRUE
+    });
+    let false_place = Second {
+        time_ms: 0,
+        ..FALSE
+    };
+    let story = lorry.chain(run(false_place, 10)).chain(run(place, 7200));
+    assert_eq!(play(&mut watch, story), [(60, Turn::Suspected)]);
     // Not by a clock that GNSS or nobody set, nor by one that disagrees, nor under one level, nor while it jumps.
     let jumping = |at: i32| Second {
         north_m: f64::from(at % 600 / 300) * 5_000.0 + 30_000.0,
@@ -457,8 +492,12 @@ fn a_restart_makes_no_sky_true() {
         play_from(&mut watch, 720, run(TRUE, 100)),
         [(780, Turn::Over)]
     );
-    // Another boot: the place is, and the time only with NTP.
-    let reboot = |second: Second| Second { boot: 8, ..second };
+    // Another boot an hour later: the place is, and the time only with NTP.
+    let reboot = |second: Second| Second {
+        boot: 8,
+        time_ms: second.time_ms + 3_600_000,
+        ..second
+    };
     let mut watch = resumed();
     assert_eq!(play(&mut watch, run(reboot(FALSE), 7200)), []);
     assert_eq!(
@@ -466,9 +505,12 @@ fn a_restart_makes_no_sky_true() {
         [(7260, Turn::Over)]
     );
     let late = Second {
-        time_ms: 420_000,
-        host: (Clock::Ntp, 0),
+        host: (Clock::Ntp, 3_600_000),
         ..reboot(TRUE)
+    };
+    let late = Second {
+        time_ms: late.time_ms + 420_000,
+        ..late
     };
     let mut watch = resumed();
     assert_eq!(play(&mut watch, run(late, 7200)), []);

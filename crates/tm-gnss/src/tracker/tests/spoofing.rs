@@ -144,6 +144,35 @@ fn a_false_place_is_no_movement() {
 }
 
 #[test]
+fn a_lost_fix_proves_nothing() {
+    let mut bench = Bench::new(NOTHING, &[]);
+    for second in 0..200 {
+        let sentences = match second {
+            20..50 => falsehood(second),
+            90..95 => no_fix(),
+            _ => truth(second),
+        };
+        bench.relay("modem", &sentences);
+    }
+    let ends: Vec<u64> = bench.events().iter().map(|(at, ..)| *at).collect();
+    assert_eq!(ends, [20, 155]);
+}
+
+#[test]
+fn another_relay_may_stand_elsewhere() {
+    let mut bench = Bench::new(NOTHING, &[]);
+    for second in 0..20 {
+        bench.relay("modem", &truth(second));
+    }
+    bench.wait(10);
+    for second in 30..60 {
+        bench.relay("roof", &falsehood(second));
+    }
+    assert_eq!(bench.state().source.as_deref(), Some("bus:roof"));
+    assert_eq!(bench.events(), []);
+}
+
+#[test]
 fn a_suspicion_outlives_the_service() {
     let mut bench = Bench::new(NOTHING, &[]);
     for second in 0..10 {
