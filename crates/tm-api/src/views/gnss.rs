@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tm_types::{Clock, FixMode, GnssPresence, GnssState, Satellite, Timestamp};
+use tm_types::{Clock, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion, Timestamp};
 
 use super::{Explained, Look, gnss_state};
 
@@ -19,6 +19,8 @@ pub(crate) struct GnssView {
     pub(crate) satellites: Vec<Satellite>,
     /// Sentences passed over since start: bad checksum, unknown, too long.
     pub(crate) sentences_skipped: Option<u64>,
+    /// Why position and time are not to be trusted; null while they are.
+    pub(crate) suspicion: Option<SpoofingSuspicion>,
     /// Whether this may be outdated because the service does not report.
     pub(crate) stale: bool,
 }
@@ -82,6 +84,7 @@ impl GnssView {
             fix: FixView::of(look, state, explained.clone(), found.is_stale),
             satellites: state.map_or_else(Vec::new, |state| state.satellites.clone()),
             sentences_skipped: state.map(|state| state.sentences_skipped),
+            suspicion: state.and_then(|state| state.suspicion.clone()),
             explained,
             stale: found.is_stale,
         }
