@@ -24,6 +24,8 @@ enum Command {
     Decode(tm::decode::Arguments),
     /// Derives an API token offline from the fleet's seed.
     Token(tm::token::Arguments),
+    /// Makes the files that a host needs before any container runs.
+    Profile(tm::profile::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => logged("info").and_then(|()| tm::run::main(&arguments)),
         Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),
         Command::Token(arguments) => tm::token::main(&arguments),
+        Command::Profile(arguments) => tm::profile::main(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
