@@ -151,12 +151,6 @@ fn the_services_read_no_clock_of_their_own() {
     }
 }
 
-#[test]
-fn one_version_for_the_house() {
-    let version = fs::read_to_string(root().join("VERSION")).unwrap();
-    assert_eq!(version.trim(), env!("CARGO_PKG_VERSION"));
-}
-
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

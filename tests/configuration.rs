@@ -1,8 +1,8 @@
-//! `docs/configuration.md` says what the structs say. `TM_BLESS=1` writes it anew.
+//! `docs/configuration.md` and the blocks' READMEs say what the structs say. `TM_BLESS=1` writes them anew.
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tm_service::config::{
     BusSettings, ConfigSettings, DeviceSettings, LogSettings, markdown_table,
@@ -42,13 +42,72 @@ fn the_page_says_what_the_structs_say() {
     for (title, table) in sections {
         write!(page, "\n## {title}\n\n{table}").unwrap();
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
-    if std::env::var_os("TM_BLESS").is_some() {
-        fs::write(&path, &page).unwrap();
+    hold("docs/configuration.md", &page);
+}
+
+#[test]
+fn the_readmes_of_the_blocks_carry_their_variables_and_their_example() {
+    for (block, table) in [
+        (
+            "modem",
+            Some(markdown_table::<tm_modem::Config>("TM_MODEM_")),
+        ),
+        ("gnss", Some(markdown_table::<tm_gnss::Config>("TM_GNSS_"))),
+        (
+            "sensors",
+            Some(markdown_table::<tm_sensors::Config>("TM_SENSORS_")),
+        ),
+        ("io", Some(markdown_table::<tm_sensors::Config>("TM_IO_"))),
+        (
+            "uplink",
+            Some(markdown_table::<tm_uplink::Config>("TM_UPLINK_")),
+        ),
+        ("api", Some(markdown_table::<tm_api::Config>("TM_API_"))),
+        (
+            "agent",
+            Some(markdown_table::<tm_agent::Config>("TM_AGENT_")),
+        ),
+        // It is Mosquitto, and has none of ours.
+        ("mqtt", None),
+    ] {
+        let name = format!("blocks/{block}/README.md");
+        let mut page = read(&name);
+        if let Some(table) = table {
+            page = filled(&page, "variables", &table);
+        }
+        let example = read(&format!("blocks/{block}/example/docker-compose.yml"));
+        page = filled(&page, "example", &format!("```yaml\n{example}```\n"));
+        hold(&name, &page);
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The page with `text` between the two markers of this name.
+fn filled(page: &str, marker: &str, text: &str) -> String {
+    let (begin, end) = (
+        format!("<!-- {marker}:begin -->\n"),
+        format!("<!-- {marker}:end -->"),
+    );
+    let (head, rest) = page.split_once(&begin).expect("a begin marker");
+    let (_, tail) = rest.split_once(&end).expect("an end marker");
+    format!("{head}{begin}{text}{end}{tail}")
+}
+
+/// The file is as it should be; `TM_BLESS=1` makes it so.
+fn hold(name: &str, page: &str) {
+    if std::env::var_os("TM_BLESS").is_some() {
+        fs::write(path(name), page).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let written = fs::read_to_string(path(name)).unwrap_or_default();
     assert!(
         written == page,
-        "docs/configuration.md differs from the code: run `just bless` and read the difference"
+        "{name} differs from the code: run `just bless` and read the difference"
     );
 }
