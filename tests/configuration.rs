@@ -81,6 +81,19 @@ fn the_readmes_of_the_blocks_carry_their_variables_and_their_example() {
     }
 }
 
+#[test]
+fn the_worked_example_is_shown_as_it_is_run() {
+    let code = read("docs/extend/tank.py");
+    let page = filled(
+        &read("docs/extend.md"),
+        "tank",
+        &format!("```python\n{code}```\n"),
+    );
+    hold("docs/extend.md", &page);
+    let lines = code.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= 30, "the example has grown to {lines} lines");
+}
+
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
 }
