@@ -62,3 +62,28 @@ async fn what_cannot_be_read_holds_nothing_up() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_sensor_block_of_balena_is_charted_and_delivered() {
+    let cabinet = Cabinet::start(&[]).await;
+    cabinet
+        .until("/api/v1/uplink", |uplink| uplink["link"] == "connected")
+        .await;
+    let block = r#"[{"measurement":"bme280","fields":{"temp":21.14}},
+                    {"measurement":"short_UUID","fields":{"short_uuid":"34793e7"}}]"#;
+    cabinet.publish("sensors", &[block.to_owned()]).await;
+    cabinet
+        .publish("sensors/attic", &[r#"{"humidity":43.5}"#.to_owned()])
+        .await;
+
+    cabinet
+        .until("/api/v1/series/latest?source=sensor-block", |latest| {
+            let value = |series: &str| latest["readings"][series]["value"].as_f64();
+            value("sensor-block/bme280/temp") == Some(21.14)
+                && value("sensor-block/attic/humidity") == Some(43.5)
+        })
+        .await;
+    cabinet
+        .until_cloud("the block", |cloud| cloud.sources.contains("sensor-block"))
+        .await;
+}

@@ -44,6 +44,7 @@ pub async fn run_on(
             topic::EVENT_ALL,
             topic::ALARM_ALL,
             topic::DATA_ALL,
+            topic::SENSOR_BLOCKS_ALL,
             topic::CLOCK_ALL,
         ]
         .map(Into::into)

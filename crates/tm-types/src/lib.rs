@@ -14,6 +14,7 @@ mod time;
 
 mod point;
 mod poll;
+mod sensor_block;
 mod stamp;
 
 pub mod code;

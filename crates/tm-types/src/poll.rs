@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{BootId, Clock, Invalid, Point, RunId, Stamp, Timestamp};
+use crate::topic::Class;
+use crate::{BootId, Clock, Invalid, Point, RunId, Source, Stamp, Timestamp, sensor_block};
 
 /// Where a message stands in the run of its publisher.
 ///
@@ -54,6 +55,24 @@ struct PollIn {
 }
 
 impl Poll {
+    /// Reads a message of the bus by its topic, with who measured; `None` where the topic carries no measurements.
+    ///
+    /// The one place that knows which topics do: our own, and those of balena's sensor blocks.
+    pub fn of_topic(
+        class: Class<'_>,
+        payload: &[u8],
+        received: &Stamp,
+    ) -> Option<Result<(Source, Self), Invalid>> {
+        match class {
+            Class::Data(source) => Some(
+                Source::new(source)
+                    .and_then(|source| Ok((source, Self::from_json(payload, received)?))),
+            ),
+            Class::SensorBlock(below) => Some(sensor_block::poll(below, payload, received)),
+            _ => None,
+        }
+    }
+
     /// Reads a message; `received` fills in what a foreign publisher left out.
     ///
     /// A stamp that names its boot is taken whole. A bare `time` keeps the receiver's boot,

@@ -18,8 +18,12 @@ pub const RESULT_ALL: &str = "tm/v1/res/+";
 pub const CLOCK_ALL: &str = "tm/v1/clock/+";
 /// Raw NMEA of every source, QoS 0, not retained.
 pub const NMEA_ALL: &str = "tm/v1/nmea/+";
-/// The root of everything above.
+/// What balena's own sensor blocks publish: `sensors` and whatever is below it, QoS 0 or 1, not retained.
+pub const SENSOR_BLOCKS_ALL: &str = "sensors/#";
+/// The root of everything above but the last.
 pub const ROOT: &str = "tm/v1/";
+/// The topic that balena's sensor blocks publish to unless they are told otherwise.
+const SENSOR_BLOCKS: &str = "sensors";
 
 /// Measurements of one source.
 pub fn data(source: &Source) -> String {
@@ -76,6 +80,8 @@ pub fn nmea(source: &Source) -> String {
 pub enum Class<'a> {
     /// Measurements of a source.
     Data(&'a str),
+    /// Measurements of a balena sensor block: what follows `sensors/`, empty for `sensors` itself.
+    SensorBlock(&'a str),
     /// State of a service.
     State(&'a str),
     /// Health of a service.
@@ -96,6 +102,12 @@ pub enum Class<'a> {
 
 /// What a topic is about; `None` for topics that are not ours.
 pub fn classify(topic: &str) -> Option<Class<'_>> {
+    if let Some(below) = topic.strip_prefix(SENSOR_BLOCKS) {
+        return match below.strip_prefix('/') {
+            Some(below) => Some(Class::SensorBlock(below)),
+            None => below.is_empty().then_some(Class::SensorBlock("")),
+        };
+    }
     let (class, rest) = topic.strip_prefix(ROOT)?.split_once('/')?;
     if class == "cmd" {
         let (service, op) = rest.split_once('/')?;
@@ -133,7 +145,10 @@ mod tests {
             ("tm/v1/data/", None),
             ("tm/v1/data/a/b", None),
             ("tm/v2/data/modem", None),
-            ("sensors", None),
+            ("sensors", Some(Class::SensorBlock(""))),
+            ("sensors/attic/1", Some(Class::SensorBlock("attic/1"))),
+            ("sensorship", None),
+            ("my/sensors", None),
         ];
         for (topic, expected) in cases {
             assert_eq!(classify(topic), expected, "{topic}");

@@ -5,8 +5,9 @@ use tm_service::session::{Incoming, Qos, Receipt, Session, SessionEvent};
 use tm_types::topic;
 
 /// What must not be missed.
-const FILTERS: [&str; 4] = [
+const FILTERS: [&str; 5] = [
     topic::DATA_ALL,
+    topic::SENSOR_BLOCKS_ALL,
     topic::EVENT_ALL,
     topic::ALARM_ALL,
     topic::RESULT_ALL,

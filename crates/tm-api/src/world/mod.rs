@@ -121,8 +121,12 @@ impl World {
         self.counts.messages += 1;
         let result = match topic::classify(topic) {
             // A retained measurement would be a new one at every start.
-            Some(Class::Data(_)) if retained => Ok(()),
-            Some(Class::Data(source)) => self.on_data(source, payload, now),
+            Some(Class::Data(_) | Class::SensorBlock(_)) if retained => Ok(()),
+            Some(class @ (Class::Data(_) | Class::SensorBlock(_))) => {
+                Poll::of_topic(class, payload, now).map_or(Ok(()), |read| {
+                    read.map(|(source, poll)| self.on_data(&source, &poll))
+                })
+            }
             Some(Class::State(service)) => self.on_state(service, payload),
             Some(Class::Health(service)) => self.on_health(service, payload),
             Some(Class::Event(service)) => self.on_event(service, payload),
@@ -156,24 +160,17 @@ impl World {
         self.operations.put(operation);
     }
 
-    fn on_data(
-        &mut self,
-        source: &str,
-        payload: &[u8],
-        now: &Stamp,
-    ) -> Result<(), tm_types::Invalid> {
-        let source = Source::new(source)?;
-        let poll = Poll::from_json(payload, now)?;
-        match self.dedup.check(&source, poll.sequence) {
+    fn on_data(&mut self, source: &Source, poll: &Poll) {
+        match self.dedup.check(source, poll.sequence) {
             Verdict::New => {}
             Verdict::Gap(lost) => self.counts.lost += lost,
             Verdict::Repeat => {
                 self.counts.repeats += 1;
-                return Ok(());
+                return;
             }
         }
         for point in &poll.points {
-            let Ok(series) = SeriesId::of(&source, &point.name) else {
+            let Ok(series) = SeriesId::of(source, &point.name) else {
                 self.counts.refused += 1;
                 continue;
             };
@@ -191,8 +188,7 @@ impl World {
             // The history has taken the series, so there is room for it here.
             self.latest.insert(series, latest);
         }
-        self.feed.push_points(&source, &poll);
-        Ok(())
+        self.feed.push_points(source, poll);
     }
 
     fn on_state(&mut self, service: &str, payload: &[u8]) -> Result<(), tm_types::Invalid> {

@@ -39,8 +39,11 @@ impl Task {
     pub(super) fn deliver(&self, message: Incoming) {
         let topic = message.topic.as_str();
         let mut wanted = self.options.subscriptions.iter();
-        let is_stale =
-            message.retain && matches!(topic::classify(topic), Some(topic::Class::Data(_)));
+        let is_stale = message.retain
+            && matches!(
+                topic::classify(topic),
+                Some(topic::Class::Data(_) | topic::Class::SensorBlock(_))
+            );
         if is_stale || !wanted.any(|filter| covers(filter, topic)) {
             return;
         }

@@ -27,7 +27,7 @@ impl<D: Disk> Work<D> {
 
     fn take_one(&mut self, message: &Incoming, received: &Stamp) {
         let class = match topic::classify(&message.topic) {
-            Some(Topic::Data(_)) => Class::Data,
+            Some(Topic::Data(_) | Topic::SensorBlock(_)) => Class::Data,
             _ => Class::Urgent,
         };
         // The rules keep an order; the receipts themselves wait beside them.

@@ -31,17 +31,27 @@ pub(super) fn sort(topic: &str, payload: &[u8], is_retained: bool, received: &St
     let is_json = || serde_json::from_slice::<IgnoredAny>(payload);
     let class = topic::classify(topic);
     match class {
-        Some(Topic::Data(_) | Topic::Event(_)) if is_retained => Sorted::Nothing,
-        Some(Topic::Data(_) | Topic::Event(_) | Topic::Alarm(_) | Topic::Result(_))
-            if payload.len() > MESSAGE_MAX =>
-        {
-            Sorted::Oversized
+        Some(Topic::Data(_) | Topic::SensorBlock(_) | Topic::Event(_)) if is_retained => {
+            Sorted::Nothing
         }
-        Some(Topic::Data(source)) => {
-            let source = Source::new(source);
-            match source.and_then(|source| Ok((source, Poll::from_json(payload, received)?))) {
-                Ok((source, poll)) => Sorted::Poll(source, poll),
-                Err(error) => Sorted::Unreadable(error.to_string()),
+        Some(
+            Topic::Data(_)
+            | Topic::SensorBlock(_)
+            | Topic::Event(_)
+            | Topic::Alarm(_)
+            | Topic::Result(_),
+        ) if payload.len() > MESSAGE_MAX => Sorted::Oversized,
+        Some(class @ (Topic::Data(_) | Topic::SensorBlock(_))) => {
+            match Poll::of_topic(class, payload, received) {
+                // A sensor block without sensors says so every few seconds.
+                Some(Ok((_, poll)))
+                    if poll.points.is_empty() && matches!(class, Topic::SensorBlock(_)) =>
+                {
+                    Sorted::Nothing
+                }
+                Some(Ok((source, poll))) => Sorted::Poll(source, poll),
+                Some(Err(error)) => Sorted::Unreadable(error.to_string()),
+                None => Sorted::Nothing,
             }
         }
         // An alarm is cleared, and a result withdrawn, by an empty payload.
@@ -109,6 +119,22 @@ mod tests {
             ("tm/v1/res/1", "{}", false, "urgent"),
             ("tm/v1/state/modem", "{}", false, "nothing"),
             ("sensors", "{}", false, "nothing"),
+            (
+                "sensors",
+                r#"{"temp":1}"#,
+                false,
+                "1 points of sensor-block",
+            ),
+            (
+                "sensors/attic",
+                r#"{"temp":1}"#,
+                false,
+                "1 points of sensor-block",
+            ),
+            ("sensors", r#"{"temp":1}"#, true, "nothing"),
+            ("sensors", "21.5", false, "unreadable"),
+            ("sensors", &big, false, "oversized"),
+            ("other", poll, false, "nothing"),
         ];
         for (topic, payload, is_retained, expected) in cases {
             check(topic, payload, is_retained, expected);
