@@ -19,6 +19,7 @@ const SERVICE: &[&str] = &[
     "environment",
     "healthcheck",
     "image",
+    "init",
     "labels",
     "mem_limit",
     "ports",
@@ -101,12 +102,14 @@ fn check_service(
         for key in keys(build).filter(|key| !BUILD.contains(key)) {
             object(format!("`build.{key}` is not taken everywhere"));
         }
-        if build["context"] != "." {
-            object("the context is not the project's root".to_owned());
+        // What is sent to the builder is the project's folder.
+        let context = build["context"].as_str().unwrap_or_default();
+        if context.is_empty() || context.split('/').any(|part| part == "..") {
+            object(format!("the context {context} is not in the project"));
         }
-        let dockerfile = build["dockerfile"].as_str().unwrap_or_default();
-        if !crate::root().join(dockerfile).is_file() {
-            object(format!("there is no {dockerfile}"));
+        let dockerfile = build["dockerfile"].as_str().unwrap_or("Dockerfile");
+        if !crate::root().join(context).join(dockerfile).is_file() {
+            object(format!("there is no {dockerfile} in {context}"));
         }
     }
     for volume in strings(&service["volumes"], object) {
@@ -206,7 +209,9 @@ fn strings<'a>(value: &'a Value, object: &mut impl FnMut(String)) -> Vec<&'a str
 }
 
 fn is_overlay(path: &str) -> bool {
-    path.ends_with(".sim.yml") || path.ends_with(".dev.yml")
+    ["sim", "dev", "typo"]
+        .iter()
+        .any(|kind| path.ends_with(&format!(".{kind}.yml")))
 }
 
 #[test]

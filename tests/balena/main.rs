@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod compose;
+mod contract;
 mod dockerfile;
 
 use std::fs;
