@@ -83,7 +83,7 @@ fn the_readmes_of_the_blocks_carry_their_variables_and_their_example() {
 
 #[test]
 fn the_worked_example_is_shown_as_it_is_run() {
-    let code = read("docs/extend/tank.py");
+    let code = read("blocks/example-tank/tank.py");
     let page = filled(
         &read("docs/extend.md"),
         "tank",

@@ -1,5 +1,5 @@
 """The level of a tank, on the bus of tm-server: one reading, one message, every ten seconds."""
-import collections, datetime, json, os, secrets, time
+import collections, datetime, json, os, secrets, signal, time
 import paho.mqtt.client as mqtt
 
 def read_level():  # in metres: your sensor goes here
@@ -13,6 +13,7 @@ client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="tank")
 client.reconnect_delay_set(min_delay=1, max_delay=30)
 client.connect_async(host, int(port or 1883))
 client.loop_start()
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 waiting, n = collections.deque(maxlen=8640), 0
 while True:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
