@@ -18,6 +18,8 @@ tm_service::setting!(FilePath, "path", "a path");
 tm_service::settings! {
     /// `TM_SENSORS_*`, or the variables of whatever the instance is called.
     pub struct Config {
+        /// Whether to measure the machine itself and its 1-Wire sensors: one instance on a device is enough.
+        pub machine: bool = true,
         /// Seconds between two polls of the machine and of the 1-Wire sensors (1 to 86400).
         pub period_s: u32 [1..=86_400] = 30,
         /// Degrees Celsius a temperature must move before it is published; 0 publishes every poll.

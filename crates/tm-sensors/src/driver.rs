@@ -42,6 +42,8 @@ pub(crate) enum Driver {
 
 /// Where and how often the built-in drivers look.
 pub(crate) struct Places<'a> {
+    /// Whether they look at all.
+    pub(crate) machine: bool,
     pub(crate) sys: &'a Path,
     pub(crate) proc: &'a Path,
     pub(crate) disk: &'a Path,
@@ -56,10 +58,11 @@ pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<
     let band = places.temperature_band;
     let machine = Machine::new(places.sys, places.proc, places.disk, band);
     let one_wire = OneWire::new(places.sys, band);
-    let mut drivers = vec![
-        Driver::Machine(Box::new(machine), schedule, places.period),
-        Driver::OneWire(one_wire, schedule, places.period),
-    ];
+    let mut drivers = Vec::new();
+    if places.machine {
+        drivers.push(Driver::Machine(Box::new(machine), schedule, places.period));
+        drivers.push(Driver::OneWire(one_wire, schedule, places.period));
+    }
     drivers.extend(modbus::lines(devices, now).into_iter().map(Driver::Modbus));
     drivers
 }

@@ -33,9 +33,15 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
     let mut collector = Collector::new(&config, findings);
     collector.expect(&config, &devices);
     collector.tell_state(&bus);
+    // Where nothing is configured, no poll will ever say it.
+    let (status, reasons) = collector.devices.health(&collector.findings);
+    if devices.is_empty() && !config.machine {
+        bus.health(status, reasons);
+    }
 
     let data = host.store.directory();
     let places = Places {
+        machine: config.machine,
         sys: &config.sysfs_root.0,
         proc: &config.procfs_root.0,
         disk: config.disk.as_ref().map_or(data, |disk| &disk.0),
@@ -86,8 +92,10 @@ impl Collector {
 
     /// Lists the devices that are known before anything is polled.
     fn expect(&mut self, config: &Config, devices: &[modbus::Device]) {
-        self.devices
-            .expect(MACHINE, "machine", config.period_s, Vec::new());
+        if config.machine {
+            self.devices
+                .expect(MACHINE, "machine", config.period_s, Vec::new());
+        }
         for device in devices {
             let points = device.registers.iter().map(|r| r.name.to_string());
             let period_s = u32::try_from(device.period.as_secs()).unwrap_or(u32::MAX);

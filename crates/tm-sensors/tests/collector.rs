@@ -57,6 +57,14 @@ enum Heard {
 impl Scene {
     /// `modbus` is the map's document; `METER` in it becomes the simulated meter's address.
     async fn new(instance: &str, modbus: Option<&str>, with_sensors: bool) -> Self {
+        let config = Config {
+            modbus: modbus.map(str::to_owned),
+            ..Config::default()
+        };
+        Self::configured(instance, config, with_sensors).await
+    }
+
+    async fn configured(instance: &str, config: Config, with_sensors: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let broker = Broker::start().unwrap();
         let (clock, hand) = Clock::manual(NOW);
@@ -85,9 +93,11 @@ impl Scene {
         let config = Config {
             period_s: 1,
             heartbeat_s: 0,
-            modbus: modbus.map(|map| map.replace("METER", &meter.address().to_string())),
+            modbus: config
+                .modbus
+                .map(|map| map.replace("METER", &meter.address().to_string())),
             sysfs_root: FilePath(if with_sensors { tree.sys() } else { nothing }),
-            ..Config::default()
+            ..config
         };
         let host = host(instance);
         let collector = tokio::spawn(async move {
@@ -369,6 +379,27 @@ async fn nothing_configured_is_a_note_and_not_a_fault() {
         .await;
     scene
         .point("uptime", |point| point.reading.value().is_some())
+        .await;
+}
+
+#[tokio::test]
+async fn an_instance_that_leaves_the_machine_alone_is_idle() {
+    let config = Config {
+        machine: false,
+        ..Config::default()
+    };
+    let mut scene = Scene::configured("io", config, true).await;
+    scene
+        .until("a state without devices", |heard| match heard {
+            Heard::Poll(poll) => panic!("an idle instance measures {poll:?}"),
+            Heard::State(state) => state.devices.is_empty(),
+            Heard::Health(_) => false,
+        })
+        .await;
+    scene
+        .health("a note", |health| {
+            health.status == HealthStatus::Up && health.reasons[0].code == "sensors.not_configured"
+        })
         .await;
 }
 
