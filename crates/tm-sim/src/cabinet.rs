@@ -160,6 +160,11 @@ impl Stage {
                     meter.set_door(is_open);
                 }
             }
+            Event::Mains(is_present) => {
+                if let Some(meter) = &self.meter {
+                    meter.set_mains(is_present);
+                }
+            }
             Event::Sensor(fault) => {
                 if let Some(tree) = &self.tree {
                     tree.set_fault(W1_SENSORS[0].0, fault);

@@ -1,4 +1,4 @@
-//! An energy meter on Modbus TCP, with a door contact.
+//! An energy meter on Modbus TCP, with two contacts. It has a supply of its own.
 //!
 //! ```text
 //! holding and input registers (the same values in both)
@@ -9,10 +9,15 @@
 //!  6     frequency      0.01 Hz     u16
 //!  7     power factor   0.001       i16
 //!  8, 9  voltage        V           f32, high word first
-//! coils and discrete inputs
+//! discrete inputs
+//!  0     door open
+//!  1     mains present
+//! coils
 //!  0     door open
 //!  1     relay (may be written)
 //! ```
+//!
+//! Without mains the energy stands still and the other registers are zero.
 
 use std::{
     future::{Ready, ready},
@@ -42,7 +47,7 @@ use crate::{
 pub const UNIT_ID: u8 = 1;
 /// How many registers there are.
 pub const N_REGISTERS: u16 = 10;
-/// How many coils there are.
+/// How many coils there are, and how many discrete inputs.
 pub const N_COILS: u16 = 2;
 
 /// How the device behaves.
@@ -88,7 +93,9 @@ struct Meter {
     frequency: Walk,
     /// Watt seconds.
     energy: f64,
-    coils: [bool; N_COILS as usize],
+    is_door_open: bool,
+    is_mains_present: bool,
+    is_relay_on: bool,
     registers: [u16; N_REGISTERS as usize],
     n_requests: u64,
 }
@@ -143,12 +150,19 @@ impl ModbusHandle {
 
     /// Opens or closes the door.
     pub fn set_door(&self, is_open: bool) {
-        self.meter().coils[0] = is_open;
+        self.meter().is_door_open = is_open;
+    }
+
+    /// Takes the mains away or gives it back.
+    pub fn set_mains(&self, is_present: bool) {
+        let mut meter = self.meter();
+        meter.is_mains_present = is_present;
+        meter.measure();
     }
 
     /// Whether the relay is on.
     pub fn is_relay_on(&self) -> bool {
-        self.meter().coils[1]
+        self.meter().is_relay_on
     }
 
     /// The registers as they are now.
@@ -175,7 +189,9 @@ impl Meter {
             current: Walk::around(1.53, 0.02),
             frequency: Walk::around(50.0, 0.01),
             energy: 1_234_567.0 * 3600.0,
-            coils: [false; N_COILS as usize],
+            is_door_open: false,
+            is_mains_present: true,
+            is_relay_on: false,
             registers: [0; N_REGISTERS as usize],
             n_requests: 0,
         };
@@ -185,12 +201,20 @@ impl Meter {
 
     /// A second passes.
     fn step(&mut self) {
-        let voltage = self.voltage.step(&mut self.random).clamp(180.0, 270.0);
-        let current = self.current.step(&mut self.random).clamp(0.0, 16.0);
-        let frequency = self.frequency.step(&mut self.random).clamp(45.0, 55.0);
-        let power_factor = 0.96;
+        for walk in [&mut self.voltage, &mut self.current, &mut self.frequency] {
+            walk.step(&mut self.random);
+        }
+        self.energy += self.measure();
+    }
+
+    /// Puts what is on the line into the registers; the power in watts.
+    fn measure(&mut self) -> f64 {
+        let present = if self.is_mains_present { 1.0 } else { 0.0 };
+        let voltage = present * self.voltage.value().clamp(180.0, 270.0);
+        let current = present * self.current.value().clamp(0.0, 16.0);
+        let frequency = present * self.frequency.value().clamp(45.0, 55.0);
+        let power_factor = present * 0.96;
         let power = voltage * current * power_factor;
-        self.energy += power;
         let [power_high, power_low] = words(round(power));
         let [energy_high, energy_low] = words(round(self.energy / 3600.0));
         #[expect(
@@ -210,6 +234,7 @@ impl Meter {
             float_high,
             float_low,
         ];
+        power
     }
 
     fn answer(&mut self, request: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode> {
@@ -228,13 +253,15 @@ impl Meter {
                 Response::ReadInputRegisters(self.read(*address, *n)?)
             }
             Request::ReadCoils(address, n) => {
-                Response::ReadCoils(range(&self.coils, *address, *n)?)
+                let coils = [self.is_door_open, self.is_relay_on];
+                Response::ReadCoils(range(&coils, *address, *n)?)
             }
             Request::ReadDiscreteInputs(address, n) => {
-                Response::ReadDiscreteInputs(range(&self.coils, *address, *n)?)
+                let inputs = [self.is_door_open, self.is_mains_present];
+                Response::ReadDiscreteInputs(range(&inputs, *address, *n)?)
             }
             Request::WriteSingleCoil(1, is_on) => {
-                self.coils[1] = *is_on;
+                self.is_relay_on = *is_on;
                 Response::WriteSingleCoil(1, *is_on)
             }
             Request::WriteSingleCoil(..) => return Err(ExceptionCode::IllegalDataAddress),

@@ -19,6 +19,8 @@ pub enum Event {
     Meter(ModbusMode),
     /// To the cabinet's door: open or not.
     Door(bool),
+    /// To the mains that the meter measures: present or not.
+    Mains(bool),
     /// To the first 1-Wire sensor; nothing mends it.
     Sensor(Option<SensorFault>),
     /// To the supply of the Raspberry Pi: under-voltage or not.
@@ -31,7 +33,7 @@ pub enum Event {
 
 impl Event {
     /// The events beside those of [`Scenario::ALL`], with their names on a command line.
-    pub const OTHERS: [(&'static str, Self); 18] = [
+    pub const OTHERS: [(&'static str, Self); 20] = [
         ("garbage", Self::Garbage),
         ("meter-normal", Self::Meter(ModbusMode::Normal)),
         ("meter-silent", Self::Meter(ModbusMode::Silent)),
@@ -42,6 +44,8 @@ impl Event {
         ("meter-gone", Self::Meter(ModbusMode::Gone)),
         ("door-open", Self::Door(true)),
         ("door-closed", Self::Door(false)),
+        ("mains-lost", Self::Mains(false)),
+        ("mains-back", Self::Mains(true)),
         ("sensor-normal", Self::Sensor(None)),
         ("sensor-removed", Self::Sensor(Some(SensorFault::Removed))),
         ("sensor-garbage", Self::Sensor(Some(SensorFault::Garbage))),

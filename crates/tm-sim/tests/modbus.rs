@@ -60,6 +60,28 @@ async fn registers_and_coils() {
     assert_eq!(beyond, Err(ExceptionCode::IllegalDataAddress));
 }
 
+#[tokio::test]
+async fn without_mains_the_contact_falls_and_nothing_is_measured() {
+    let device = ModbusDevice::start(1).await.unwrap();
+    let mut master = master(&device).await;
+    let energy = device.handle().registers()[4..6].to_vec();
+    device.handle().set_mains(false);
+    let inputs = master.read_discrete_inputs(0, 2).await.unwrap().unwrap();
+    assert_eq!(inputs, [false, false]);
+    let words = master
+        .read_input_registers(0, N_REGISTERS)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(words[..4], [0; 4]);
+    assert_eq!(words[4..6], energy, "the energy stands still");
+    assert_eq!(words[6..], [0; 4]);
+    device.handle().set_mains(true);
+    let inputs = master.read_discrete_inputs(0, 2).await.unwrap().unwrap();
+    assert_eq!(inputs, [false, true]);
+    assert!(device.handle().registers()[0] > 2000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn values_drift_and_energy_only_grows() {
     let device = ModbusDevice::start(7).await.unwrap();
