@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use tm_service::config::{Environment, Field, Report, Secret, Settings};
 
+use crate::contacts::ContactList;
+
 /// Where balenaOS tells a container its supervisor's address (label `io.balena.features.supervisor-api`).
 const BALENA_ADDRESS: &str = "BALENA_SUPERVISOR_ADDRESS";
 /// Where it tells the key.
@@ -74,6 +76,8 @@ tm_service::settings! {
         pub supervisor_period_s: u32 [10..=3600] = 60,
         /// Reboots allowed within 24 hours (0 to 24).
         pub reboots_per_day: u32 [0..=24] = 3,
+        /// Contacts that raise alarms: `sensors/meter/door-open=door,sensors/meter/mains-present=mains` (`docs/agent.md`).
+        pub contacts: ContactList = "",
     }
 }
 

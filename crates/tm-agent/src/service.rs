@@ -11,13 +11,16 @@ use futures_util::stream::FuturesUnordered;
 use serde::Deserialize;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage, BusOptions, Request};
+use tm_service::session::{Incoming, Session, SessionEvent};
 use tm_types::{
-    AgentState, Alarm, Cause, Health, HealthStatus, Instance, OperationId, Supervisor, code, topic,
+    AgentState, Alarm, Cause, Health, HealthStatus, Instance, OperationId, Poll, Source,
+    Supervisor, code, topic,
 };
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
 use crate::alarms::{Alarms, Change};
+use crate::contacts::{self, Contacts};
 use crate::reboot::RebootLog;
 use crate::rollup::Rollup;
 use crate::supervisor::{self, Trouble};
@@ -42,25 +45,56 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         follow_results: false,
     });
     let mut agent = Agent::new(config, host, bus);
+    let mut ingest = agent.ingest();
     agent.tell();
     let mut jobs: FuturesUnordered<BoxFuture<'static, Done>> = FuturesUnordered::new();
     jobs.extend(agent.ask_supervisor(Duration::ZERO));
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let wait = agent.wait();
         let event = tokio::select! {
             event = agent.bus.next() => Event::Bus(event),
             Some(done) = jobs.next() => Event::Done(done),
+            message = next_message(&mut ingest) => Event::Data(message),
+            () = pause(wait) => Event::Tick,
             _ = tick.tick() => Event::Tick,
         };
+        if let (Event::Data(message), Some(ingest)) = (&event, &ingest)
+            && let Some(receipt) = message.receipt
+        {
+            ingest.acknowledge(receipt);
+        }
         let next = agent.on(event).await?;
         jobs.extend(next);
+    }
+}
+
+/// The next message of the connection that measurements come by; never, where there is none.
+async fn next_message(ingest: &mut Option<Session>) -> Incoming {
+    let Some(session) = ingest else {
+        return std::future::pending().await;
+    };
+    loop {
+        if let SessionEvent::Message(message) = session.next().await {
+            return message;
+        }
+    }
+}
+
+/// Waits so long; for ever without a time.
+async fn pause(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => sleep(wait).await,
+        None => std::future::pending().await,
     }
 }
 
 /// Everything that wakes the agent.
 enum Event {
     Bus(BusEvent),
+    /// A poll of a source that has contacts.
+    Data(Incoming),
     Done(Done),
     Tick,
 }
@@ -90,6 +124,7 @@ struct Agent {
     bus: Bus,
     rollup: Rollup,
     alarms: Alarms,
+    contacts: Contacts,
     /// Since when the bus is connected, by the monotonic clock.
     connected: Option<Duration>,
     supervisor: Option<Supervisor>,
@@ -102,6 +137,7 @@ impl Agent {
         Self {
             supervisor: config.supervisor.as_ref().map(|_| Supervisor::default()),
             rollup: Rollup::new(host.clock.boot()),
+            contacts: Contacts::new(&config.agent.contacts),
             config,
             host,
             bus,
@@ -112,6 +148,21 @@ impl Agent {
         }
     }
 
+    /// A connection of its own for who must not miss an opening; none where no contact is named.
+    fn ingest(&self) -> Option<Session> {
+        let sources = self.contacts.sources();
+        let filters: Vec<String> = sources.iter().map(topic::data).collect();
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        (!filters.is_empty()).then(|| self.host.bus.ingest(&filters))
+    }
+
+    /// How long until a contact's alarm changes by itself.
+    fn wait(&self) -> Option<Duration> {
+        self.connected?;
+        let due = self.contacts.due()?;
+        Some(due.saturating_sub(self.host.clock.mono()))
+    }
+
     /// Takes an event in; gives a job to be done besides.
     async fn on(&mut self, event: Event) -> anyhow::Result<Option<BoxFuture<'static, Done>>> {
         let mut job = None;
@@ -119,6 +170,7 @@ impl Agent {
             Event::Bus(BusEvent::Up { .. }) => self.connected = Some(self.host.clock.mono()),
             Event::Bus(BusEvent::Down(_)) => self.connected = None,
             Event::Bus(BusEvent::Message(message)) => self.on_message(&message),
+            Event::Data(message) => self.on_data(&message),
             Event::Bus(BusEvent::Command(request)) => job = self.on_reboot(request).await?,
             Event::Bus(BusEvent::Operation(_)) | Event::Tick => {}
             Event::Done(Done::Device(answer)) => {
@@ -162,10 +214,26 @@ impl Agent {
             // What we publish ourselves comes back without the retained mark.
             Some(topic::Class::Alarm(_)) if message.retained => {
                 if let Ok(alarm) = serde_json::from_slice::<Alarm>(&message.payload) {
-                    self.alarms.adopt(alarm);
+                    if alarm.id.starts_with(contacts::PREFIX) {
+                        self.contacts.adopt(alarm);
+                    } else {
+                        self.alarms.adopt(alarm);
+                    }
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A poll that cannot be read is the uplink's to report.
+    fn on_data(&mut self, message: &Incoming) {
+        let now = self.host.clock.stamp();
+        let source = match topic::classify(&message.topic) {
+            Some(topic::Class::Data(source)) if !message.retain => Source::new(source),
+            _ => return,
+        };
+        if let (Ok(source), Ok(poll)) = (source, Poll::from_json(&message.payload, &now)) {
+            self.contacts.hear(&source, &poll, &now);
         }
     }
 
@@ -177,10 +245,10 @@ impl Agent {
         let stamp = self.host.clock.stamp();
         let now = Duration::from_millis(stamp.mono_ms);
         let own = &self.host.instance;
-        for change in self
+        let of_services = self
             .alarms
-            .decide(&self.rollup, own, now, connected, stamp.time)
-        {
+            .decide(&self.rollup, own, now, connected, stamp.time);
+        for change in of_services.into_iter().chain(self.contacts.decide(now)) {
             match change {
                 Change::Raise(alarm) => {
                     warn!(alarm = %alarm.id, code = %alarm.code, "alarm raised");

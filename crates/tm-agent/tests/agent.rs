@@ -16,7 +16,7 @@ use tm_service::{Clock, Host, ManualClock};
 use tm_sim::broker::Broker;
 use tm_types::{
     AgentState, Alarm, BootId, Clock as Quality, Health, HealthStatus, Instance, Operation,
-    OperationStatus, Severity, Stamp, Timestamp, code, topic,
+    OperationStatus, Point, Severity, Stamp, Timestamp, code, topic,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const KEY: &str = "s3cret";
+const CONTACTS: &str = "meter/door=door,meter/other-door=door,meter/mains=mains";
 const NOW: Stamp = Stamp {
     time: Timestamp::EPOCH,
     mono_ms: 1_000_000,
@@ -159,6 +160,7 @@ impl Scene {
         let config = Config {
             agent: AgentSettings {
                 supervisor_period_s: 1,
+                contacts: CONTACTS.parse().unwrap(),
                 ..AgentSettings::default()
             },
             supervisor: supervisor.map(|supervisor| SupervisorAccess {
@@ -197,6 +199,38 @@ impl Scene {
         bus.health(HealthStatus::Up, Vec::new());
         self.until_service(name, Some(HealthStatus::Up)).await;
         bus
+    }
+
+    /// The meter reads a contact, a tenth of a second after it read the last one.
+    fn contact(&self, name: &str, position: bool) {
+        let points = vec![Point::state(name.parse().unwrap(), position)];
+        self.hand.advance(Duration::from_millis(100));
+        let meter = "meter".parse().unwrap();
+        self.watcher.data_as(&meter, self.clock.stamp(), points);
+    }
+
+    /// Waits until the alarm about a contact is raised, or cleared.
+    async fn until_contact(&mut self, name: &str, code: Option<&str>) {
+        let topic = format!("tm/v1/alarm/contact-meter.{name}");
+        self.until(&format!("{topic} {code:?}"), |heard, payload| {
+            let alarm = serde_json::from_slice::<Alarm>(payload).ok();
+            heard == topic && alarm.as_ref().map(|alarm| alarm.code.as_str()) == code
+        })
+        .await;
+    }
+
+    /// Reads a contact again and again, as a collector does, until an alarm is raised.
+    ///
+    /// The first readings may come before the agent has ever listened.
+    async fn until_contact_alarms(&mut self, name: &str, position: bool, code: &str) {
+        for _ in 0..DEADLINE.as_millis() / 50 {
+            self.contact(name, position);
+            let raised = self.until_contact(name, Some(code));
+            if timeout(Duration::from_millis(50), raised).await.is_ok() {
+                return;
+            }
+        }
+        panic!("never: {name} {code}");
     }
 
     /// Any change of another service's health makes the agent look at once, not at its next tick.
@@ -384,6 +418,50 @@ async fn an_alarm_of_an_earlier_run_is_not_left_behind() {
             topic.ends_with(id) && payload.is_empty()
         })
         .await;
+}
+
+#[tokio::test]
+async fn contacts_become_alarms_and_end_them() {
+    let mut scene = Scene::with_agent(None).await;
+    let _uplink = scene.service("uplink").await;
+    scene
+        .until_contact_alarms("door", true, "contact.door_open")
+        .await;
+    scene.contact("door", false);
+    scene
+        .until_contact_alarms("mains", false, "contact.mains_lost")
+        .await;
+    scene.hand.advance(Duration::from_secs(1));
+    scene.nudge(1);
+    scene.until_contact("door", None).await;
+}
+
+#[tokio::test]
+async fn a_contact_that_moved_while_the_agent_was_away() {
+    let mut scene = Scene::with_agent(None).await;
+    let _uplink = scene.service("uplink").await;
+    scene
+        .until_contact_alarms("door", true, "contact.door_open")
+        .await;
+    scene.stop_agent().await;
+    // Closed, opened and closed again, all unseen.
+    for is_open in [false, true, false] {
+        scene.contact("door", is_open);
+    }
+    scene.contact("other-door", true);
+    scene.newest.clear();
+    scene.start_agent(None).await;
+    scene
+        .until_contact("other-door", Some("contact.door_open"))
+        .await;
+    let door = "tm/v1/alarm/contact-meter.door";
+    assert!(
+        !scene.newest.contains_key(door),
+        "taken over, neither raised again nor cleared yet"
+    );
+    scene.hand.advance(Duration::from_secs(1));
+    scene.nudge(1);
+    scene.until_contact("door", None).await;
 }
 
 #[tokio::test]

@@ -235,6 +235,11 @@ codes! {
     /// The cabinet was rebooted too often within a day to be rebooted again.
     AGENT_REBOOT_LIMIT = "agent.reboot_limit";
 
+    /// The cabinet's door is open.
+    CONTACT_DOOR_OPEN = "contact.door_open";
+    /// The mains supply is away.
+    CONTACT_MAINS_LOST = "contact.mains_lost";
+
     /// No token is configured, so nothing can be changed.
     API_NO_TOKEN_CONFIGURED = "api.no_token_configured";
     /// The request carries no token, or an unknown one.
