@@ -19,6 +19,8 @@ use crate::recover::Recovered;
 const WINDOW_START: usize = 20;
 /// More in flight than this is not asked for (`max_inflight_messages` of our broker).
 const WINDOW_MAX: usize = 2000;
+/// An alarm cannot be sent before its commit: it waits only for what comes along with it.
+const URGENT_COMMIT_MS: u64 = 50;
 /// A bad disk is tried again after this long, then after twice as long, and so on.
 const RETRY_MS: u64 = 1_000;
 /// The longest wait between two attempts.
@@ -193,7 +195,8 @@ impl Rules {
 
     /// When to say [`Event::Tick`] at the latest, in the caller's monotonic milliseconds.
     pub fn next_wake_ms(&self) -> Option<u64> {
-        let of_journal = |journal: &Journaled| {
+        let of_class = |class: Class| {
+            let journal = self.of(class);
             if journal.committing.is_some() {
                 return None;
             }
@@ -202,13 +205,13 @@ impl Rules {
             }
             let commit = journal
                 .waiting_since
-                .map(|since| since + self.timing.commit_ms);
+                .map(|since| since + commit_ms(self.timing, class));
             let cursor = journal
                 .is_cursor_changed()
                 .then_some(journal.written_at + self.timing.cursor_idle_ms);
             commit.into_iter().chain(cursor).min()
         };
-        self.journals.iter().filter_map(of_journal).min()
+        Class::ALL.into_iter().filter_map(of_class).min()
     }
 
     /// Takes in what happened at `now_ms` (monotonic milliseconds), appends what is to be done.
@@ -338,7 +341,7 @@ impl Rules {
             } else {
                 let is_late = journal
                     .waiting_since
-                    .is_some_and(|since| now_ms >= since + timing.commit_ms);
+                    .is_some_and(|since| now_ms >= since + commit_ms(timing, class));
                 let is_big = journal.buffered >= timing.commit_bytes;
                 journal.waiting > 0 && (is_late || is_big || is_window_half_full || is_stopping)
             };
@@ -383,6 +386,14 @@ impl Rules {
 
     fn of_mut(&mut self, class: Class) -> &mut Journaled {
         &mut self.journals[class as usize]
+    }
+}
+
+/// How long a record may wait for its commit.
+fn commit_ms(timing: Timing, class: Class) -> u64 {
+    match class {
+        Class::Urgent => timing.commit_ms.min(URGENT_COMMIT_MS),
+        Class::Data => timing.commit_ms,
     }
 }
 

@@ -27,7 +27,8 @@ impl Class {
 /// The periods and sizes of design §6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// The oldest record in memory waits at most this long for its commit, in milliseconds.
+    /// The oldest record in memory waits at most this long for its commit, in milliseconds; an urgent one
+    /// at most 50 ms.
     pub commit_ms: u64,
     /// A commit is due with this many bytes in memory.
     pub commit_bytes: usize,

@@ -520,6 +520,31 @@ fn a_commit_is_due_after_its_period() {
 }
 
 #[test]
+fn an_alarm_does_not_wait_for_the_period_of_measurements() {
+    let class = Class::Urgent;
+    let alarm = Event::Received {
+        class,
+        packet: Some(2),
+        seq: 0,
+        bytes: 50,
+    };
+    let urgent = Effect::Commit {
+        class,
+        write_cursor: false,
+    };
+    let effects = effects_of(&[
+        (0, Event::Connected),
+        (100, received(0, 50)),
+        (200, alarm),
+        (249, Event::Tick),
+        (250, Event::Tick),
+        (1099, Event::Tick),
+        (1100, Event::Tick),
+    ]);
+    assert_eq!(effects, [(250, urgent), (1100, COMMIT)]);
+}
+
+#[test]
 fn a_commit_is_due_with_enough_bytes() {
     let effects = effects_of(&[
         (0, Event::Connected),
