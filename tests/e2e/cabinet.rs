@@ -146,7 +146,7 @@ impl Cabinet {
     /// Of a source's polls at the cloud side, run and number in order.
     pub(crate) fn polls(&self, source: &str) -> Vec<(String, u64)> {
         let of_source = |cloud: &tm::demo::Received| {
-            let polls = cloud.polls.iter().filter(|(of, ..)| of == source);
+            let polls = cloud.polls.keys().filter(|(of, ..)| of == source);
             polls
                 .map(|(_, run, n)| (run.clone(), *n))
                 .collect::<Vec<_>>()
@@ -159,7 +159,7 @@ impl Cabinet {
     /// Waits until the cloud side has more than `count` polls of a source.
     pub(crate) async fn until_polls(&self, source: &str, count: usize) {
         let has_more = |cloud: &tm::demo::Received| {
-            cloud.polls.iter().filter(|(of, ..)| of == source).count() > count
+            cloud.polls.keys().filter(|(of, ..)| of == source).count() > count
         };
         self.until_cloud(source, has_more).await;
     }

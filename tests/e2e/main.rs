@@ -4,14 +4,19 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cabinet;
+mod told;
 
 mod a_foreign_container_publishes;
 mod everything_is_there;
+mod no_modem_was_fitted;
 mod nothing_is_connected;
 mod the_access_point_is_mistyped;
+mod the_area_goes_dark;
 mod the_broker_goes_away;
 mod the_clock_steps;
 mod the_cloud_goes_away;
+mod the_cloud_is_away_for_a_while;
+mod the_door_is_opened;
 mod the_modem_falls_off;
 mod the_sky_is_false;
 mod the_uplink_is_killed;

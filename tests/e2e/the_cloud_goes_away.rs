@@ -48,7 +48,7 @@ async fn measurements_wait_on_disk_and_arrive_once() {
         .until_cloud("all 300", |cloud| {
             cloud
                 .polls
-                .iter()
+                .keys()
                 .filter(|(source, ..)| source == "outside")
                 .count()
                 == 300

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     gate::GateHandle,
-    modbus::{ModbusDevice, ModbusHandle},
+    modbus::{ModbusDevice, ModbusHandle, ModbusMode},
     script::Event,
-    sim7600::{Line, SerialPaths, Sim7600, Sim7600Config, Sim7600Handle, TcpPorts},
+    sim7600::{Line, Scenario, SerialPaths, Sim7600, Sim7600Config, Sim7600Handle, TcpPorts},
     sysfs::{SysfsHandle, SysfsTree, W1_SENSORS},
 };
 
@@ -164,6 +164,15 @@ impl Stage {
                 if let Some(meter) = &self.meter {
                     meter.set_mains(is_present);
                 }
+            }
+            Event::Power(is_on) => {
+                let (modem, meter) = if is_on {
+                    (Scenario::Normal, ModbusMode::Normal)
+                } else {
+                    (Scenario::Unplugged, ModbusMode::Gone)
+                };
+                self.act(Event::Modem(modem));
+                self.act(Event::Meter(meter));
             }
             Event::Sensor(fault) => {
                 if let Some(tree) = &self.tree {

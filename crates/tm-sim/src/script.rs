@@ -21,6 +21,8 @@ pub enum Event {
     Door(bool),
     /// To the mains that the meter measures: present or not.
     Mains(bool),
+    /// To the supply of the modem and the meter. What else hangs on it is its owner's business.
+    Power(bool),
     /// To the first 1-Wire sensor; nothing mends it.
     Sensor(Option<SensorFault>),
     /// To the supply of the Raspberry Pi: under-voltage or not.
@@ -33,7 +35,7 @@ pub enum Event {
 
 impl Event {
     /// The events beside those of [`Scenario::ALL`], with their names on a command line.
-    pub const OTHERS: [(&'static str, Self); 20] = [
+    pub const OTHERS: [(&'static str, Self); 22] = [
         ("garbage", Self::Garbage),
         ("meter-normal", Self::Meter(ModbusMode::Normal)),
         ("meter-silent", Self::Meter(ModbusMode::Silent)),
@@ -46,6 +48,8 @@ impl Event {
         ("door-closed", Self::Door(false)),
         ("mains-lost", Self::Mains(false)),
         ("mains-back", Self::Mains(true)),
+        ("power-cut", Self::Power(false)),
+        ("power-back", Self::Power(true)),
         ("sensor-normal", Self::Sensor(None)),
         ("sensor-removed", Self::Sensor(Some(SensorFault::Removed))),
         ("sensor-garbage", Self::Sensor(Some(SensorFault::Garbage))),

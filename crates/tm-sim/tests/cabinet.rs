@@ -6,6 +6,7 @@ use std::{fs, path::Path, time::Duration};
 
 use tm_sim::{
     Cabinet, CabinetConfig, Gate, Script, SysfsTree,
+    script::Event,
     sim7600::Sim7600Config,
     sysfs::{SensorFault, W1_SENSORS},
 };
@@ -185,4 +186,24 @@ async fn a_script_acts_when_its_time_has_come() {
         .join("sys/bus/w1/devices")
         .join(W1_SENSORS[0].0);
     assert_eq!(read(first.join("temperature")), "85000\n");
+}
+
+#[tokio::test]
+async fn without_power_nothing_answers_and_with_it_the_modem_starts_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let cabinet = cabinet(directory.path()).await;
+    let stage = cabinet.stage();
+    let modem = stage.modem.clone().unwrap();
+    modem.wait_for(|status| status.is_present).await.unwrap();
+    let mut to_meter = TcpStream::connect(cabinet.meter()).await.unwrap();
+    stage.act(Event::Power(false));
+    let gone = modem.wait_for(|status| !status.is_present);
+    timeout(DEADLINE, gone).await.unwrap().unwrap();
+    let end = timeout(DEADLINE, to_meter.read(&mut [0; 1])).await.unwrap();
+    assert!(matches!(end, Ok(0) | Err(_)));
+    stage.act(Event::Power(true));
+    let back = modem.wait_for(|status| status.is_present);
+    let back = timeout(DEADLINE, back).await.unwrap().unwrap();
+    assert_eq!(back.n_boots, 2);
+    assert!(TcpStream::connect(cabinet.meter()).await.is_ok());
 }

@@ -33,8 +33,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         #[cfg(feature = "demo")]
         Command::Demo(arguments) => {
-            // The embedded broker calls every client that leaves an error.
-            logged("warn,rumqttd=off").and_then(|()| tm::demo::main(arguments))
+            // The embedded broker calls every client that leaves an error; a story tells itself what goes wrong.
+            let usual = match arguments.scenario {
+                Some(_) => "error,rumqttd=off",
+                None => "warn,rumqttd=off",
+            };
+            logged(usual).and_then(|()| tm::demo::main(arguments))
         }
         Command::Run(arguments) => logged("info").and_then(|()| tm::run::main(&arguments)),
         Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),

@@ -1,14 +1,39 @@
 //! The small cloud side of the demo: subscribes at the cloud broker, decodes, counts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value as Json;
 use tm_service::session::{Options, Qos, Session, SessionEvent};
+use tm_types::Timestamp;
 use tokio::task::JoinHandle;
 
 use crate::decode;
+
+/// Source, run and number: what names a poll.
+pub type PollId = (String, String, u64);
+
+/// How a poll came.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When.
+    pub at: Instant,
+    /// When it was made, as it says.
+    pub time: Timestamp,
+}
+
+/// An event, an alarm or a result.
+#[derive(Debug, Clone)]
+pub struct Urgent {
+    /// When it came.
+    pub at: Instant,
+    /// Its topic on the bus.
+    pub topic: String,
+    /// Its payload; null when something is over.
+    pub payload: Json,
+}
 
 /// What the cloud side has received.
 #[derive(Debug, Default, Clone)]
@@ -23,8 +48,10 @@ pub struct Received {
     pub repeats: u64,
     /// Payloads that could not be decoded.
     pub undecodable: u64,
-    /// (source, run, n) of every poll with a number.
-    pub polls: HashSet<(String, String, u64)>,
+    /// Every poll with a number, repeats left out.
+    pub polls: HashMap<PollId, Arrival>,
+    /// Every event, alarm and result in their order, repeats left out.
+    pub urgent: Vec<Urgent>,
     /// Sources that were heard.
     pub sources: HashSet<String>,
     records: HashSet<(String, String, u64)>,
@@ -110,13 +137,20 @@ impl Received {
             self.repeats += 1;
             return;
         }
+        let at = Instant::now();
+        if let (Some("urgent"), Some(topic)) = (object["class"].as_str(), text("topic")) {
+            let payload = object["payload"].clone();
+            self.urgent.push(Urgent { at, topic, payload });
+        }
         let Some(points) = object["points"].as_array() else {
             return;
         };
         self.points += points.len() as u64;
         let source = text("source").unwrap_or_default();
-        if let (Some(run), Some(n)) = (text("run"), object["n"].as_u64()) {
-            self.polls.insert((source.clone(), run, n));
+        let time = text("time").and_then(|time| time.parse().ok());
+        if let (Some(run), Some(n), Some(time)) = (text("run"), object["n"].as_u64(), time) {
+            let arrival = Arrival { at, time };
+            self.polls.insert((source.clone(), run, n), arrival);
         }
         self.sources.insert(source);
     }

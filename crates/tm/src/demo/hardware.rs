@@ -17,17 +17,22 @@ const BOOT_TIME: Duration = Duration::from_millis(400);
 /// And minutes to its first position.
 const TIME_TO_FIX: Duration = Duration::from_millis(300);
 
+/// What the meter's contacts mean.
+const CONTACTS: &str = "sensors/meter/door-open=door,sensors/meter/mains-present=mains";
+
 /// The hardware of one cabinet. Dropping it pulls every plug.
 #[derive(Debug)]
 pub struct Hardware {
     cabinet: Cabinet,
+    /// The way to the cloud.
+    link: GateHandle,
     sysfs: PathBuf,
     script: Option<JoinHandle<()>>,
 }
 
 impl Hardware {
-    /// Starts the hardware.
-    pub(super) async fn start(directory: &Path, seed: u64) -> Result<Self> {
+    /// Starts the hardware; `link` is the way to the cloud.
+    pub(super) async fn start(directory: &Path, seed: u64, link: GateHandle) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("make the directory {}", directory.display()))?;
         let modem = Sim7600Config {
@@ -47,24 +52,22 @@ impl Hardware {
         let sysfs = mixed_sysfs(directory, &cabinet.sys())?;
         Ok(Self {
             cabinet,
+            link,
             sysfs,
             script: None,
         })
     }
 
     /// Plays a script, such as `20s unplug; 40s plug`, from now on.
-    pub(super) fn play(&mut self, script: &str, link: GateHandle) -> Result<()> {
+    pub(super) fn play(&mut self, script: &str) -> Result<()> {
         let script: Script = script.parse().context("read the script")?;
-        let stage = Stage {
-            link: Some(link),
-            ..self.cabinet.stage()
-        };
+        let stage = self.stage();
         self.script = Some(tokio::spawn(async move { script.play(&stage).await }));
         Ok(())
     }
 
     /// The variables that point the services at this hardware, at a demo's pace.
-    pub(super) fn variables(&self) -> [(&'static str, String); 9] {
+    pub(super) fn variables(&self) -> [(&'static str, String); 10] {
         let ports = self.cabinet.tcp();
         [
             ("TM_MODEM_PORT", format!("tcp://{}", ports.at)),
@@ -76,12 +79,16 @@ impl Hardware {
             ("TM_SENSORS_HEARTBEAT_S", "0".into()),
             ("TM_SENSORS_SYSFS_ROOT", self.sysfs.display().to_string()),
             ("TM_SENSORS_MODBUS", self.register_map()),
+            ("TM_AGENT_CONTACTS", CONTACTS.into()),
         ]
     }
 
-    /// What can be done to the hardware.
+    /// What can be done to the hardware, and to the way to the cloud.
     pub fn stage(&self) -> Stage {
-        self.cabinet.stage()
+        Stage {
+            link: Some(self.link.clone()),
+            ..self.cabinet.stage()
+        }
     }
 
     /// Makes the modem behave.
@@ -97,7 +104,7 @@ impl Hardware {
 [[device]]
 name = "meter"
 port = "tcp://{}"
-period_s = 2
+period_s = 1
 
 [[device.register]]
 name = "voltage"
@@ -138,7 +145,11 @@ kind = "counter"
 name = "door-open"
 function = "discrete"
 address = 0
-kind = "state"
+
+[[device.register]]
+name = "mains-present"
+function = "discrete"
+address = 1
 "#,
             self.cabinet.meter()
         )

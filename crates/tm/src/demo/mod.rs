@@ -1,66 +1,39 @@
 //! `tm demo`: every service in one process, an embedded broker, simulated hardware, a cloud side.
 //!
 //! The services are the real ones, configured by variables as in a container. Between them and the
-//! brokers stand gates, so that a story can cut the way.
+//! brokers stand gates, so that a story can cut the way. `--scenario` plays one and tells it.
 
+mod arguments;
+mod clock;
 mod cloud;
 mod hardware;
 mod http;
+mod power;
 mod progress;
+mod scenario;
+mod services;
+mod story;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use clap::Args;
+use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
-use tm_service::config::{Environment, Report};
-use tm_service::{Clock, Host};
+use tm_service::Clock;
+use tm_service::config::Environment;
 use tm_sim::broker::Broker;
-use tm_sim::gate::{Gate, GateHandle};
+use tm_sim::gate::{Gate, GateHandle, GateMode};
+use tm_sim::script::Event;
 use tracing::info;
 
-use crate::supervise::Running;
 use crate::world::World;
+use clock::TurnableClock;
+use services::Services;
 
-pub use cloud::{Cloud, Received};
+pub use arguments::Arguments;
+pub use cloud::{Arrival, Cloud, PollId, Received, Urgent};
 pub use hardware::Hardware;
-
-/// The demo's options on the command line.
-#[derive(Args, Debug, Clone)]
-pub struct Arguments {
-    /// Port of the page; a busy one moves to the next free one.
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
-    /// What happens to the hardware, such as `20s unplug; 40s plug`.
-    #[arg(long)]
-    pub script: Option<String>,
-    /// Seed of everything simulated.
-    #[arg(long, default_value_t = 42)]
-    pub seed: u64,
-    /// Where the services keep their files; without it a temporary directory.
-    #[arg(long)]
-    pub data: Option<PathBuf>,
-    /// A file that gets the addresses as JSON once everything runs.
-    #[arg(long)]
-    pub ready_file: Option<PathBuf>,
-    /// Variables that override the demo's own: `TM_UPLINK_PAYLOAD=json`.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    pub variables: Vec<String>,
-}
-
-impl Default for Arguments {
-    fn default() -> Self {
-        Self {
-            port: 8080,
-            script: None,
-            seed: 42,
-            data: None,
-            ready_file: None,
-            variables: Vec::new(),
-        }
-    }
-}
+pub use scenario::{Chapter, Expect, Scenario};
+pub use story::{AlarmTold, Missing, Outcome, Sentence, Summary, Telling, play};
 
 /// A running demo. Dropping it stops every service.
 #[derive(Debug)]
@@ -79,23 +52,32 @@ pub struct Demo {
     pub cloud: Cloud,
     /// The simulated hardware.
     pub hardware: Hardware,
-    services: Vec<Running>,
-    uplink: Option<(tm_uplink::Config, Host)>,
+    /// None while the power is away.
+    services: Option<Services>,
+    /// What the files were when the power went.
+    flash: Option<power::Flash>,
+    world: World,
+    clock: Option<TurnableClock>,
     _gates: (Gate, Gate),
     _folder: Option<TempDir>,
 }
 
-/// Runs the demo until Ctrl-C.
+/// Runs the demo until Ctrl-C, or to the end of its story.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When it cannot be started, or its story did not go as it should and `--exit` is given.
 pub fn main(arguments: Arguments) -> Result<()> {
+    if arguments.scenario.as_deref() == Some("list") {
+        return progress::list_scenarios();
+    }
+    let scenario = arguments.scenario()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let ready_file = arguments.ready_file.clone();
-        let demo = Demo::start(arguments).await?;
+        let (ready_file, is_ending) = (arguments.ready_file.clone(), arguments.exit);
+        let hurry = arguments.hurry;
+        let mut demo = Demo::start(arguments).await?;
         progress::greet(&demo)?;
         if let Some(file) = ready_file {
             let addresses = serde_json::json!({
@@ -106,8 +88,20 @@ pub fn main(arguments: Arguments) -> Result<()> {
             std::fs::write(&file, addresses.to_string())
                 .with_context(|| format!("write {}", file.display()))?;
         }
+        let telling = async {
+            if let Some(scenario) = scenario {
+                let unmet = progress::play(&mut demo, scenario, hurry).await?;
+                if is_ending {
+                    return match unmet.as_slice() {
+                        [] => Ok(()),
+                        unmet => bail!("the story did not hold: {}", unmet.join("; ")),
+                    };
+                }
+            }
+            progress::tell(&demo).await
+        };
         tokio::select! {
-            outcome = progress::tell(&demo) => outcome,
+            outcome = telling => outcome,
             interrupted = tokio::signal::ctrl_c() => interrupted.context("wait for Ctrl-C"),
         }
     })
@@ -119,7 +113,16 @@ impl Demo {
     /// # Errors
     /// When a port or directory cannot be had, or a variable is wrong: the demo is strict.
     pub async fn start(arguments: Arguments) -> Result<Self> {
-        Self::start_by(Clock::system(), arguments).await
+        let needs_clock = arguments.scenario()?.is_some_and(Scenario::cuts_power);
+        let turnable = needs_clock.then(TurnableClock::start);
+        let clock = turnable
+            .as_ref()
+            .map_or_else(Clock::system, TurnableClock::clock);
+        let demo = Self::start_by(clock, arguments).await?;
+        Ok(Self {
+            clock: turnable,
+            ..demo
+        })
     }
 
     /// The same by another clock than the machine's: for stories of clocks that step.
@@ -147,9 +150,10 @@ impl Demo {
             let data = folder.path().to_owned();
             (Some(folder), data)
         };
-        let mut hardware = Hardware::start(&data.join("hardware"), arguments.seed).await?;
+        let mut hardware =
+            Hardware::start(&data.join("hardware"), arguments.seed, gates.1.handle()).await?;
         if let Some(script) = &arguments.script {
-            hardware.play(script, gates.1.handle())?;
+            hardware.play(script)?;
         }
 
         let mut environment = Environment::default();
@@ -163,6 +167,12 @@ impl Demo {
         ]) {
             environment = environment.with(name, &value);
         }
+        let of_story = arguments
+            .scenario()?
+            .map_or(&[][..], |scenario| scenario.variables);
+        for (name, value) in of_story {
+            environment = environment.with(name, value);
+        }
         for variable in &arguments.variables {
             let (name, value) = variable
                 .split_once('=')
@@ -174,34 +184,7 @@ impl Demo {
             data,
             clock,
         };
-
-        let mut report = Report::default();
-        let (uplink, uplink_host) = world.service::<tm_uplink::Config>("uplink", &mut report)?;
-        let (api, api_host) = world.service::<tm_api::Config>("api", &mut report)?;
-        let (modem, modem_host) = world.service::<tm_modem::Config>("modem", &mut report)?;
-        let (gnss, gnss_host) = world.service::<tm_gnss::Config>("gnss", &mut report)?;
-        let (sensors, sensors_host) =
-            world.service::<tm_sensors::Config>("sensors", &mut report)?;
-        let (agent, agent_host) = world.service::<tm_agent::Config>("agent", &mut report)?;
-        report.check_unknown(&world.environment, &[]);
-        ensure!(
-            report.findings().is_empty(),
-            "the variables are wrong: {:?}",
-            report.findings()
-        );
-
-        let listener = listener.into_std()?;
-        let services = vec![
-            Running::start(uplink_host.clone(), uplink.clone(), tm_uplink::run)?,
-            Running::start(api_host, api, async move |config, host| {
-                let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
-                tm_api::run_on(listener, config, host).await
-            })?,
-            Running::start(modem_host, modem, tm_modem::run)?,
-            Running::start(gnss_host, gnss, tm_gnss::run)?,
-            Running::start(sensors_host, sensors, tm_sensors::run)?,
-            Running::start(agent_host, agent, tm_agent::run)?,
-        ];
+        let services = Services::start(&world, listener.into_std()?)?;
         info!(%page, "the demo runs");
         Ok(Self {
             page,
@@ -211,11 +194,23 @@ impl Demo {
             cloud_gate: gates.1.handle(),
             cloud,
             hardware,
-            services,
-            uplink: Some((uplink, uplink_host)),
+            services: Some(services),
+            flash: None,
+            world,
+            clock: None,
             _gates: gates,
             _folder: folder,
         })
+    }
+
+    /// Makes something happen to the hardware or to the way to the cloud.
+    ///
+    /// When the way is free again, NTP sets a clock that was behind.
+    pub fn act(&mut self, event: Event) {
+        self.hardware.stage().act(event);
+        if let (Event::Link(GateMode::Forward), Some(clock)) = (event, &mut self.clock) {
+            clock.set_right();
+        }
     }
 
     /// Stops the uplink as a power cut of its container would, and starts it again.
@@ -223,20 +218,14 @@ impl Demo {
     /// # Errors
     /// When its thread cannot be made.
     pub fn restart_uplink(&mut self) -> Result<()> {
-        let Some((config, host)) = &self.uplink else {
-            return Ok(());
-        };
-        self.services.retain(|service| service.name() != "uplink");
-        self.services.push(Running::start(
-            host.clone(),
-            config.clone(),
-            tm_uplink::run,
-        )?);
-        Ok(())
+        match &mut self.services {
+            Some(services) => services.restart_uplink(),
+            None => Ok(()),
+        }
     }
 
     /// Whether the threads of all services turn.
     pub fn is_alive(&self) -> bool {
-        self.services.iter().all(Running::is_alive)
+        self.services.as_ref().is_some_and(Services::are_alive)
     }
 }

@@ -1,6 +1,6 @@
-//! What the demo prints: where to look, then a line every few seconds.
+//! What the demo prints: where to look, its story if it has one, then a line every few seconds.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tm_service::session::{Options, Qos, Session, SessionEvent};
 use tm_types::topic;
 
-use super::Demo;
+use super::{Demo, Scenario, Telling, story};
 
 /// Seconds between two lines.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -26,9 +26,32 @@ pub(super) fn greet(demo: &Demo) -> Result<()> {
   cloud broker  {}   (tm decode --broker {})
 
 Ctrl-C stops it.
+
 ",
         demo.bus, demo.cloud_url, demo.cloud_url
     ))
+}
+
+/// Lists the stories.
+pub(super) fn list_scenarios() -> Result<()> {
+    let mut text = "Stories for tm demo --scenario NAME:\n".to_owned();
+    for scenario in Scenario::ALL {
+        let lasts = scenario.lasts().as_secs();
+        let line = format!("  {:<11} {}, {lasts} s\n", scenario.name, scenario.title);
+        text.push_str(&line);
+    }
+    print(&text)
+}
+
+/// Tells a story; what of it did not hold.
+pub(super) async fn play(demo: &mut Demo, scenario: &Scenario, hurry: u32) -> Result<Vec<String>> {
+    let mut out = io::stdout();
+    let telling = Telling {
+        is_coloured: out.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        out: &mut out,
+        hurry,
+    };
+    Ok(story::play(demo, scenario, telling).await?.unmet)
 }
 
 /// Prints a line every few seconds, for ever.
