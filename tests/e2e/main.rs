@@ -7,6 +7,7 @@ mod cabinet;
 mod told;
 
 mod a_foreign_container_publishes;
+mod a_story_does_not_hold;
 mod everything_is_there;
 mod no_modem_was_fitted;
 mod nothing_is_connected;

@@ -17,7 +17,7 @@ pub struct Arguments {
     /// End after the story: with 0 when it went as it should, with 1 and what did not hold otherwise.
     #[arg(long, requires = "scenario")]
     pub exit: bool,
-    /// By how much the pauses of the story are shorter than for people.
+    /// How many times shorter the pauses of the story are (1 to 1000).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), requires = "scenario")]
     pub hurry: u32,
     /// What happens to the hardware, such as `20s unplug; 40s plug`.

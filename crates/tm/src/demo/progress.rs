@@ -50,6 +50,7 @@ pub(super) async fn play(demo: &mut Demo, scenario: &Scenario, hurry: u32) -> Re
         is_coloured: out.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
         out: &mut out,
         hurry,
+        patience: Telling::PATIENCE,
     };
     Ok(story::play(demo, scenario, telling).await?.unmet)
 }

@@ -28,9 +28,6 @@ pub use summary::{AlarmTold, Missing, Summary};
 
 /// How often the API is asked.
 const PERIOD: Duration = Duration::from_millis(200);
-/// How long is waited for what must be seen. The uplink's pauses alone may be half a minute.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 /// How a story is told.
 pub struct Telling<'a> {
     /// Where it is printed.
@@ -39,6 +36,13 @@ pub struct Telling<'a> {
     pub is_coloured: bool,
     /// By how much the pauses between its chapters are shorter than written.
     pub hurry: u32,
+    /// How long is waited for what must be seen.
+    pub patience: Duration,
+}
+
+impl Telling<'_> {
+    /// Enough: the uplink's pauses alone may be half a minute.
+    pub const PATIENCE: Duration = Duration::from_mins(1);
 }
 
 /// How a story went.
@@ -61,6 +65,7 @@ pub async fn play(demo: &mut Demo, scenario: &Scenario, telling: Telling<'_>) ->
         witness: Witness::at(&demo.bus).await?,
         lines: Lines::new(telling.out, telling.is_coloured),
         demo,
+        patience: telling.patience,
         page: Page::default(),
         told: Told::default(),
         sentences: Vec::new(),
@@ -87,6 +92,7 @@ struct Story<'a> {
     told: Told,
     sentences: Vec<Sentence>,
     unmet: Vec<String>,
+    patience: Duration,
     /// When the power went, if it did.
     cut: Option<Cut>,
 }
@@ -110,14 +116,14 @@ impl Story<'_> {
 
     /// Waits until it is seen; what is not seen in time is noted, and the story goes on.
     async fn wait_for(&mut self, expect: Expect, began: Instant, says: &str) -> Result<()> {
-        let patience = Instant::now() + PATIENCE;
+        let end = Instant::now() + self.patience;
         loop {
             self.look().await?;
             if self.is_seen(expect, began) {
                 return Ok(());
             }
-            if Instant::now() > patience {
-                let seconds = PATIENCE.as_secs();
+            if Instant::now() > end {
+                let seconds = self.patience.as_secs();
                 let unmet = format!("{expect} was not seen within {seconds} s after: {says}");
                 self.unmet.push(unmet);
                 return Ok(());
