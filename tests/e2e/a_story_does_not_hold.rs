@@ -10,6 +10,7 @@ const WRONG: Scenario = Scenario {
     title: "nothing goes as it should",
     about: "",
     variables: &[],
+    lasts_s: 10,
     chapters: &[
         Chapter {
             at_s: 0,

@@ -36,8 +36,8 @@ Ctrl-C stops it.
 pub(super) fn list_scenarios() -> Result<()> {
     let mut text = "Stories for tm demo --scenario NAME:\n".to_owned();
     for scenario in Scenario::ALL {
-        let lasts = scenario.lasts().as_secs();
-        let line = format!("  {:<11} {}, {lasts} s\n", scenario.name, scenario.title);
+        let (name, title, lasts) = (scenario.name, scenario.title, scenario.lasts_s);
+        let line = format!("  {name:<11} {title}, {lasts} s\n");
         text.push_str(&line);
     }
     print(&text)

@@ -3,7 +3,6 @@
 mod table;
 
 use std::fmt;
-use std::time::Duration;
 
 use tm_sim::script::{Event, Script, ScriptError};
 
@@ -18,6 +17,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// Variables that differ from the demo's own.
     pub variables: &'static [(&'static str, &'static str)],
+    /// About how long it takes, in seconds.
+    pub lasts_s: u64,
     /// What happens, in order.
     pub chapters: &'static [Chapter],
     /// The alarms that may be raised; any other one is a fault of the story.
@@ -73,12 +74,6 @@ impl Scenario {
     /// The story of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
         Self::ALL.iter().find(|scenario| scenario.name == name)
-    }
-
-    /// About how long it takes.
-    pub fn lasts(&self) -> Duration {
-        let last = self.chapters.last().map_or(0, |chapter| chapter.at_s);
-        Duration::from_secs(last + 10)
     }
 
     /// All of it as a script, such as `10s unplug; 40s plug`.
@@ -150,6 +145,8 @@ mod tests {
                 scenario.chapters.is_sorted_by_key(|chapter| chapter.at_s),
                 "{name} goes back in time"
             );
+            let ends_s = scenario.chapters.last().map(|chapter| chapter.at_s);
+            assert!(ends_s < Some(scenario.lasts_s), "{name} lasts longer");
             let expects = |chapter: &Chapter| !chapter.expects.is_empty();
             assert!(
                 scenario.chapters.iter().any(expects),

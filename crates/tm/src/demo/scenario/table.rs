@@ -28,6 +28,7 @@ const NO_HAT: Scenario = Scenario {
         ("TM_MODEM_PORT", "usb:1e0e:9001:02"),
         ("TM_MODEM_NMEA_PORT", "usb:1e0e:9001:01"),
     ],
+    lasts_s: 25,
     chapters: &[
         Chapter {
             at_s: 0,
@@ -68,6 +69,7 @@ const CLOUD_DOWN: Scenario = Scenario {
             notices at its next attempt (the pauses grow to a minute), sends what waited beside \
             what is new, and nothing is missing.",
     variables: &[],
+    lasts_s: 50,
     chapters: &[
         BEGIN,
         Chapter {
@@ -101,6 +103,7 @@ const DOOR: Scenario = Scenario {
             door is an alarm: it goes to the cloud at once, ahead of the batch that carries the \
             reading it rests on. When the door is closed again the alarm is over.",
     variables: &[],
+    lasts_s: 35,
     chapters: &[
         BEGIN,
         Chapter {
@@ -137,6 +140,7 @@ const BLACKOUT: Scenario = Scenario {
             time long before the network returns, and what was stamped wrongly arrives with its \
             right time.",
     variables: &[],
+    lasts_s: 75,
     chapters: &[
         BEGIN,
         Chapter {

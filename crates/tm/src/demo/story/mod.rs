@@ -42,7 +42,7 @@ pub struct Telling<'a> {
 
 impl Telling<'_> {
     /// Enough: the uplink's pauses alone may be half a minute.
-    pub const PATIENCE: Duration = Duration::from_mins(1);
+    pub const PATIENCE: Duration = Duration::from_mins(2);
 }
 
 /// How a story went.

@@ -34,7 +34,7 @@ impl Story<'_> {
         if !script.is_empty() {
             self.lines.item("script", &script)?;
         }
-        let lasts = scenario.lasts().as_secs();
+        let lasts = scenario.lasts_s;
         self.lines.item(
             "lasts",
             &format!("about {lasts} s; the times below are UTC"),
