@@ -33,7 +33,7 @@ pub use arguments::Arguments;
 pub use cloud::{Arrival, Cloud, PollId, Received, Urgent};
 pub use hardware::Hardware;
 pub use scenario::{Chapter, Expect, Scenario};
-pub use story::{AlarmTold, Missing, Outcome, Sentence, Summary, Telling, play};
+pub use story::{AlarmTold, EventTold, Missing, Outcome, Sentence, Summary, Telling, play};
 
 /// A running demo. Dropping it stops every service.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ use tell::Told;
 use witness::{Published, Witness};
 
 pub use page::Sentence;
-pub use summary::{AlarmTold, Missing, Summary};
+pub use summary::{AlarmTold, EventTold, Missing, Summary};
 
 /// How often the API is asked.
 const PERIOD: Duration = Duration::from_millis(200);

@@ -41,8 +41,8 @@ pub struct Summary {
     pub time_off: Duration,
     /// Every change of an alarm that the cloud was told.
     pub alarms: Vec<AlarmTold>,
-    /// Events that came.
-    pub events: usize,
+    /// Every event that the cloud was told.
+    pub events: Vec<EventTold>,
 }
 
 /// A poll that the cloud never got.
@@ -65,6 +65,15 @@ pub struct AlarmTold {
     pub delay: Option<Duration>,
     /// How long before the batch with the reading that it rests on.
     pub ahead: Option<Duration>,
+}
+
+/// An event at the cloud.
+#[derive(Debug)]
+pub struct EventTold {
+    /// Its code.
+    pub code: String,
+    /// How long after the bus the cloud had it.
+    pub delay: Option<Duration>,
 }
 
 /// A power cut: the last services stand still a moment after the first.
@@ -107,11 +116,7 @@ impl Summary {
             corrected: 0,
             time_off: Duration::ZERO,
             alarms: alarms(witness, received),
-            events: received
-                .urgent
-                .iter()
-                .filter(|urgent| is_event(urgent))
-                .count(),
+            events: events(witness, received),
         });
         cloud.with(|received| {
             witness.with(|heard| {
@@ -195,13 +200,18 @@ impl Summary {
             "times",
             &format!("at most {off:.1} s from the truth{corrected}"),
         )?;
-        if self.alarms.is_empty() {
-            lines.item("alarms", "none")?;
+        let alarms = self.alarms.iter().map(AlarmTold::text).collect();
+        let events = self.events.iter().map(EventTold::text).collect();
+        for (name, texts) in [("alarms", alarms), ("events", events)] {
+            let texts: Vec<String> = texts;
+            if texts.is_empty() {
+                lines.item(name, "none")?;
+            }
+            for (n, text) in texts.iter().enumerate() {
+                lines.item(if n == 0 { name } else { "" }, text)?;
+            }
         }
-        for (n, alarm) in self.alarms.iter().enumerate() {
-            lines.item(if n == 0 { "alarms" } else { "" }, &alarm.text())?;
-        }
-        lines.item("events", &self.events.to_string())
+        Ok(())
     }
 }
 
@@ -225,19 +235,43 @@ impl Missing {
 impl AlarmTold {
     fn text(&self) -> String {
         let verb = if self.is_over { "over" } else { "raised" };
-        let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
-        let delay = self.delay.map_or_else(String::new, |delay| {
-            format!(", {} after the bus had it", seconds(delay))
-        });
+        let delay = self.delay.map_or_else(String::new, after_the_bus);
         let ahead = self.ahead.map_or_else(String::new, |ahead| {
-            format!(", {} ahead of the reading it rests on", seconds(ahead))
+            let seconds = ahead.as_secs_f64();
+            format!(", {seconds:.2} s ahead of the reading it rests on")
         });
         format!("{} {verb}{delay}{ahead}", self.code)
     }
 }
 
-fn is_event(urgent: &Urgent) -> bool {
-    matches!(topic::classify(&urgent.topic), Some(topic::Class::Event(_)))
+impl EventTold {
+    fn text(&self) -> String {
+        let delay = self.delay.map_or_else(String::new, after_the_bus);
+        format!("{}{delay}", self.code)
+    }
+}
+
+/// A delay as the end of a sentence.
+pub(super) fn after_the_bus(delay: Duration) -> String {
+    format!(", {:.2} s after the bus had it", delay.as_secs_f64())
+}
+
+/// The code of an event; nothing for what is none.
+pub(super) fn code_of_event(urgent: &Urgent) -> Option<&str> {
+    match topic::classify(&urgent.topic) {
+        Some(topic::Class::Event(_)) => urgent.payload["cause"]["code"].as_str(),
+        _ => None,
+    }
+}
+
+fn events(witness: &Witness, received: &Received) -> Vec<EventTold> {
+    let each = received.urgent.iter().filter_map(|urgent| {
+        Some(EventTold {
+            code: code_of_event(urgent)?.to_owned(),
+            delay: delay(witness, urgent),
+        })
+    });
+    each.collect()
 }
 
 fn alarms(witness: &Witness, received: &Received) -> Vec<AlarmTold> {

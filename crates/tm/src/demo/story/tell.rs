@@ -9,6 +9,7 @@ use tm_types::{Alarm, topic};
 use super::page::Sentence;
 use super::witness::Word;
 use super::{Story, code_of_alarm, summary};
+use crate::demo::Received;
 use crate::demo::scenario::{FLOWING, Scenario};
 
 /// What was printed already.
@@ -77,13 +78,10 @@ impl Story<'_> {
         let Some(waiting) = self.page.waiting else {
             return Ok(());
         };
-        let (is_new, was_long) = (waiting != self.told.waiting, self.told.waiting > FLOWING);
-        let is_news = if self.page.is_connected {
-            was_long && is_new
-        } else {
-            is_new && waiting > 0
-        };
-        if is_news {
+        let is_new = waiting != self.told.waiting;
+        let is_long = waiting.max(self.told.waiting) > FLOWING;
+        let is_kept = waiting > 0 && !self.page.is_connected;
+        if is_new && (is_long || is_kept) {
             self.told.waiting = waiting;
             let text = format!("{waiting} records wait for the cloud");
             self.lines.now("journal", &text)?;
@@ -125,23 +123,30 @@ impl Story<'_> {
         let first = self.told.n_urgent;
         let (end, news) = self.demo.cloud.with(|cloud| {
             let end = cloud.urgent.len();
-            let alarm = |n| Some((code_of_alarm(cloud, n)?, cloud.urgent[n].clone()));
-            (end, (first..end).filter_map(alarm).collect::<Vec<_>>())
+            let news = |n| Some((in_words(cloud, n)?, cloud.urgent[n].clone()));
+            (end, (first..end).filter_map(news).collect::<Vec<_>>())
         });
         self.told.n_urgent = end;
-        for (code, urgent) in news {
-            let what = if urgent.payload.is_null() {
-                "the end of the alarm"
-            } else {
-                "the alarm"
-            };
+        for (what, urgent) in news {
             let delay = summary::delay(&self.witness, &urgent);
-            let delay = delay.map_or_else(String::new, |delay| {
-                format!(", {:.2} s after the bus had it", delay.as_secs_f64())
-            });
-            self.lines
-                .now("cloud", &format!("has {what} {code}{delay}"))?;
+            let delay = delay.map_or_else(String::new, summary::after_the_bus);
+            self.lines.now("cloud", &format!("has {what}{delay}"))?;
         }
         Ok(())
     }
+}
+
+/// What the n-th urgent message at the cloud is about.
+fn in_words(cloud: &Received, n: usize) -> Option<String> {
+    if let Some(code) = code_of_alarm(cloud, n) {
+        let is_over = cloud.urgent[n].payload.is_null();
+        let what = if is_over {
+            "the end of the alarm"
+        } else {
+            "the alarm"
+        };
+        return Some(format!("{what} {code}"));
+    }
+    let code = summary::code_of_event(&cloud.urgent[n])?;
+    Some(format!("the event {code}"))
 }
