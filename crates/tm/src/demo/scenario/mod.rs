@@ -62,6 +62,10 @@ pub enum Expect {
     Raised(&'static str),
     /// An alarm of this code is over, and the cloud knows.
     Cleared(&'static str),
+    /// An event of this code happened, and the cloud knows.
+    Told(&'static str),
+    /// The API tells a position.
+    Position,
 }
 
 /// Records that may wait while everything flows: those of the open batch and of one under way.
@@ -120,6 +124,8 @@ impl fmt::Display for Expect {
             Self::CaughtUp => f.write_str("at the cloud all that was published before"),
             Self::Raised(code) => write!(f, "the alarm {code} at the cloud"),
             Self::Cleared(code) => write!(f, "the end of the alarm {code} at the cloud"),
+            Self::Told(code) => write!(f, "the event {code} at the cloud"),
+            Self::Position => f.write_str("a position"),
         }
     }
 }
@@ -166,7 +172,7 @@ mod tests {
             let expects = scenario.chapters.iter().flat_map(|chapter| chapter.expects);
             let codes = expects.flat_map(|expect| match expect {
                 Expect::Sentence { code, because, .. } => vec![*code, *because],
-                Expect::Raised(code) | Expect::Cleared(code) => vec![*code],
+                Expect::Raised(code) | Expect::Cleared(code) | Expect::Told(code) => vec![*code],
                 _ => Vec::new(),
             });
             for code in codes.chain(scenario.alarms.iter().copied()) {

@@ -3,7 +3,7 @@
 use super::{Chapter, Expect, Scenario};
 
 /// Every story.
-pub(super) const ALL: &[Scenario] = &[NO_HAT, CLOUD_DOWN, DOOR, BLACKOUT];
+pub(super) const ALL: &[Scenario] = &[NO_HAT, WRONG_APN, CLOUD_DOWN, DOOR, BLACKOUT, SPOOFING];
 
 const WELL: Expect = Expect::Sentence {
     level: "ok",
@@ -207,4 +207,76 @@ const BLACKOUT: Scenario = Scenario {
         },
     ],
     alarms: &["contact.mains_lost"],
+};
+
+const WRONG_APN: Scenario = Scenario {
+    name: "wrong-apn",
+    title: "somebody mistypes the access point",
+    about: "The access point (APN) in the modem's profile is mistyped. The modem stays registered, \
+            its signal is good, and yet no data flow: nothing is closed, everything just hangs. After \
+            three readings the sentence names the access point and those that are known to work. \
+            Measurements wait, and go out when the access point is corrected.",
+    variables: &[],
+    lasts_s: 50,
+    chapters: &[
+        BEGIN,
+        Chapter {
+            at_s: 10,
+            events: &["wrong-apn", "link-stall"],
+            says: "the access point is mistyped: the modem stays registered, and no data flow",
+            expects: &[
+                Expect::Sentence {
+                    level: "amber",
+                    code: "status.degraded",
+                    because: "modem.wrong_apn",
+                },
+                Expect::Waiting(10),
+            ],
+        },
+        Chapter {
+            at_s: 35,
+            events: &["apn-normal", "link-normal"],
+            says: "the access point is corrected, and data flow again",
+            expects: &[WELL],
+        },
+    ],
+    alarms: &[],
+};
+
+const SPOOFING: Scenario = Scenario {
+    name: "spoofing",
+    title: "the satellites are forged",
+    about: "A stronger sky than the true one appears: another place, another time, every satellite \
+            equally loud. The position is doubted and says so, its time sets no clock, the event goes to \
+            the cloud at once, and everything else is measured as ever. When the true sky is back \
+            it must agree for a minute with what was trusted before.",
+    variables: &[],
+    lasts_s: 110,
+    chapters: &[
+        Chapter {
+            expects: &[WELL, Expect::Position],
+            ..BEGIN
+        },
+        Chapter {
+            at_s: 10,
+            events: &["spoofing"],
+            says: "a false sky outshines the true one",
+            expects: &[
+                Expect::Told("gnss.spoofing_suspected"),
+                Expect::Sentence {
+                    level: "amber",
+                    code: "status.degraded",
+                    because: "gnss.spoofing_suspected",
+                },
+                Expect::CaughtUp,
+            ],
+        },
+        Chapter {
+            at_s: 40,
+            events: &["spoofing-over"],
+            says: "the true sky is back",
+            expects: &[Expect::Told("gnss.spoofing_over"), WELL],
+        },
+    ],
+    alarms: &[],
 };

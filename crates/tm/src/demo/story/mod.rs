@@ -174,6 +174,8 @@ impl Story<'_> {
             Expect::CaughtUp => self.is_caught_up(began),
             Expect::Raised(code) => self.is_at_cloud(began, |of, is_over| of == code && !is_over),
             Expect::Cleared(code) => self.is_at_cloud(began, |of, is_over| of == code && is_over),
+            Expect::Told(code) => self.is_told(began, code),
+            Expect::Position => page.has_position,
         }
     }
 
@@ -208,6 +210,14 @@ impl Story<'_> {
                 let code = code_of_alarm(cloud, n);
                 code.is_some_and(|code| is_it(&code, urgent.payload.is_null()))
             })
+        })
+    }
+
+    /// Whether the cloud has heard since a moment of an event of this code.
+    fn is_told(&self, since: Instant, code: &str) -> bool {
+        self.demo.cloud.with(|cloud| {
+            let mut news = cloud.urgent.iter().filter(|urgent| urgent.at >= since);
+            news.any(|urgent| urgent.payload["cause"]["code"] == code)
         })
     }
 

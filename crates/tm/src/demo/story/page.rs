@@ -28,6 +28,8 @@ pub(super) struct Page {
     pub(super) is_connected: bool,
     /// Records that wait for the cloud, of `/api/v1/uplink`.
     pub(super) waiting: Option<u64>,
+    /// Whether there is a position, of `/api/v1/gnss/fix`.
+    pub(super) has_position: bool,
 }
 
 impl Page {
@@ -38,6 +40,8 @@ impl Page {
         let uplink = http::get(page, "/api/v1/uplink").await.unwrap_or_default();
         self.is_connected = uplink["link"] == "connected";
         self.waiting = uplink["journal"]["records_pending"].as_u64();
+        let fix = http::get(page, "/api/v1/gnss/fix").await;
+        self.has_position = fix.is_some_and(|fix| fix["latitude_deg"].is_f64());
     }
 }
 
