@@ -20,7 +20,11 @@ async fn without_one_configured_nothing_can_be_written() {
 async fn the_right_scope_is_asked_for_and_the_operation_followed() {
     let cabinet = Cabinet::start(&["TM_API_TOKEN_SEED=fleet-secret-of-this-test"]).await;
     cabinet
-        .until("/api/v1/status", |status| status["code"].is_string())
+        .until("/api/v1/status", |status| {
+            // Before the agent has subscribed, the right answer is 503.
+            let mut services = status["services"].as_array().into_iter().flatten();
+            services.any(|service| service["service"] == "agent" && service["status"] == "up")
+        })
         .await;
     let none = cabinet
         .request("POST", "/api/v1/operations", JSON, REBOOT)
