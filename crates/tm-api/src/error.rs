@@ -59,6 +59,11 @@ impl ApiError {
         self
     }
 
+    /// Its status and sentence, for a page instead of a problem.
+    pub(crate) fn told(&self, language: Language) -> (StatusCode, String) {
+        (self.status, tm_types::text::sentence(language, &self.cause))
+    }
+
     /// The problem as the client gets it.
     pub(crate) fn problem(self, path: &str, language: Language) -> Response {
         let mut problem = Problem::of_cause(&self.cause, self.status.as_u16(), language);

@@ -19,6 +19,7 @@ mod attempts;
 mod error;
 mod extract;
 mod server;
+mod span;
 
 mod docs;
 mod metrics;

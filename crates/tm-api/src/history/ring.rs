@@ -166,7 +166,10 @@ impl History {
         if let Some(step_ms) = step_ms {
             check_cost(span_ms.div_ceil(step_ms.unsigned_abs()), span_ms)?;
         }
-        let mut samples: Vec<Sample> = self.samples(number).filter(|s| s.time < to).collect();
+        let mut samples: Vec<Sample> = self
+            .samples(|of| of == number)
+            .filter(|s| s.time < to)
+            .collect();
         samples.sort_by_key(|sample| sample.time);
         let start = samples.partition_point(|sample| sample.time < from);
         let (before, samples) = samples.split_at(start);
@@ -199,7 +202,41 @@ impl History {
         })
     }
 
-    fn samples(&self, number: u16) -> impl Iterator<Item = Sample> + '_ {
+    /// When the oldest point that is held of a series was measured.
+    pub fn oldest(&self, series: &SeriesId) -> Option<Timestamp> {
+        let number = *self.numbers.get(series)?;
+        self.samples(|of| of == number)
+            .map(|sample| sample.time)
+            .min()
+    }
+
+    /// Starts of the steps in which a source told anything of any of its series.
+    ///
+    /// What a source leaves out while it tells others has not changed; when it tells nothing at
+    /// all there is a gap.
+    pub fn reports(
+        &self,
+        source: &str,
+        from: Timestamp,
+        to: Timestamp,
+        step: Duration,
+    ) -> Vec<Timestamp> {
+        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+        let mut is_of = vec![false; self.known.len()];
+        for (series, number) in &self.numbers {
+            is_of[usize::from(*number)] = series.source() == source;
+        }
+        let mut steps: Vec<Timestamp> = self
+            .samples(|number| is_of[usize::from(number)])
+            .filter(|sample| sample.time >= from && sample.time < to)
+            .map(|sample| aggregate::bucket(sample.time, step_ms))
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps
+    }
+
+    fn samples(&self, is_wanted: impl Fn(u16) -> bool) -> impl Iterator<Item = Sample> {
         let oldest = if self.len() < self.capacity {
             0
         } else {
@@ -207,7 +244,7 @@ impl History {
         };
         let places = (oldest..self.len()).chain(0..oldest);
         places
-            .filter(move |at| self.series[*at] == number)
+            .filter(move |at| is_wanted(self.series[*at]))
             .map(|at| self.sample(at))
     }
 
@@ -422,6 +459,30 @@ mod tests {
                 .points,
             0
         );
+    }
+
+    #[test]
+    fn a_source_reports_when_any_of_its_series_does() {
+        let mut history = History::new(16);
+        for (id, ms) in [
+            ("a/b", 7_000),
+            ("a/b", 1_000),
+            ("a/c", 1_900),
+            ("a/c", 4_000),
+            ("x/b", 5_000),
+        ] {
+            history.append(&series(id), &stamp(ms, Clock::Ntp), &gauge(1));
+        }
+        let second = Duration::from_secs(1);
+        let told = |source, from, to| -> Vec<i64> {
+            let steps = history.reports(source, t(from), t(to), second);
+            steps.into_iter().map(Timestamp::unix_ms).collect()
+        };
+        assert_eq!(told("a", 0, 9_000), [1_000, 4_000, 7_000]);
+        assert_eq!(told("a", 1_500, 7_000), [1_000, 4_000]);
+        assert_eq!(told("nobody", 0, 9_000), [0i64; 0]);
+        assert_eq!(history.oldest(&series("a/b")), Some(t(1_000)));
+        assert_eq!(history.oldest(&series("a/none")), None);
     }
 
     #[test]

@@ -1,51 +1,90 @@
-//! The live page: one document that the server renders whole and a script keeps current.
+//! The pages: documents that the server renders whole and a script keeps current.
 //!
-//! No framework, nothing from elsewhere, readable without the script. `/live` is the changing
-//! part alone; the script puts it in place when something other than a value has changed.
+//! No framework, nothing from elsewhere, readable without the script. The front page tells the
+//! present and the last hour, `/chart` one series in any span; `/live` is the changing parts of
+//! the front page alone, which the script puts in place.
 
+mod shell;
+
+mod chart_page;
+mod charts;
+mod front;
 mod tiles;
 
-use std::fmt::Write as _;
+mod chart;
+mod plot;
+mod runs;
+mod scale;
+mod table;
+
+mod figure;
+mod names;
+mod zone;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use serde::Deserialize;
 use tm_types::text::Language;
-use tm_types::{Quality, Value};
 
 use crate::app::Shared;
-use crate::extract::Lang;
+use crate::error::ApiError;
+use crate::extract::{Lang, Query};
 use crate::labels::Labels;
-use crate::views::{Level, Look, ReasonView, SeriesView, StatusView};
-use crate::world::Condition;
+use crate::views::{Level, Look, SeriesView, StatusView};
+use shell::Shell;
+use zone::Zone;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// The icon without its dot, which is coloured by the level.
 const ICON: &str = include_str!("icon.svg");
-/// Rows of the table; a cabinet has some dozens, whoever has more asks the API.
-const ROWS_MAX: usize = 200;
 /// How long a browser keeps style and script before it asks again.
 const KEEP: &str = "max-age=300";
 
-/// `/` and what it needs.
+/// `/`, `/chart` and what they need.
 pub(crate) fn router() -> Router<Shared> {
-    let asset = |kind: &'static str, text: &'static str| {
+    let asset = |kind: &'static str, text: String| {
+        let text: std::sync::Arc<str> = text.into();
         get(move || async move {
-            (
-                [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)],
-                text,
-            )
-                .into_response()
+            let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, KEEP)];
+            (headers, text.to_string()).into_response()
         })
     };
-    Router::new()
+    let mut router = Router::new()
         .route("/", get(whole))
         .route("/live", get(live))
-        .route("/page.css", asset("text/css; charset=utf-8", STYLE))
-        .route("/page.js", asset("text/javascript; charset=utf-8", SCRIPT))
-        .route("/icon.svg", asset("image/svg+xml", ICON))
+        .route("/chart", get(chart_page::whole))
+        .route(
+            "/page.css",
+            asset("text/css; charset=utf-8", STYLE.to_owned()),
+        )
+        .route(
+            "/page.js",
+            asset("text/javascript; charset=utf-8", SCRIPT.to_owned()),
+        )
+        .route("/icon.svg", asset("image/svg+xml", ICON.to_owned()));
+    for level in [Level::Ok, Level::Grey, Level::Amber, Level::Red] {
+        let path = format!("/icon-{}.svg", shell::class(level));
+        router = router.route(&path, asset("image/svg+xml", icon(level)));
+    }
+    router
+}
+
+/// The icon with a dot that tells the level.
+fn icon(level: Level) -> String {
+    let colour = match level {
+        Level::Ok => return ICON.to_owned(),
+        Level::Grey => "#a3aab2",
+        Level::Amber => "#f5a623",
+        Level::Red => "#e5372c",
+    };
+    let dot = format!(
+        "<circle cx=\"24\" cy=\"24\" r=\"7\" fill=\"{colour}\" stroke=\"#fff\" stroke-width=\"2\"/></svg>"
+    );
+    ICON.trim_end().trim_end_matches("</svg>").to_owned() + &dot
 }
 
 /// What stands between tags and in quoted attributes.
@@ -64,54 +103,71 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-async fn whole(State(app): State<Shared>, Lang(language): Lang) -> Html<String> {
-    let live = render(&app, language);
-    let labels = Labels::of(language);
-    let device = &app.device;
-    let title = device
-        .site
-        .as_deref()
-        .or(device.name.as_deref())
-        .unwrap_or("tm-server");
-    let mut links = String::new();
-    for other in Language::ALL {
-        let lang = Labels::of(other).lang;
-        let current = if other == language {
-            " aria-current=\"true\""
-        } else {
-            ""
-        };
-        // Writing to a string cannot fail, here and below.
-        let _ = write!(
-            links,
-            "<a href=\"/?lang={lang}\" hreflang=\"{lang}\"{current}>{lang}</a> "
-        );
+/// What the parts of the front page are made from.
+#[derive(Clone, Copy)]
+struct Page<'a> {
+    look: Look<'a>,
+    labels: &'static Labels,
+    zone: &'a Zone,
+    status: &'a StatusView,
+    series: &'a [SeriesView],
+}
+
+impl Page<'_> {
+    /// A moment in the device's zone.
+    fn moment(&self, time: tm_types::Timestamp) -> String {
+        self.zone
+            .moment(time, self.look.now.time, self.look.language)
     }
-    Html(format!(
-        "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
-         <link rel=\"icon\" href=\"/icon.svg\"><link rel=\"stylesheet\" href=\"/page.css\">\
-         <noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>\
-         <script src=\"/page.js\" defer></script></head>\
-         <body data-units=\"{units}\"><div id=\"page\">{live}</div>\
-         <footer><span id=\"link\" data-live=\"{on}\" data-paused=\"{off}\"></span>\
-         <nav><a href=\"/docs/\">API</a> <a href=\"/docs/problems\">{problems}</a> \
-         <a href=\"/metrics\">Prometheus</a></nav><nav>{links}</nav></footer></body></html>",
-        lang = labels.lang,
-        title = escape(title),
-        units = labels.units.join(","),
-        on = labels.live,
-        off = labels.paused,
-        problems = labels.problems,
-    ))
 }
 
-async fn live(State(app): State<Shared>, Lang(language): Lang) -> Html<String> {
-    Html(render(&app, language))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    part: Part,
 }
 
-fn render(app: &Shared, language: Language) -> String {
+/// A part of the front page.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    Now,
+    Charts,
+    Rest,
+}
+
+async fn whole(State(app): State<Shared>, Lang(language): Lang) -> Html<String> {
+    Html(render(&app, language, |page| {
+        let shell = Shell {
+            language,
+            device: &app.device,
+            title: &front::title(page),
+            level: page.status.level,
+            address: "/",
+            is_live: true,
+        };
+        shell.around(&front::body(page))
+    }))
+}
+
+async fn live(
+    State(app): State<Shared>,
+    Lang(language): Lang,
+    Query(wanted): Query<Wanted>,
+) -> Result<Html<String>, ApiError> {
+    let part = match wanted.part {
+        Part::Now => front::now,
+        Part::Charts => charts::all,
+        Part::Rest => front::rest,
+    };
+    Ok(Html(render(&app, language, |page| {
+        let mut out = String::with_capacity(16 * 1024);
+        part(&mut out, page);
+        out
+    })))
+}
+
+fn render(app: &Shared, language: Language, make: impl FnOnce(&Page<'_>) -> String) -> String {
     let now = app.now();
     app.read(|world| {
         let look = Look {
@@ -119,242 +175,14 @@ fn render(app: &Shared, language: Language) -> String {
             now,
             language,
         };
-        let status = StatusView::new(look, &app.device, app.version);
-        let series = SeriesView::all(look, None);
-        let labels = Labels::of(language);
-        let mut out = String::with_capacity(16 * 1024);
-        head(&mut out, &status);
-        out.push_str("<main>");
-        notes(&mut out, &status, labels);
-        tiles::all(&mut out, look, labels, &series);
-        values(&mut out, &series, labels);
-        quiet_notes(&mut out, &status, labels);
-        services(&mut out, &status, labels);
-        out.push_str("</main>");
-        out
+        make(&Page {
+            look,
+            labels: Labels::of(language),
+            zone: &Zone::of(&app.device.timezone),
+            status: &StatusView::new(look, &app.device, app.version),
+            series: &SeriesView::all(look, None),
+        })
     })
-}
-
-fn head(out: &mut String, status: &StatusView) {
-    let device = &status.device;
-    let names = [device.site.as_deref(), device.name.as_deref()];
-    let mut who = names.into_iter().flatten().collect::<Vec<_>>().join(" · ");
-    if who.is_empty() {
-        who = device.id.chars().take(12).collect();
-    }
-    let _ = write!(
-        out,
-        "<header class=\"{}\"><p class=\"who\">{}</p><h1>{}</h1></header>",
-        class(status.level),
-        escape(&who),
-        escape(&status.explained.sentence)
-    );
-}
-
-/// Alarms and whatever needs attention, but for the sentence that already stands above.
-fn notes(out: &mut String, status: &StatusView, labels: &Labels) {
-    if !status.alarms.is_empty() {
-        let _ = write!(
-            out,
-            "<section class=\"notes\"><h2>{}</h2><ul>",
-            labels.alarms
-        );
-        for alarm in &status.alarms {
-            let level = match alarm.alarm.severity {
-                tm_types::Severity::Critical => Level::Red,
-                tm_types::Severity::Warning => Level::Amber,
-                tm_types::Severity::Info => Level::Grey,
-            };
-            let _ = write!(
-                out,
-                "<li class=\"{}\">{} <time>{}</time></li>",
-                class(level),
-                escape(&alarm.sentence),
-                utc(alarm.alarm.since)
-            );
-        }
-        out.push_str("</ul></section>");
-    }
-    // The sentence above tells the first one where it begins with "working with limits".
-    let told = usize::from(status.explained.is(tm_types::code::STATUS_DEGRADED));
-    let pressing = |reason: &&ReasonView| reason.level > Level::Grey;
-    reasons(
-        out,
-        status.reasons.iter().skip(told).filter(pressing),
-        labels,
-    );
-}
-
-/// What needs no attention: not configured, just starting.
-fn quiet_notes(out: &mut String, status: &StatusView, labels: &Labels) {
-    let is_quiet = |reason: &&ReasonView| reason.level <= Level::Grey;
-    reasons(out, status.reasons.iter().filter(is_quiet), labels);
-}
-
-fn reasons<'a>(out: &mut String, reasons: impl Iterator<Item = &'a ReasonView>, labels: &Labels) {
-    let mut reasons = reasons.peekable();
-    if reasons.peek().is_none() {
-        return;
-    }
-    let _ = write!(
-        out,
-        "<section class=\"notes\"><h2>{}</h2><ul>",
-        labels.notes
-    );
-    for reason in reasons {
-        let _ = write!(
-            out,
-            "<li class=\"{}\"><b>{}</b> {}</li>",
-            class(reason.level),
-            escape(&reason.service),
-            escape(&reason.explained.sentence)
-        );
-    }
-    out.push_str("</ul></section>");
-}
-
-fn values(out: &mut String, series: &[SeriesView], labels: &Labels) {
-    let _ = write!(out, "<section class=\"values\"><h2>{}</h2>", labels.values);
-    if series.is_empty() {
-        let _ = write!(out, "<p class=\"quiet\">{}</p></section>", labels.no_values);
-        return;
-    }
-    let _ = write!(
-        out,
-        "<table><thead><tr><th>{}</th><th class=\"n\">{}</th><th class=\"n\">{}</th></tr></thead><tbody>",
-        labels.series, labels.value, labels.age
-    );
-    let mut source = "";
-    for view in series.iter().take(ROWS_MAX) {
-        if view.series.source() != source {
-            source = view.series.source();
-            let _ = write!(
-                out,
-                "<tr class=\"of\"><th colspan=\"3\">{}</th></tr>",
-                escape(source)
-            );
-        }
-        let _ = write!(
-            out,
-            "<tr data-series=\"{series}\"><td>{name}</td><td class=\"n {quality}\" data-unit=\"{unit}\">{value}</td>\
-             <td class=\"n age\" data-age=\"{age_ms}\">{age}</td></tr>",
-            series = escape(view.series.as_str()),
-            name = escape(view.series.name()),
-            quality = quality(view.quality),
-            unit = escape(view.unit.as_str()),
-            value = reading(view),
-            age_ms = view.age_ms,
-            age = labels.duration(view.age_ms),
-        );
-    }
-    out.push_str("</tbody></table>");
-    if series.len() > ROWS_MAX {
-        let more = series.len() - ROWS_MAX;
-        let _ = write!(
-            out,
-            "<p class=\"quiet\"><a href=\"/api/v1/series\">+{more}: {}</a></p>",
-            labels.more
-        );
-    }
-    out.push_str("</section>");
-}
-
-fn services(out: &mut String, status: &StatusView, labels: &Labels) {
-    if status.services.is_empty() {
-        return;
-    }
-    let _ = write!(
-        out,
-        "<section class=\"services\"><h2>{}</h2><ul>",
-        labels.services
-    );
-    for service in &status.services {
-        let level = match service.status {
-            Condition::Up => Level::Ok,
-            Condition::Degraded => Level::Amber,
-            Condition::Down => Level::Red,
-            Condition::Unknown => Level::Grey,
-        };
-        let _ = write!(
-            out,
-            "<li class=\"{}\">{} <span class=\"quiet\">{}</span></li>",
-            class(level),
-            escape(&service.service),
-            labels.condition(service.status)
-        );
-    }
-    out.push_str("</ul></section>");
-}
-
-/// A value with its unit, or the reason why there is none.
-fn reading(view: &SeriesView) -> String {
-    match (&view.value, view.reason) {
-        (Some(value), _) => with_unit(value, view.unit.as_str()),
-        (None, reason) => format!(
-            "— <small>{}</small>",
-            reason.map_or("", tm_types::Reason::as_str)
-        ),
-    }
-}
-
-/// The same as `shown` in `page.js`.
-fn with_unit(value: &Value, unit: &str) -> String {
-    match (value, unit) {
-        (Value::Number(number), "B") => bytes(number.to_f64()),
-        (value, "") => escape(&value.to_string()),
-        (value, unit) => format!(
-            "{} <small>{}</small>",
-            escape(&value.to_string()),
-            escape(symbol(unit))
-        ),
-    }
-}
-
-/// How people write a unit.
-fn symbol(unit: &str) -> &str {
-    match unit {
-        "Cel" => "°C",
-        "%RH" => "% RH",
-        "lat" | "lon" | "deg" => "°",
-        "m3" => "m³",
-        other => other,
-    }
-}
-
-/// Bytes in their largest unit.
-fn bytes(count: f64) -> String {
-    let (mut size, mut unit) = (count, "B");
-    for larger in ["kB", "MB", "GB", "TB"] {
-        if size.abs() < 1000.0 {
-            break;
-        }
-        size /= 1000.0;
-        unit = larger;
-    }
-    let decimals = usize::from(unit != "B" && size.abs() < 100.0);
-    format!("{size:.decimals$} <small>{unit}</small>")
-}
-
-fn utc(time: tm_types::Timestamp) -> String {
-    let text = time.to_string();
-    format!("{} {} UTC", &text[..10], &text[11..19])
-}
-
-fn class(level: Level) -> &'static str {
-    match level {
-        Level::Ok => "ok",
-        Level::Grey => "grey",
-        Level::Amber => "amber",
-        Level::Red => "red",
-    }
-}
-
-fn quality(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Good => "good",
-        Quality::Uncertain => "uncertain",
-        Quality::Bad => "bad",
-    }
 }
 
 #[cfg(test)]
@@ -367,23 +195,22 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_light() {
-        assert!(STYLE.len() + SCRIPT.len() + ICON.len() < 20_000);
+    fn the_assets_are_light_and_ask_nobody() {
+        assert!(STYLE.len() + SCRIPT.len() + ICON.len() < 24_000);
         for asset in [STYLE, SCRIPT] {
             assert!(!asset.contains("http://") && !asset.contains("https://"));
         }
     }
 
     #[test]
-    fn sizes_are_readable() {
-        let cases = [
-            (0.0, "0 <small>B</small>"),
-            (999.0, "999 <small>B</small>"),
-            (1500.0, "1.5 <small>kB</small>"),
-            (123_456_789.0, "123 <small>MB</small>"),
-        ];
-        for (count, expected) in cases {
-            assert_eq!(bytes(count), expected);
+    fn the_icon_tells_the_level() {
+        assert_eq!(icon(Level::Ok), ICON);
+        for level in [Level::Grey, Level::Amber, Level::Red] {
+            let icon = icon(level);
+            assert!(
+                icon.ends_with("/></svg>") && icon.matches("</svg>").count() == 1,
+                "{icon}"
+            );
         }
     }
 }

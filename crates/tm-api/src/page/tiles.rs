@@ -4,52 +4,82 @@ use std::fmt::{Display, Write as _};
 
 use tm_types::{FixMode, Satellite, Signal};
 
-use super::{bytes, escape, reading, utc};
+use super::figure::{bytes, fixed, quality, reading};
+use super::names::short_device;
+use super::{Page, escape};
 use crate::labels::Labels;
-use crate::views::{GnssView, Look, ModemsView, SeriesView, UplinkView};
+use crate::views::{GnssView, ModemsView, SeriesView, UplinkView};
 
-/// Temperatures on the cabinet's tile.
-const TEMPERATURES: usize = 4;
+/// Temperatures on the cabinet's tile below the one that stands large.
+const TEMPERATURES: usize = 3;
 
-pub(super) fn all(out: &mut String, look: Look<'_>, labels: &Labels, series: &[SeriesView]) {
+const LINK: &str = "<path d=\"M4 20v-4M9.3 20v-7M14.7 20V9M20 20V4\"/>";
+const CABINET: &str =
+    "<rect x=\"5\" y=\"3\" width=\"14\" height=\"18\" rx=\"1.5\"/><path d=\"M15 11v2\"/>";
+const POSITION: &str = "<path d=\"M12 21s7-6.5 7-11.500a7 7 0 0 0-14 0C5 14.5 12 21 12 21z\"/><circle cx=\"12\" cy=\"9.5\" r=\"2.3\"/>";
+const QUEUE: &str = "<path d=\"M4 7h16M4 12h16M4 17h10\"/>";
+const CLOCK: &str = "<circle cx=\"12\" cy=\"12\" r=\"9\"/><path d=\"M12 7v5l3.3 2\"/>";
+
+pub(super) fn all(out: &mut String, page: &Page<'_>) {
     out.push_str("<section class=\"tiles\">");
-    link(out, look, labels);
-    cabinet(out, look, labels, series);
-    position(out, look, labels);
-    queue(out, look, labels);
-    clock(out, look, labels);
+    link(out, page);
+    cabinet(out, page);
+    position(out, page);
+    queue(out, page);
+    clock(out, page);
     out.push_str("</section>");
 }
 
-fn link(out: &mut String, look: Look<'_>, labels: &Labels) {
-    let modems = ModemsView::new(look, false);
-    begin(out, labels.link, modems.stale, labels);
+fn link(out: &mut String, page: &Page<'_>) {
+    let labels = page.labels;
+    let modems = ModemsView::new(page.look, false);
+    let is_stale = modems.stale && !modems.modems.is_empty();
+    begin(out, LINK, labels.link, is_stale, labels);
     let Some(view) = modems.modems.first() else {
         return quiet(out, &modems.explained.sentence);
     };
     let modem = &view.modem;
+    let cell = modem.cell.as_ref();
     match &modem.registration.operator {
         Some(operator) => {
-            let technology = modem.registration.technology.as_deref().unwrap_or("");
+            let steps = full_steps(&modem.signal);
+            let parts = [
+                modem
+                    .registration
+                    .technology
+                    .as_deref()
+                    .map(str::to_uppercase),
+                steps.map(|steps| labels.signal(steps.saturating_sub(1)).to_owned()),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
             let _ = write!(
                 out,
-                "<p class=\"big\">{}{} <small>{}</small></p>",
-                bars(&modem.signal),
+                "<p class=\"big\">{}{}</p><p class=\"sub\">{}</p>",
+                steps.map_or_else(String::new, bars),
                 escape(operator),
-                escape(&technology.to_uppercase())
+                escape(&parts.join(", "))
             );
         }
         None => {
             let _ = write!(out, "<p class=\"mid\">{}</p>", escape(&view.sentence));
         }
     }
-    out.push_str("<dl>");
-    let dbm = |value: Option<f64>, unit: &str| value.map(|value| format!("{value} {unit}"));
-    row(out, "RSRP", dbm(modem.signal.rsrp_dbm, "dBm"));
-    row(out, "SINR", dbm(modem.signal.sinr_db, "dB"));
-    let cell = modem.cell.as_ref();
-    row(out, labels.band, cell.and_then(|cell| cell.band.clone()));
-    row(out, labels.cell, cell.map(|cell| cell.id));
+    rows(out);
+    let level = |value: Option<f64>, unit: &str| {
+        value.map(|value| {
+            format!(
+                "{}\u{a0}{unit}",
+                fixed(value, super::figure::decimals(value))
+            )
+        })
+    };
+    row(out, "RSRP", level(modem.signal.rsrp_dbm, "dBm"));
+    row(out, "SINR", level(modem.signal.sinr_db, "dB"));
+    row(
+        out,
+        labels.band,
+        cell.and_then(|cell| cell.band.as_deref()).map(short_band),
+    );
     row(out, labels.modem, modem.identity.model.clone());
     let last = modem
         .sim
@@ -61,8 +91,9 @@ fn link(out: &mut String, look: Look<'_>, labels: &Labels) {
     end(out);
 }
 
-fn cabinet(out: &mut String, look: Look<'_>, labels: &Labels, series: &[SeriesView]) {
-    begin(out, labels.cabinet, false, labels);
+fn cabinet(out: &mut String, page: &Page<'_>) {
+    let (labels, series) = (page.labels, page.series);
+    begin(out, CABINET, labels.cabinet, false, labels);
     let mut temperatures: Vec<&SeriesView> = series
         .iter()
         .filter(|view| view.unit.as_str() == "Cel" && view.value.is_some())
@@ -72,38 +103,47 @@ fn cabinet(out: &mut String, look: Look<'_>, labels: &Labels, series: &[SeriesVi
         view.series.source() == "modem" || view.series.name().starts_with("cpu")
     };
     temperatures.sort_by_key(|view| is_chip(view));
-    if let Some(first) = temperatures.first() {
+    let uptime = labels.duration(page.look.now.mono_ms);
+    let mut temperatures = temperatures.into_iter();
+    let first = temperatures.next();
+    if let Some(view) = first {
         let _ = write!(
             out,
-            "<p class=\"big\" data-tile=\"{}\">{}</p>",
-            escape(first.series.as_str()),
-            reading(first)
+            "<p class=\"big {}\" data-tile=\"{series}\">{}</p><p class=\"sub\" title=\"{series}\">{}</p>",
+            quality(view.quality),
+            reading(view, labels),
+            escape(&temperature_label(view, labels)),
+            series = escape(view.series.as_str()),
         );
     } else {
         let _ = write!(
             out,
-            "<p class=\"big\">{}</p>",
-            labels.duration(look.now.mono_ms)
+            "<p class=\"big\">{uptime}</p><p class=\"sub\">{}</p>",
+            labels.uptime
         );
     }
-    out.push_str("<dl>");
-    for view in temperatures.iter().take(TEMPERATURES) {
-        tile_row(out, &temperature_label(view, labels), view);
+    rows(out);
+    for view in temperatures.take(TEMPERATURES) {
+        tile_row(out, &temperature_label(view, labels), view, labels);
     }
     let named = |name: &str| series.iter().find(|view| view.series.name() == name);
     if let Some(view) = named("load-1m") {
-        tile_row(out, labels.load, view);
+        tile_row(out, labels.load, view, labels);
     }
     if let Some(view) = named("memory-used") {
-        tile_row(out, labels.memory, view);
+        tile_row(out, labels.memory, view, labels);
     }
-    row(out, labels.uptime, Some(labels.duration(look.now.mono_ms)));
+    if first.is_some() {
+        row(out, labels.uptime, Some(uptime));
+    }
     end(out);
 }
 
-fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
-    let view = GnssView::new(look);
-    begin(out, labels.position, view.stale, labels);
+fn position(out: &mut String, page: &Page<'_>) {
+    let labels = page.labels;
+    let view = GnssView::new(page.look);
+    let is_stale = view.stale && view.presence.is_some();
+    begin(out, POSITION, labels.position, is_stale, labels);
     let fix = &view.fix;
     match (fix.latitude_deg, fix.longitude_deg) {
         (Some(latitude), Some(longitude)) => {
@@ -114,7 +154,9 @@ fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
             };
             let _ = write!(
                 out,
-                "<p class=\"big coordinates{old}\">{latitude:.5}°<br>{longitude:.5}°</p>"
+                "<p class=\"big coordinates{old}\">{}°<br>{}°</p>",
+                fixed(latitude, 5),
+                fixed(longitude, 5)
             );
         }
         _ if view.presence == Some(tm_types::GnssPresence::Present) => {
@@ -123,42 +165,44 @@ fn position(out: &mut String, look: Look<'_>, labels: &Labels) {
         _ => return quiet(out, &view.explained.sentence),
     }
     sky(out, &view.satellites);
-    out.push_str("<dl>");
+    rows(out);
     let in_view = view.satellites.len();
     let used = fix
         .satellites_used
         .map(|used| format!("{used} / {in_view} · {}", Labels::fix(fix.mode)));
     row(out, labels.satellites, used);
     row(out, "HDOP", fix.hdop);
-    row(
-        out,
-        labels.altitude,
-        fix.altitude_m.map(|altitude| format!("{altitude:.0} m")),
-    );
+    let altitude = fix
+        .altitude_m
+        .map(|altitude| format!("{}\u{a0}m", fixed(altitude, 0)));
+    row(out, labels.altitude, altitude);
     age(out, labels, fix.age_ms);
     end(out);
 }
 
-fn queue(out: &mut String, look: Look<'_>, labels: &Labels) {
-    let view = UplinkView::new(look);
-    begin(out, labels.queue, view.stale, labels);
+fn queue(out: &mut String, page: &Page<'_>) {
+    let labels = page.labels;
+    let view = UplinkView::new(page.look);
+    let is_stale = view.stale && view.state.is_some();
+    begin(out, QUEUE, labels.queue, is_stale, labels);
     let Some(state) = &view.state else {
         return quiet(out, &view.explained.sentence);
     };
     let journal = &state.journal;
     let _ = write!(
         out,
-        "<p class=\"big\">{} <small>{}</small></p><progress max=\"{}\" value=\"{}\"></progress>\
-         <p class=\"quiet\">{}</p><dl>",
+        "<p class=\"big\">{}</p><p class=\"sub\">{}</p>\
+         <progress max=\"{}\" value=\"{}\" aria-label=\"{}\"></progress>",
         journal.points_pending,
-        labels.waiting,
+        labels.waiting(journal.points_pending),
         journal.quota_bytes.max(1),
         journal.bytes_on_disk,
-        escape(&view.explained.sentence)
+        labels.on_disk,
     );
+    rows(out);
     let oldest = journal
         .oldest
-        .map(|time| look.now.time.ms_since(time).max(0).unsigned_abs());
+        .map(|time| page.look.now.time.ms_since(time).max(0).unsigned_abs());
     row(out, labels.oldest, oldest.map(|ms| labels.duration(ms)));
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let size = |count: u64| bytes(count as f64);
@@ -181,47 +225,71 @@ fn queue(out: &mut String, look: Look<'_>, labels: &Labels) {
         labels.lost,
         Some(journal.records_dropped.saturating_add(state.lost_on_bus)),
     );
-    end(out);
-}
-
-fn clock(out: &mut String, look: Look<'_>, labels: &Labels) {
-    begin(out, labels.clock, false, labels);
-    let now = look.now;
-    let text = utc(now.time);
-    let (date, time) = text.split_once(' ').unwrap_or(("", &text));
+    // The way to the cloud in words: below, so that the heads of all tiles are of one height.
     let _ = write!(
         out,
-        "<p class=\"big\"><time data-now=\"{}\">{}</time> <small>UTC</small></p><p class=\"quiet\">{date}</p><dl>",
-        now.time.unix_ms(),
-        time.trim_end_matches(" UTC")
+        "</dl><p class=\"sub\">{}</p></article>",
+        escape(&view.explained.sentence)
     );
+}
+
+fn clock(out: &mut String, page: &Page<'_>) {
+    let (labels, now, zone) = (page.labels, page.look.now, page.zone);
+    begin(out, CLOCK, labels.clock, false, labels);
+    let _ = write!(
+        out,
+        "<p class=\"big\"><time data-now=\"{}\" data-ahead=\"{}\">{}</time></p><p class=\"sub\">{}, {}</p>",
+        now.time.unix_ms(),
+        zone.offset_s(now.time),
+        zone.clock(now.time),
+        zone.date(now.time, page.look.language),
+        zone.name(now.time),
+    );
+    rows(out);
     row(out, labels.source, Some(labels.clock_source(now.clock)));
-    row(out, labels.error, now.err_ms.map(|ms| format!("± {ms} ms")));
-    for (source, anchor) in &look.world.anchors {
+    row(
+        out,
+        labels.error,
+        now.err_ms.map(|ms| format!("±\u{a0}{ms}\u{a0}ms")),
+    );
+    for (source, anchor) in &page.look.world.anchors {
         if anchor.boot == now.boot {
-            row(
-                out,
-                source.as_str(),
-                Some(format!("± {} ms", anchor.err_ms)),
-            );
+            let error = format!("±\u{a0}{}\u{a0}ms", anchor.err_ms);
+            row(out, source.as_str(), Some(error));
         }
     }
     end(out);
 }
 
-fn begin(out: &mut String, title: &str, is_stale: bool, labels: &Labels) {
+fn begin(out: &mut String, picture: &str, title: &str, is_stale: bool, labels: &Labels) {
     let stale = if is_stale {
-        format!(" <small>{}</small>", labels.stale)
+        format!("<small>{}</small>", labels.stale)
     } else {
         String::new()
     };
-    let class = if is_stale { "tile stale" } else { "tile" };
-    let _ = write!(out, "<article class=\"{class}\"><h2>{title}{stale}</h2>");
+    let class = if is_stale {
+        "card tile stale"
+    } else {
+        "card tile"
+    };
+    let _ = write!(
+        out,
+        "<article class=\"{class}\"><h2><svg class=\"i\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">{picture}</svg>{title}{stale}</h2><div>"
+    );
 }
 
 /// Ends a tile that has nothing but a sentence.
 fn quiet(out: &mut String, sentence: &str) {
-    let _ = write!(out, "<p class=\"quiet\">{}</p></article>", escape(sentence));
+    let _ = write!(
+        out,
+        "<p class=\"sub\">{}</p></div></article>",
+        escape(sentence)
+    );
+}
+
+/// What was written so far is the head of the tile; its rows follow.
+fn rows(out: &mut String) {
+    out.push_str("</div><dl>");
 }
 
 fn end(out: &mut String) {
@@ -239,29 +307,25 @@ fn html_row(out: &mut String, name: &str, html: &str) {
 }
 
 /// A row that the script keeps current.
-fn tile_row(out: &mut String, name: &str, view: &SeriesView) {
+fn tile_row(out: &mut String, name: &str, view: &SeriesView, labels: &Labels) {
     let _ = write!(
         out,
-        "<div><dt title=\"{series}\">{}</dt><dd data-tile=\"{series}\">{}</dd></div>",
+        "<div><dt title=\"{series}\">{}</dt><dd class=\"{}\" data-tile=\"{series}\">{}</dd></div>",
         escape(name),
-        reading(view),
+        quality(view.quality),
+        reading(view, labels),
         series = escape(view.series.as_str()),
     );
 }
 
-/// What a temperature is called on a tile that holds nothing else: its sensor, long numbers cut.
+/// What a temperature is called on a tile that holds nothing else: its sensor.
 fn temperature_label(view: &SeriesView, labels: &Labels) -> String {
     let name = view.series.name();
     let sensor = name.strip_suffix("/temperature").unwrap_or(name);
-    if view.series.source() == "modem" {
-        return format!("{} {sensor}", labels.modem);
-    }
-    match sensor.split_once('-') {
-        // A 1-Wire sensor: its family and twelve digits.
-        Some((family, number)) if family.len() == 2 && number.len() == 12 && number.is_ascii() => {
-            format!("{family}-…{}", &number[8..])
-        }
-        _ => sensor.to_owned(),
+    match (view.series.source(), labels.quantity(sensor)) {
+        ("modem", _) => format!("{} {sensor}", labels.modem),
+        (_, Some(quantity)) => quantity.to_owned(),
+        _ => short_device(sensor),
     }
 }
 
@@ -276,14 +340,23 @@ fn age(out: &mut String, labels: &Labels, age_ms: Option<u64>) {
     }
 }
 
-/// Four bars by RSRP, the usual steps of telephones: -115, -105, -95, -85 dBm.
-fn bars(signal: &Signal) -> String {
-    let Some(rsrp) = signal.rsrp_dbm else {
-        return String::new();
-    };
+/// `EUTRAN-BAND3` as people say it.
+fn short_band(band: &str) -> &str {
+    band.strip_prefix("EUTRAN-BAND").unwrap_or(band)
+}
+
+/// Bars by RSRP, the usual steps of telephones: -115, -105, -95, -85 dBm.
+fn full_steps(signal: &Signal) -> Option<usize> {
+    let rsrp = signal.rsrp_dbm?;
+    let steps = [-115.0, -105.0, -95.0, -85.0];
+    Some(steps.into_iter().filter(|step| rsrp >= *step).count())
+}
+
+/// Four bars, some of them full.
+fn bars(full: usize) -> String {
     let mut out = "<svg class=\"bars\" viewBox=\"0 0 22 16\" aria-hidden=\"true\">".to_owned();
-    for (bar, threshold) in (0..4).zip([-115.0, -105.0, -95.0, -85.0]) {
-        let class = if rsrp >= threshold { "on" } else { "off" };
+    for (bar, index) in (0..4).zip(0usize..) {
+        let class = if index < full { "on" } else { "off" };
         let (x, height) = (bar * 6, 4 + bar * 4);
         let _ = write!(
             out,
@@ -302,7 +375,7 @@ fn sky(out: &mut String, satellites: &[Satellite]) {
     }
     out.push_str(
         "<svg class=\"sky\" viewBox=\"-52 -52 104 104\" aria-hidden=\"true\">\
-         <circle r=\"48\"/><circle r=\"32\"/><circle r=\"16\"/><path d=\"M0-48V48M-48 0H48\"/>",
+         <circle r=\"48\"/><circle r=\"24\"/><path d=\"M0-48V48M-48 0H48\"/>",
     );
     for satellite in satellites {
         let (Some(elevation), Some(azimuth)) = (satellite.elevation_deg, satellite.azimuth_deg)
@@ -314,7 +387,7 @@ fn sky(out: &mut String, satellites: &[Satellite]) {
         let class = if satellite.used { "used" } else { "seen" };
         let _ = write!(
             out,
-            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"3.4\"/>",
+            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\"/>",
             distance * angle.sin(),
             -distance * angle.cos()
         );

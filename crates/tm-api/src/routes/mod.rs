@@ -1,7 +1,7 @@
 //! Every address of the API. A route and its documentation are one statement.
 
 mod answers;
-mod history;
+pub(crate) mod history;
 mod live;
 mod operations;
 mod state;

@@ -65,6 +65,11 @@ impl Explained {
     pub(crate) fn is(&self, code: tm_types::Code) -> bool {
         self.code == code.as_str()
     }
+
+    /// An argument of its sentence.
+    pub(crate) fn argument(&self, name: &str) -> Option<&str> {
+        self.args.get(name).map(String::as_str)
+    }
 }
 
 impl Look<'_> {

@@ -1,6 +1,7 @@
 //! Every address, asked of a world filled by the literal messages of `fixture`.
 
 mod history;
+mod looks;
 mod operations;
 mod page;
 mod state;
@@ -36,20 +37,24 @@ struct Cabinet {
 }
 
 fn cabinet_with(tokens: Tokens, reads_need_token: bool) -> Cabinet {
-    let stamp = Stamp {
-        time: "2026-11-22T10:00:00Z".parse().unwrap(),
-        mono_ms: 1_000_000,
-        boot: BOOT.parse().unwrap(),
-        clock: tm_types::Clock::Ntp,
-        err_ms: Some(12),
-    };
-    let (clock, hands) = Clock::manual(stamp);
     let device = Device {
         id: "cab-1".into(),
         site: Some("KYIV-017".into()),
         name: None,
         timezone: "Europe/Kyiv".into(),
     };
+    cabinet_of(device, 1_000_000, tokens, reads_need_token)
+}
+
+fn cabinet_of(device: Device, mono_ms: u64, tokens: Tokens, reads_need_token: bool) -> Cabinet {
+    let stamp = Stamp {
+        time: "2026-11-22T10:00:00Z".parse().unwrap(),
+        mono_ms,
+        boot: BOOT.parse().unwrap(),
+        clock: tm_types::Clock::Ntp,
+        err_ms: Some(12),
+    };
+    let (clock, hands) = Clock::manual(stamp);
     let (sender, asked) = mpsc::channel();
     let sender = std::sync::Mutex::new(sender);
     let ask: crate::app::Ask = Box::new(move |id, service, op, _, _| {
@@ -78,16 +83,24 @@ fn cabinet() -> Cabinet {
 /// The cabinet on a good day.
 fn fixture() -> Cabinet {
     let cabinet = cabinet();
+    states(&cabinet);
+    measurements(&cabinet);
+    cabinet
+}
+
+/// Every service is up and tells its state.
+fn states(cabinet: &Cabinet) {
+    let stamp = serde_json::to_string(&cabinet.app.now()).unwrap();
     for service in ["modem", "gnss", "sensors", "uplink", "agent", "api"] {
-        health(&cabinet, service, "up", "");
+        health(cabinet, service, "up", "");
     }
     say(
-        &cabinet,
+        cabinet,
         "state/modem",
         &format!(
             r#"{{"modems":[{{"id":"1","presence":"present",
         "cause":{{"code":"modem.registered","args":{{"operator":"Kyivstar"}}}},"port":"/dev/ttyUSB2",
-        "stamp":{{{STAMP}}},"identity":{{"manufacturer":"SIMCOM","model":"SIM7600G-H","revision":"LE20","imei":"356938035643809"}},
+        "stamp":{stamp},"identity":{{"manufacturer":"SIMCOM","model":"SIM7600G-H","revision":"LE20","imei":"356938035643809"}},
         "sim":{{"status":"ready","iccid":"8938003991234567890","imsi":"255031234567891"}},
         "registration":{{"status":"home","operator":"Kyivstar","plmn":"255-03","technology":"lte"}},
         "signal":{{"rssi_dbm":-69.0,"rsrp_dbm":-97.0,"rsrq_db":-11.0,"sinr_db":12.0}},
@@ -96,26 +109,26 @@ fn fixture() -> Cabinet {
         ),
     );
     say(
-        &cabinet,
+        cabinet,
         "state/gnss",
         &format!(
             r#"{{"presence":"present","cause":{{"code":"gnss.fix","args":{{"satellites":"9"}}}},
-        "source":"bus","fix":{{"stamp":{{{STAMP}}},"gnss_time":"2026-11-22T10:00:00.000Z","mode":"3d","latitude_deg":50.45,
+        "source":"bus","fix":{{"stamp":{stamp},"gnss_time":"2026-11-22T10:00:00.000Z","mode":"3d","latitude_deg":50.45,
         "longitude_deg":30.52,"altitude_m":179.4,"speed_mps":0.0,"course_deg":null,"hdop":0.9,"satellites_used":1}},
         "satellites":[{{"system":"gps","id":5,"elevation_deg":40,"azimuth_deg":120,"cn0_dbhz":38,"used":true}},
         {{"system":"glonass","id":70,"elevation_deg":10,"azimuth_deg":300,"cn0_dbhz":null,"used":false}}],"sentences_skipped":2}}"#
         ),
     );
     say(
-        &cabinet,
+        cabinet,
         "state/sensors",
         &format!(
             r#"{{"devices":[{{"id":"machine","driver":"machine","presence":"present",
-        "cause":null,"last_seen":{{{STAMP}}},"points":["cpu-temperature"],"period_s":10}}]}}"#
+        "cause":null,"last_seen":{stamp},"points":["cpu-temperature"],"period_s":10}}]}}"#
         ),
     );
     say(
-        &cabinet,
+        cabinet,
         "state/uplink",
         r#"{"link":"connected","cause":{"code":"uplink.connected","args":{"broker":"cloud:8883"}},
         "broker":"cloud:8883","since":"2026-11-22T09:00:00.000Z","ack_age_ms":1200,
@@ -124,14 +137,18 @@ fn fixture() -> Cabinet {
         "duplicates_dropped":0,"lost_on_bus":0,"messages_unreadable":0,"batches_acked":1,"bytes_acked":100}"#,
     );
     say(
-        &cabinet,
+        cabinet,
         "clock/gnss",
         r#"{"boot":"00c0ffee","mono_ms":999000,"utc":"2026-11-22T09:59:58.500Z","source":"gnss","err_ms":200}"#,
     );
+}
+
+/// A minute of measurements, a source of somebody else, events.
+fn measurements(cabinet: &Cabinet) {
     for n in 0..60u32 {
         let (mono_ms, s) = (940_000 + n * 1000, n);
         say(
-            &cabinet,
+            cabinet,
             "data/sensors",
             &format!(
                 r#"{{"run":"5f1c20aa","n":{n},"time":"2026-11-22T09:59:{s:02}.000Z","mono_ms":{mono_ms},
@@ -141,21 +158,20 @@ fn fixture() -> Cabinet {
         );
     }
     say(
-        &cabinet,
+        cabinet,
         "data/pump-house",
         r#"{"points":[{"name":"level","unit":"m","value":1.25},
         {"name":"valve","kind":"state","value":null,"quality":"bad","reason":"timeout"}]}"#,
     );
     for n in 0..3 {
         say(
-            &cabinet,
+            cabinet,
             "event/modem",
             &format!(
                 r#"{{"stamp":{{{STAMP}}},"severity":"warning","cause":{{"code":"modem.mute","args":{{"port":"/dev/x{n}"}}}}}}"#
             ),
         );
     }
-    cabinet
 }
 
 fn say(cabinet: &Cabinet, topic: &str, payload: &str) {
