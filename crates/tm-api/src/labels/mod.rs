@@ -51,7 +51,9 @@ pub(crate) struct Labels {
     pub(crate) stale: &'static str,
     pub(crate) problems: &'static str,
     pub(crate) home: &'static str,
-    pub(crate) last_hour: &'static str,
+    last_hour: &'static str,
+    /// Before a length of time that is not an hour.
+    last: &'static str,
     pub(crate) time: &'static str,
     pub(crate) minimum: &'static str,
     pub(crate) mean: &'static str,
@@ -63,6 +65,10 @@ pub(crate) struct Labels {
     pub(crate) changes: &'static str,
     pub(crate) readings: &'static str,
     pub(crate) unusable: &'static str,
+    /// Above a picture, before the length of a step.
+    pub(crate) levels_per: &'static str,
+    pub(crate) growth_per: &'static str,
+    pub(crate) condition_step: &'static str,
     pub(crate) figures: &'static str,
     pub(crate) csv: &'static str,
     pub(crate) no_readings: &'static str,
@@ -156,6 +162,26 @@ impl Labels {
         quantity(name).map(|index| self.quantities[index])
     }
 
+    /// The stretch of time that ends now.
+    pub(crate) fn last(&self, ms: u64) -> String {
+        if ms == 3_600_000 {
+            self.last_hour.to_owned()
+        } else {
+            format!("{} {}", self.last, self.span(ms))
+        }
+    }
+
+    /// A length of time that is a whole number of some unit: 15 min, 1 h, 24 h, 7 d.
+    pub(crate) fn span(&self, ms: u64) -> String {
+        let units = [(1, 0), (60, 1), (3600, 2), (86_400, 3)];
+        let s = ms.div_ceil(1000);
+        let fits = |(length, _): &&(u64, usize)| {
+            s > 0 && s.is_multiple_of(*length) && (s > *length || *length < 86_400)
+        };
+        let (length, unit) = units.iter().rev().find(fits).copied().unwrap_or((1, 0));
+        format!("{}\u{a0}{}", s / length, self.units[unit])
+    }
+
     /// A length of time in its largest unit.
     pub(crate) fn duration(&self, ms: u64) -> String {
         let s = ms / 1000;
@@ -229,6 +255,23 @@ mod tests {
         for (count, en, uk, ru) in cases {
             let told = Language::ALL.map(|language| Labels::of(language).waiting(count));
             assert_eq!(told, [en, uk, ru], "{count}");
+        }
+    }
+
+    #[test]
+    fn spans_are_whole() {
+        let labels = Labels::of(Language::En);
+        let cases = [
+            (0, "0\u{a0}s"),
+            (15, "15\u{a0}s"),
+            (90, "90\u{a0}s"),
+            (900, "15\u{a0}min"),
+            (3600, "1\u{a0}h"),
+            (86_400, "24\u{a0}h"),
+            (604_800, "7\u{a0}d"),
+        ];
+        for (s, expected) in cases {
+            assert_eq!(labels.span(s * 1000), expected);
         }
     }
 

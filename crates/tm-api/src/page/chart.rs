@@ -60,7 +60,8 @@ impl Chart {
             Some(Kind::Counter) => columns.min(COLUMNS_OF_A_COUNTER),
             _ => columns,
         };
-        let step = usual_step(to.ms_since(from), columns);
+        // The last millisecond is the present moment, and no reason for longer steps.
+        let step = usual_step(to.ms_since(from).saturating_sub(1), columns);
         let history = &look.world.history;
         let range = history.range(series, from, to, Step::Every(step), look.now.time)?;
         let reports = history.reports(series.source(), from, to, step);
@@ -105,7 +106,7 @@ impl Chart {
 
     /// Puts the picture with its axes, or why there is none.
     pub(super) fn draw(&self, out: &mut String, height_px: i32, zone: &Zone, labels: &Labels) {
-        let most = if height_px > 200 { 7 } else { 5 };
+        let most = if height_px > 110 { 7 } else { 5 };
         match self.plot(height_px, labels) {
             Some(plot) => {
                 let times = zone.marks(self.from, self.to, most);

@@ -7,10 +7,10 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
 use serde::Deserialize;
 use tm_types::text::Language;
-use tm_types::{Kind, Quality, SeriesId, Timestamp};
+use tm_types::{Kind, SeriesId, Timestamp};
 
 use super::chart::Chart;
-use super::figure::{fixed, quality, reading};
+use super::figure::{class as figure_class, fixed, reading};
 use super::names::title;
 use super::shell::{Shell, in_language, short_who};
 use super::zone::Zone;
@@ -27,11 +27,14 @@ use crate::world::World;
 /// Columns of the picture, as many as it has pixels to tell apart.
 const COLUMNS: u64 = 360;
 const HEIGHT_PX: i32 = 300;
+/// Lanes of conditions need less.
+const LANES_HEIGHT_PX: i32 = 150;
 /// Series in the list to choose from.
 const CHOICES_MAX: usize = 300;
 const HOUR_MS: i64 = 3_600_000;
 /// Spans to choose from: as written in an address, and in milliseconds.
-const SPANS: [(&str, i64); 8] = [
+const SPANS: [(&str, i64); 9] = [
+    ("-5m", HOUR_MS / 12),
     ("-15m", HOUR_MS / 4),
     ("-1h", HOUR_MS),
     ("-3h", 3 * HOUR_MS),
@@ -42,7 +45,7 @@ const SPANS: [(&str, i64); 8] = [
     ("-30d", 720 * HOUR_MS),
 ];
 /// The span when none is asked for.
-const USUAL: usize = 1;
+const USUAL: usize = 2;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -218,9 +221,10 @@ fn body(page: &ChartPage<'_>, name: &str) -> String {
         let _ = write!(
             out,
             "<p class=\"figure\"><span class=\"big {}\" data-tile=\"{series}\">{}</span>\
-             <span class=\"quiet\"><span data-age=\"{}\" data-of=\"{series}\">{}</span></span></p>",
-            quality(view.quality),
+             <span class=\"quiet\">{} <span data-age=\"{}\" data-of=\"{series}\">{}</span></span></p>",
+            figure_class(&view),
             reading(&view, labels),
+            labels.age,
             view.age_ms,
             labels.duration(view.age_ms),
             series = escape(page.series.as_str()),
@@ -263,7 +267,7 @@ fn spans(out: &mut String, page: &ChartPage<'_>) {
             out,
             "<a href=\"{}\"{current}>{}</a>",
             escape(&address),
-            page.labels.duration(ms.unsigned_abs())
+            page.labels.span(ms.unsigned_abs())
         );
     }
     let (from, to) = (page.moment(page.chart.from), page.moment(page.chart.to));
@@ -289,7 +293,11 @@ fn picture(out: &mut String, page: &ChartPage<'_>) {
         escape(&chart.unit),
         escape(&table::rows_for_script(page)),
     );
-    chart.draw(out, HEIGHT_PX, page.zone, page.labels);
+    let height_px = match chart.range.kind {
+        Kind::State => LANES_HEIGHT_PX,
+        Kind::Gauge | Kind::Counter => HEIGHT_PX,
+    };
+    chart.draw(out, height_px, page.zone, page.labels);
     out.push_str("</div></section>");
 }
 
@@ -318,8 +326,8 @@ fn summary(out: &mut String, page: &ChartPage<'_>) {
     out.push_str("<dl class=\"card sums\">");
     for (name, value) in figures {
         let class = match (name == labels.unusable, summary.unusable) {
-            (true, 1..) => quality(Quality::Uncertain),
-            _ => quality(Quality::Good),
+            (true, 1..) => "uncertain",
+            _ => "good",
         };
         let _ = write!(
             out,

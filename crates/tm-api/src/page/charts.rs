@@ -1,21 +1,20 @@
 //! The last hour on the front page: the few series that tell most of a cabinet.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use tm_types::{Kind, SeriesId, Value};
 
 use super::chart::Chart;
-use super::figure::{fixed, reading};
+use super::figure::{class as figure_class, fixed, reading};
 use super::names::title;
-use super::zone::Zone;
+use super::shell::in_language;
 use super::{Page, escape};
 use crate::views::SeriesView;
 
 /// Charts on the page.
 const CHARTS: usize = 6;
-/// What they show.
-const SPAN: Duration = Duration::from_hours(1);
+/// What they show: an hour, or less while there is less; as in an address, and in milliseconds.
+const SPANS: [(&str, i64); 3] = [("-5m", 300_000), ("-15m", 900_000), ("", 3_600_000)];
 /// Rows of a chart: more cannot be told apart at its width.
 const COLUMNS: u64 = 120;
 const HEIGHT_PX: i32 = 104;
@@ -24,8 +23,15 @@ const HEIGHT_PX: i32 = 104;
 pub(super) fn all(out: &mut String, page: &Page<'_>) {
     let chosen = chosen(page.series);
     let (now, labels) = (page.look.now.time, page.labels);
-    let before = i64::try_from(SPAN.as_millis()).unwrap_or(i64::MAX);
-    let from = now.plus_ms(-before);
+    let history = &page.look.world.history;
+    let oldest = chosen
+        .iter()
+        .filter_map(|view| history.oldest(&view.series))
+        .min();
+    let reach_ms = oldest.map_or(0, |oldest| now.ms_since(oldest));
+    let covers = |(_, ms): &&(&str, i64)| reach_ms <= *ms;
+    let (back, span_ms) = SPANS.iter().find(covers).copied().unwrap_or(SPANS[2]);
+    let from = now.plus_ms(-span_ms);
     let watched: Vec<&str> = chosen.iter().map(|view| view.series.as_str()).collect();
     let _ = write!(
         out,
@@ -37,7 +43,7 @@ pub(super) fn all(out: &mut String, page: &Page<'_>) {
         let _ = write!(
             out,
             "<div class=\"head\"><h2>{}</h2><small>{} – {}, {}</small></div><div class=\"charts\">",
-            labels.last_hour,
+            labels.last(span_ms.unsigned_abs()),
             page.zone.minute(from),
             page.zone.minute(now),
             page.zone.name(now)
@@ -45,7 +51,7 @@ pub(super) fn all(out: &mut String, page: &Page<'_>) {
         for view in chosen {
             if let Ok(chart) = Chart::load(page.look, &view.series, (from, now.plus_ms(1)), COLUMNS)
             {
-                card(out, page, view, &chart, page.zone);
+                card(out, page, view, &chart, back);
             }
         }
         out.push_str("</div>");
@@ -53,15 +59,15 @@ pub(super) fn all(out: &mut String, page: &Page<'_>) {
     out.push_str("</section>");
 }
 
-fn card(out: &mut String, page: &Page<'_>, view: &SeriesView, chart: &Chart, zone: &Zone) {
+fn card(out: &mut String, page: &Page<'_>, view: &SeriesView, chart: &Chart, back: &str) {
     let series = escape(view.series.as_str());
     // Writing to a string cannot fail.
     let _ = write!(
         out,
         "<a class=\"card chart\" href=\"{}\"><h3>{}</h3><p class=\"now\"><span class=\"big {}\" data-tile=\"{series}\">{}</span>",
-        escape(&address(&view.series, page)),
+        escape(&address(&view.series, back, page)),
         escape(&title(&view.series, page.labels)),
-        super::figure::quality(view.quality),
+        figure_class(view),
         reading(view, page.labels),
     );
     if let (Some((low, high)), Kind::Gauge) = (chart.summary().ends, chart.range.kind) {
@@ -72,13 +78,15 @@ fn card(out: &mut String, page: &Page<'_>, view: &SeriesView, chart: &Chart, zon
         }
     }
     out.push_str("</p><div class=\"plot\">");
-    chart.draw(out, HEIGHT_PX, zone, page.labels);
+    chart.draw(out, HEIGHT_PX, page.zone, page.labels);
     out.push_str("</div></a>");
 }
 
-/// Where a series has a page of its own. Series names need no escapes in an address.
-pub(super) fn address(series: &SeriesId, page: &Page<'_>) -> String {
-    super::shell::in_language(&format!("/chart?series={series}"), page.labels)
+/// Where a series has a page of its own, from `back` on; an hour when that is empty.
+pub(super) fn address(series: &SeriesId, back: &str, page: &Page<'_>) -> String {
+    let from = if back.is_empty() { "" } else { "&from=" };
+    // The names of series need no escapes in an address.
+    in_language(&format!("/chart?series={series}{from}{back}"), page.labels)
 }
 
 /// The series worth a chart: the best of each kind first, then second ones.

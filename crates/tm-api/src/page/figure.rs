@@ -112,12 +112,14 @@ pub(super) fn magnitude(count: f64) -> (f64, &'static str) {
     found
 }
 
-/// The class of a value by its quality.
-pub(super) fn quality(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Good => "good",
-        Quality::Uncertain => "uncertain",
-        Quality::Bad => "bad",
+/// The class of a reading. What is not there, or not yet, is no fault and has no colour of one.
+pub(super) fn class(view: &SeriesView) -> &'static str {
+    use tm_types::Reason::{NotConfigured, NotPresent, WarmingUp};
+    match (view.quality, view.reason) {
+        (Quality::Good, _) => "good",
+        (Quality::Uncertain, _) => "uncertain",
+        (Quality::Bad, Some(NotConfigured | NotPresent | WarmingUp)) => "absent",
+        (Quality::Bad, _) => "bad",
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use tm_types::{Severity, code};
 
-use super::figure::{quality, reading};
+use super::figure::{class as figure_class, reading};
 use super::shell::{class, icon, short_who, sign};
 use super::{Page, charts, escape, tiles};
 use crate::views::{AlarmView, Level, ReasonView, SeriesView};
@@ -208,10 +208,10 @@ fn row(out: &mut String, page: &Page<'_>, view: &SeriesView) {
         "<tr data-series=\"{series}\"><td><a href=\"{link}\">{name}</a></td><td class=\"n {quality}\">{value}</td>\
          <td class=\"n age\" data-age=\"{age_ms}\">{age}</td></tr>",
         series = escape(view.series.as_str()),
-        link = escape(&charts::address(&view.series, page)),
+        link = escape(&charts::address(&view.series, "", page)),
         // A long name breaks between its parts.
         name = escape(view.series.name()).replace('/', "/<wbr>"),
-        quality = quality(view.quality),
+        quality = figure_class(view),
         value = reading(view, page.labels),
         age_ms = view.age_ms,
         age = page.labels.duration(view.age_ms),

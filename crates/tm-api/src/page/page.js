@@ -43,11 +43,14 @@
     return Math.floor(n) + NBSP + units[u];
   };
 
+  const absences = ["not_configured", "not_present", "warming_up"];
+  const quality = (point) => (point.value === null && absences.includes(point.reason) ? "absent" : point.quality || "good");
+
   const put = (element, point) => {
     const before = element.textContent;
     element.replaceChildren(...shown(point));
-    element.classList.remove("good", "uncertain", "bad", "new");
-    element.classList.add(point.quality || "good");
+    element.classList.remove("good", "uncertain", "bad", "absent", "new");
+    element.classList.add(quality(point));
     if (element.textContent === before) return;
     void element.offsetWidth; // restarts the animation
     element.classList.add("new");

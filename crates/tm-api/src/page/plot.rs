@@ -237,8 +237,10 @@ impl Plot {
             height * FINE,
             self.body
         );
-        for Mark { percent, text } in times {
-            let _ = write!(out, "<text x=\"{percent}%\" y=\"13\">{text}</text>");
+        for (index, Mark { percent, text }) in times.iter().enumerate() {
+            // Where it is narrow the odd ones step back.
+            let class = if index % 2 == 0 { " class=\"odd\"" } else { "" };
+            let _ = write!(out, "<text x=\"{percent}%\" y=\"13\"{class}>{text}</text>");
         }
         out.push_str("</svg>");
     }
@@ -446,7 +448,7 @@ mod tests {
             "{out}"
         );
         assert!(
-            out.contains("<text x=\"50%\" y=\"13\">12:00</text>"),
+            out.contains("<text x=\"50%\" y=\"13\" class=\"odd\">12:00</text>"),
             "{out}"
         );
     }

@@ -40,6 +40,14 @@ pub(super) fn put(out: &mut String, page: &ChartPage<'_>) {
         let _ = write!(out, "<p class=\"card quiet\">{}</p>", labels.no_readings);
         return;
     }
+    let is_fine = chart.step_ms() % 60_000 != 0;
+    let told = |time: Timestamp| {
+        if is_fine {
+            page.zone.clock(time)
+        } else {
+            page.moment(time)
+        }
+    };
     out.push_str("<div class=\"card wide\"><table><thead><tr>");
     for (index, head) in heads.iter().enumerate() {
         let class = if index == 0 { "" } else { " class=\"n\"" };
@@ -47,7 +55,7 @@ pub(super) fn put(out: &mut String, page: &ChartPage<'_>) {
     }
     out.push_str("</tr></thead><tbody>");
     for (time, row) in rows.iter().rev() {
-        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", page.moment(*time));
+        let _ = write!(out, "<tr><th scope=\"row\">{}</th>", told(*time));
         for cell in row {
             let _ = write!(out, "<td class=\"n\">{}</td>", escape(cell));
         }
@@ -127,12 +135,13 @@ fn cells(page: &ChartPage<'_>, chart: &Chart) -> (Vec<String>, Vec<(Timestamp, V
 /// How finely the picture is drawn, in words: stands above it until a finger points at it.
 pub(super) fn scale_note(page: &ChartPage<'_>) -> String {
     let labels = page.labels;
-    let step = labels.duration(page.chart.step.as_millis().try_into().unwrap_or(u64::MAX));
-    match &page.chart.range.rows {
-        Rows::Gauge(_) => format!("{} … {}, {step}", labels.minimum, labels.maximum),
-        Rows::Counter(_) => format!("{}, {step}", labels.growth),
-        Rows::State(_) | Rows::Raw(_) => format!("{}, {step}", labels.condition),
-    }
+    let step_ms = page.chart.step_ms().unsigned_abs();
+    let before = match &page.chart.range.rows {
+        Rows::Gauge(_) => labels.levels_per,
+        Rows::Counter(_) => labels.growth_per,
+        Rows::State(_) | Rows::Raw(_) => labels.condition_step,
+    };
+    format!("{before} {}", labels.span(step_ms))
 }
 
 /// The rows of the picture as `time,value[,value…];…`: steps since the first one, texts as shown.

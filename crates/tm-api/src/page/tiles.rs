@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use tm_types::{FixMode, Satellite, Signal};
 
-use super::figure::{bytes, fixed, quality, reading};
+use super::figure::{bytes, class as figure_class, fixed, reading};
 use super::names::short_device;
 use super::{Page, escape};
 use crate::labels::Labels;
@@ -110,7 +110,7 @@ fn cabinet(out: &mut String, page: &Page<'_>) {
         let _ = write!(
             out,
             "<p class=\"big {}\" data-tile=\"{series}\">{}</p><p class=\"sub\" title=\"{series}\">{}</p>",
-            quality(view.quality),
+            figure_class(view),
             reading(view, labels),
             escape(&temperature_label(view, labels)),
             series = escape(view.series.as_str()),
@@ -228,7 +228,7 @@ fn queue(out: &mut String, page: &Page<'_>) {
     // The way to the cloud in words: below, so that the heads of all tiles are of one height.
     let _ = write!(
         out,
-        "</dl><p class=\"sub\">{}</p></article>",
+        "</dl><p class=\"sub\">{}</p></div></article>",
         escape(&view.explained.sentence)
     );
 }
@@ -289,11 +289,11 @@ fn quiet(out: &mut String, sentence: &str) {
 
 /// What was written so far is the head of the tile; its rows follow.
 fn rows(out: &mut String) {
-    out.push_str("</div><dl>");
+    out.push_str("</div><div><dl>");
 }
 
 fn end(out: &mut String) {
-    out.push_str("</dl></article>");
+    out.push_str("</dl></div></article>");
 }
 
 fn row(out: &mut String, name: &str, value: Option<impl Display>) {
@@ -312,7 +312,7 @@ fn tile_row(out: &mut String, name: &str, view: &SeriesView, labels: &Labels) {
         out,
         "<div><dt title=\"{series}\">{}</dt><dd class=\"{}\" data-tile=\"{series}\">{}</dd></div>",
         escape(name),
-        quality(view.quality),
+        figure_class(view),
         reading(view, labels),
         series = escape(view.series.as_str()),
     );

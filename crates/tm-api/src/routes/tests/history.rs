@@ -34,6 +34,17 @@ async fn history_in_columns_lines_and_csv() {
         text(csv).await,
         "t,mean\r\n2026-11-22T09:59:00.000Z,14.5\r\n2026-11-22T09:59:30.000Z,44.5\r\n"
     );
+    // A link in a page cannot send a header; what it says counts.
+    for (format, start) in [
+        ("csv", "t,mean\r\n"),
+        ("ndjson", "{\"mean\":"),
+        ("json", "{\"series\":"),
+    ] {
+        let address = format!("/api/v1/history?{minute}&step=30&agg=mean&format={format}");
+        let asked = Request::get(address).header(header::ACCEPT, "application/x-ndjson");
+        let told = text(send(&cabinet, asked.body(Body::empty()).unwrap()).await).await;
+        assert!(told.starts_with(start), "{format}: {told}");
+    }
     let lines = Request::get(format!("/api/v1/history?{minute}&step=raw"))
         .header(header::ACCEPT, "application/x-ndjson");
     let lines = text(send(&cabinet, lines.body(Body::empty()).unwrap()).await).await;
@@ -81,6 +92,7 @@ async fn history_refuses_with_a_reason() {
         (&*format!("{known}&step=0"), "step"),
         (&*format!("{known}&from=yesterday"), "from"),
         (&*format!("{known}&agg=median"), "agg"),
+        (&*format!("{known}&format=xml"), "format"),
         (&*format!("{known}&from=-1m&to=-2m"), "from"),
         (&*format!("{known}&stp=1"), "stp"),
     ] {

@@ -22,7 +22,15 @@ async fn modems_show_the_end_of_their_numbers_only() {
         let body = text(send(&cabinet, request.body(Body::empty()).unwrap()).await).await;
         assert_eq!(body.contains("356938035643809"), shows);
     }
-    for path in ["/", "/live", "/metrics", "/api/v1/series", "/api/v1/status"] {
+    for path in [
+        "/",
+        "/live?part=now",
+        "/live?part=charts",
+        "/live?part=rest",
+        "/metrics",
+        "/api/v1/series",
+        "/api/v1/status",
+    ] {
         let (_, body) = get_text(&cabinet, path).await;
         for identity in ["356938035643809", "8938003991234567890", "255031234567891"] {
             assert!(!body.contains(identity), "{path}");
