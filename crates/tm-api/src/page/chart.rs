@@ -107,20 +107,17 @@ impl Chart {
     /// Puts the picture with its axes, or why there is none.
     pub(super) fn draw(&self, out: &mut String, height_px: i32, zone: &Zone, labels: &Labels) {
         let most = if height_px > 110 { 7 } else { 5 };
-        match self.plot(height_px, labels) {
-            Some(plot) => {
-                let times = zone.marks(self.from, self.to, most);
-                plot.put(out, self.frame(height_px), &times);
-            }
-            None => {
-                out.push_str("<p class=\"none\">");
-                out.push_str(match self.range.points {
-                    0 => labels.no_readings,
-                    _ => labels.no_usable,
-                });
-                out.push_str("</p>");
-            }
+        if let Some(plot) = self.plot(height_px, labels) {
+            let times = zone.marks(self.from, self.to, most);
+            plot.put(out, self.frame(height_px), &times);
+            return;
         }
+        out.push_str("<p class=\"none\">");
+        out.push_str(match self.range.points {
+            0 => labels.no_readings,
+            _ => labels.no_usable,
+        });
+        out.push_str("</p>");
     }
 
     fn frame(&self, height_px: i32) -> Frame {

@@ -120,8 +120,8 @@ impl Plot {
         plot.path("band", &band);
         plot.path("line", &line);
         plot.path("dots", &dots);
-        let bad = rows.iter().filter(|row| row.bad > 0).map(|row| row.t);
-        plot.bad(bad, frame);
+        let unusable = rows.iter().filter(|row| row.bad > 0).map(|row| row.t);
+        plot.bad(unusable, frame);
         Some(plot)
     }
 

@@ -17,6 +17,7 @@ const SYMBOLS: &str = "<svg hidden>\
     <symbol id=\"red\" viewBox=\"0 0 24 24\"><path d=\"M8 2h8l6 6v8l-6 6H8l-6-6V8zM9 9l6 6M15 9l-6 6\"/></symbol></svg>";
 
 /// A page to be.
+#[derive(Clone, Copy)]
 pub(super) struct Shell<'a> {
     pub(super) language: Language,
     pub(super) device: &'a Device,

@@ -37,6 +37,7 @@ pub(super) struct Question {
     /// Columns wanted, separated by commas, such as `mean,max`; all when not given.
     agg: Option<String>,
     /// `json`, `csv` or `ndjson`, for who cannot send `Accept`, such as a link in a page.
+    #[param(inline)]
     format: Option<Format>,
 }
 
