@@ -44,7 +44,7 @@ pub(super) fn now(out: &mut String, page: &Page<'_>) {
     // Writing to a string cannot fail, here and below.
     let _ = write!(
         out,
-        "<div id=\"now\" data-live=\"/live?part=now&amp;lang={}\" data-every=\"2000\">\
+        "<div id=\"now\" data-live=\"/live?part=now&amp;lang={}\" data-every=\"3000\">\
          <section class=\"state {level}\" data-level=\"{level}\" data-title=\"{}\">{}<div>",
         labels.lang,
         escape(&title(page)),
