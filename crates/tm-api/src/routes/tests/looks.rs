@@ -394,3 +394,64 @@ async fn every_kind_of_series_has_its_page() {
         }
     }
 }
+
+/// Relative luminance of `#rrggbb` or `#rgb`, by WCAG 2.
+fn luminance(colour: [f64; 3]) -> f64 {
+    let linear = colour.map(|c| {
+        let c = c / 255.0;
+        if c <= 0.04045 {
+            c / 12.92
+        } else {
+            ((c + 0.055) / 1.055).powf(2.4)
+        }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+}
+
+fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// A variable of a colour scheme: the first block of the style is light, the second dark.
+fn colour(style: &str, scheme: usize, name: &str) -> [f64; 3] {
+    let block = style.split(":root{").nth(scheme + 1).unwrap();
+    let hex = block.split(&format!("--{name}:#")).nth(1).unwrap();
+    let hex: String = hex.chars().take_while(char::is_ascii_hexdigit).collect();
+    let full = if hex.len() == 3 {
+        hex.chars().flat_map(|c| [c, c]).collect()
+    } else {
+        hex
+    };
+    [0, 2, 4].map(|at| f64::from(u8::from_str_radix(&full[at..at + 2], 16).unwrap()))
+}
+
+/// What can be read in the sun: WCAG AA wants 4.5 for texts and 3 for what is drawn.
+#[tokio::test]
+async fn texts_can_be_read_in_the_sun() {
+    let (_, style) = get_text(&fixture(), "/page.css").await;
+    for scheme in [0, 1] {
+        let of = |name: &str| colour(&style, scheme, name);
+        for text in ["ink", "quiet", "ok", "grey", "amber", "red"] {
+            for ground in ["bg", "card"] {
+                let found = contrast(of(text), of(ground));
+                assert!(
+                    found >= 4.5,
+                    "{text} on {ground} in scheme {scheme}: {found:.2}"
+                );
+            }
+        }
+        // The banner is the card with 9 % of the level in it.
+        for level in ["amber", "red"] {
+            let (level, card) = (of(level), of("card"));
+            let banner = [0, 1, 2].map(|n| card[n] * 0.91 + level[n] * 0.09);
+            for text in [level, of("ink")] {
+                assert!(
+                    contrast(text, banner) >= 4.5,
+                    "{level:?} in scheme {scheme}"
+                );
+            }
+        }
+        assert!(contrast(of("data"), of("card")) >= 3.0, "scheme {scheme}");
+    }
+}
