@@ -6,9 +6,11 @@
 
 mod shell;
 
+mod chart_body;
 mod chart_page;
 mod charts;
 mod front;
+mod pictures;
 mod tiles;
 
 mod chart;

@@ -22,7 +22,7 @@ pub(super) fn put(out: &mut String, page: &ChartPage<'_>) {
     let csv = format!(
         "/api/v1/history?series={}{}&step={}s&format=csv",
         page.series,
-        page.query(),
+        page.query,
         page.chart.step.as_secs()
     );
     let file = page.series.as_str().replace('/', "_");

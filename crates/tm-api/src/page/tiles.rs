@@ -2,10 +2,11 @@
 
 use std::fmt::{Display, Write as _};
 
-use tm_types::{FixMode, Satellite, Signal};
+use tm_types::FixMode;
 
 use super::figure::{bytes, class as figure_class, fixed, reading};
 use super::names::short_device;
+use super::pictures::{bars, full_steps, sky};
 use super::{Page, escape};
 use crate::labels::Labels;
 use crate::views::{GnssView, ModemsView, SeriesView, UplinkView};
@@ -343,54 +344,4 @@ fn age(out: &mut String, labels: &Labels, age_ms: Option<u64>) {
 /// `EUTRAN-BAND3` as people say it.
 fn short_band(band: &str) -> &str {
     band.strip_prefix("EUTRAN-BAND").unwrap_or(band)
-}
-
-/// Bars by RSRP, the usual steps of telephones: -115, -105, -95, -85 dBm.
-fn full_steps(signal: &Signal) -> Option<usize> {
-    let rsrp = signal.rsrp_dbm?;
-    let steps = [-115.0, -105.0, -95.0, -85.0];
-    Some(steps.into_iter().filter(|step| rsrp >= *step).count())
-}
-
-/// Four bars, some of them full.
-fn bars(full: usize) -> String {
-    let mut out = "<svg class=\"bars\" viewBox=\"0 0 22 16\" aria-hidden=\"true\">".to_owned();
-    for (bar, index) in (0..4).zip(0usize..) {
-        let class = if index < full { "on" } else { "off" };
-        let (x, height) = (bar * 6, 4 + bar * 4);
-        let _ = write!(
-            out,
-            "<rect class=\"{class}\" x=\"{x}\" y=\"{}\" width=\"4\" height=\"{height}\" rx=\"1\"/>",
-            16 - height
-        );
-    }
-    out.push_str("</svg>");
-    out
-}
-
-/// The sky from below: north up, the horizon outside, a dot for each satellite.
-fn sky(out: &mut String, satellites: &[Satellite]) {
-    if satellites.is_empty() {
-        return;
-    }
-    out.push_str(
-        "<svg class=\"sky\" viewBox=\"-52 -52 104 104\" aria-hidden=\"true\">\
-         <circle r=\"48\"/><circle r=\"24\"/><path d=\"M0-48V48M-48 0H48\"/>",
-    );
-    for satellite in satellites {
-        let (Some(elevation), Some(azimuth)) = (satellite.elevation_deg, satellite.azimuth_deg)
-        else {
-            continue;
-        };
-        let distance = 48.0 * (90.0 - f64::from(elevation.clamp(0, 90))) / 90.0;
-        let angle = f64::from(azimuth).to_radians();
-        let class = if satellite.used { "used" } else { "seen" };
-        let _ = write!(
-            out,
-            "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\"/>",
-            distance * angle.sin(),
-            -distance * angle.cos()
-        );
-    }
-    out.push_str("</svg>");
 }

@@ -1,5 +1,6 @@
 //! Every address, asked of a world filled by the literal messages of `fixture`.
 
+mod cabinets;
 mod chart;
 mod history;
 mod looks;
