@@ -403,3 +403,38 @@ async fn what_is_dropped_is_gone() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn pages_come_whole_with_their_policy() {
+    let api = start(&[]).await;
+    for (path, status) in [
+        ("/?lang=uk", "200 OK"),
+        ("/chart?series=modem/1/rsrp&lang=uk", "404 Not Found"),
+        ("/chart?series=%3Cscript%3E&lang=uk", "400 Bad Request"),
+    ] {
+        let answer = api.get(path).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{path}: {answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_lowercase();
+        for header in [
+            "content-type: text/html; charset=utf-8",
+            "content-security-policy: default-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+            "cache-control: no-store",
+        ] {
+            assert!(head.contains(header), "{path}: {header} in {head}");
+        }
+        assert!(
+            body.contains("<html lang=\"uk\">") && body.ends_with("</html>"),
+            "{path}: {body}"
+        );
+        assert!(
+            !body.contains("<script>") && !body.contains("style="),
+            "{path}: {body}"
+        );
+    }
+}

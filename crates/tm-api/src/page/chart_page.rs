@@ -118,10 +118,8 @@ fn read(look: Look<'_>, question: &Question) -> Result<(Asked, Chart, bool), Api
     let chart = Chart::load(look, &question.series, (from, end), COLUMNS).map_err(refusal)?;
     let mut query = String::new();
     for (name, text) in [("from", &question.from), ("to", &question.to)] {
-        // Both were understood as times: letters, digits and a few signs of which only `+` and
-        // its space mean something else in an address.
         if let Some(text) = text.as_deref().filter(|text| !text.is_empty()) {
-            let _ = write!(query, "&{name}={}", text.replace(['+', ' '], "%2B"));
+            let _ = write!(query, "&{name}={}", encoded(&text.replace(' ', "+")));
         }
     }
     let asked = Asked {
@@ -205,6 +203,19 @@ impl ChartPage<'_> {
         self.zone
             .moment(time, self.look.now.time, self.look.language)
     }
+}
+
+/// A value of an address, with everything escaped that could mean something else there.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b':' => out.push(byte.into()),
+            // Writing to a string cannot fail.
+            other => drop(write!(out, "%{other:02X}")),
+        }
+    }
+    out
 }
 
 /// The address of this page without its language; only for links, so what cannot be read stays.

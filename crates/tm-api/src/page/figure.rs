@@ -9,14 +9,22 @@ use crate::views::SeriesView;
 /// Signs of a number that a person reads; a longer one is told by its power of ten.
 const DIGITS_MAX: usize = 17;
 
-/// A value with its unit, or the reason why there is none; markup.
+/// A value with its unit, or the reason why there is none that may be used; markup.
+///
+/// A bad value is no value here: 85 °C from a sensor that was not ready is no temperature.
+/// Who wants it for the record asks the API.
 pub(super) fn reading(view: &SeriesView, labels: &Labels) -> String {
-    match (&view.value, view.reason) {
-        (Some(value), _) => with_unit(value, view.unit.as_str(), labels),
-        (None, reason) => format!(
-            "— <small>{}</small>",
-            reason.map_or("", |reason| labels.reason(reason))
+    let why = view.reason.map(|reason| labels.reason(reason));
+    match (&view.value, view.quality) {
+        (Some(value), Quality::Good) => with_unit(value, view.unit.as_str(), labels),
+        (Some(value), Quality::Uncertain) => format!(
+            "{} <small>({})</small>",
+            with_unit(value, view.unit.as_str(), labels),
+            why.unwrap_or_default()
         ),
+        (None, _) | (_, Quality::Bad) => {
+            format!("— <small>{}</small>", why.unwrap_or_default())
+        }
     }
 }
 

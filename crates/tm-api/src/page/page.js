@@ -20,8 +20,11 @@
 
   // The same as `figure.rs` in the server.
   const shown = (point) => {
-    const { value, unit } = point;
-    if (value === null || value === undefined) return ["— ", small(reasons[point.reason] || reasons.other)];
+    const { value, unit, quality } = point;
+    const why = reasons[point.reason] || reasons.other;
+    // A bad value is no value, as in the server.
+    if (value === null || value === undefined || quality === "bad") return ["— ", small(why)];
+    if (quality === "uncertain") return [...shown({ value, unit }), " ", small(`(${why})`)];
     if (typeof value === "boolean") return [flags[Number(value)]];
     if (unit === "B" && typeof value === "number") {
       let size = value, name = "B";
@@ -44,7 +47,7 @@
   };
 
   const absences = ["not_configured", "not_present", "warming_up"];
-  const quality = (point) => (point.value === null && absences.includes(point.reason) ? "absent" : point.quality || "good");
+  const quality = (point) => (point.quality === "bad" && absences.includes(point.reason) ? "absent" : point.quality || "good");
 
   const put = (element, point) => {
     const before = element.textContent;

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use tm_types::FixMode;
+use tm_types::{FixMode, Quality};
 
 use super::figure::{bytes, class as figure_class, fixed, reading};
 use super::names::short_device;
@@ -97,13 +97,14 @@ fn cabinet(out: &mut String, page: &Page<'_>) {
     begin(out, CABINET, labels.cabinet, false, labels);
     let mut temperatures: Vec<&SeriesView> = series
         .iter()
-        .filter(|view| view.unit.as_str() == "Cel" && view.value.is_some())
+        .filter(|view| view.unit.as_str() == "Cel")
         .collect();
-    // What a sensor of the cabinet says comes before what chips say of themselves.
+    // What a sensor of the cabinet says comes before what chips say of themselves, and what is
+    // known before what is not.
     let is_chip = |view: &SeriesView| {
         view.series.source() == "modem" || view.series.name().starts_with("cpu")
     };
-    temperatures.sort_by_key(|view| is_chip(view));
+    temperatures.sort_by_key(|view| (view.quality == Quality::Bad, is_chip(view)));
     let uptime = labels.duration(page.look.now.mono_ms);
     let mut temperatures = temperatures.into_iter();
     let first = temperatures.next();

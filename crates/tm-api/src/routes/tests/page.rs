@@ -69,6 +69,46 @@ async fn the_tile_calls_a_sensor_by_a_short_name() {
 }
 
 #[tokio::test]
+async fn a_bad_value_is_no_value_and_a_doubtful_one_says_why() {
+    let cabinet = cabinet();
+    for (name, quality, reason) in [
+        ("air", "bad", "implausible"),
+        ("wall", "uncertain", "rate"),
+        ("floor", "good", ""),
+        ("spare", "bad", "not_present"),
+    ] {
+        let reason = if reason.is_empty() {
+            "null".to_owned()
+        } else {
+            format!("\"{reason}\"")
+        };
+        let point = format!(
+            r#"{{"points":[{{"name":"{name}/temperature","unit":"Cel","value":85,"quality":"{quality}","reason":{reason}}}]}}"#
+        );
+        say(&cabinet, "data/sensors", &point);
+    }
+    let (_, page) = get_text(&cabinet, "/?lang=en").await;
+    for (name, class, told) in [
+        ("air", "bad", "— <small>not believable</small>"),
+        (
+            "wall",
+            "uncertain",
+            "85\u{a0}<small>°C</small> <small>(changed too fast)</small>",
+        ),
+        ("floor", "good", "85\u{a0}<small>°C</small>"),
+        ("spare", "absent", "— <small>not there</small>"),
+    ] {
+        let cell = format!("{name}/<wbr>temperature</a></td><td class=\"n {class}\">{told}</td>");
+        assert!(page.contains(&cell), "{cell}: {page}");
+    }
+    // What is known stands large on the tile.
+    assert!(
+        page.contains("<p class=\"big good\" data-tile=\"sensors/floor/temperature\">"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn the_documentation_is_on_the_device() {
     let cabinet = fixture();
     let docs = send(&cabinet, Request::get("/docs").body(Body::empty()).unwrap()).await;
