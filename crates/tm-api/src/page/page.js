@@ -54,7 +54,8 @@
     element.replaceChildren(...shown(point));
     element.classList.remove("good", "uncertain", "bad", "absent", "new");
     element.classList.add(quality(point));
-    if (element.textContent === before) return;
+    // Only the tables tell a change by colour: what stands large stays calm.
+    if (element.textContent === before || element.tagName !== "TD") return;
     void element.offsetWidth; // restarts the animation
     element.classList.add("new");
   };

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use tm_types::{FixMode, Quality};
+use tm_types::{FixMode, ModemPresence, Quality};
 
 use super::figure::{bytes, class as figure_class, fixed, reading};
 use super::names::short_device;
@@ -40,6 +40,10 @@ fn link(out: &mut String, page: &Page<'_>) {
         return quiet(out, &modems.explained.sentence);
     };
     let modem = &view.modem;
+    // Nobody asked for a modem: a sentence, and nothing that looks like a loss.
+    if modem.presence == ModemPresence::NotConfigured {
+        return quiet(out, &view.sentence);
+    }
     let cell = modem.cell.as_ref();
     match &modem.registration.operator {
         Some(operator) => {
@@ -169,9 +173,9 @@ fn position(out: &mut String, page: &Page<'_>) {
     sky(out, &view.satellites);
     rows(out);
     let in_view = view.satellites.len();
-    let used = fix
-        .satellites_used
-        .map(|used| format!("{used} / {in_view} · {}", Labels::fix(fix.mode)));
+    // Of an old position the number of then says nothing beside those in view now.
+    let used = fix.satellites_used.filter(|_| fix.mode != FixMode::None);
+    let used = used.map(|used| format!("{used} / {in_view} · {}", Labels::fix(fix.mode)));
     row(out, labels.satellites, used);
     row(out, "HDOP", fix.hdop);
     let altitude = fix
@@ -254,10 +258,14 @@ fn clock(out: &mut String, page: &Page<'_>) {
         labels.error,
         now.err_ms.map(|ms| format!("±\u{a0}{ms}\u{a0}ms")),
     );
-    for (source, anchor) in &page.look.world.anchors {
+    for anchor in page.look.world.anchors.values() {
         if anchor.boot == now.boot {
-            let error = format!("±\u{a0}{}\u{a0}ms", anchor.err_ms);
-            row(out, source.as_str(), Some(error));
+            let source = capitalised(labels.clock_source(anchor.source));
+            row(
+                out,
+                &source,
+                Some(format!("±\u{a0}{}\u{a0}ms", anchor.err_ms)),
+            );
         }
     }
     end(out);
@@ -318,6 +326,13 @@ fn tile_row(out: &mut String, name: &str, view: &SeriesView, labels: &Labels) {
         reading(view, labels),
         series = escape(view.series.as_str()),
     );
+}
+
+/// A word of the middle of a sentence at the beginning of a row.
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// What a temperature is called on a tile that holds nothing else: its sensor.
