@@ -19,7 +19,7 @@ WIDTHS, SCHEMES, LANGUAGES = (1280, 320), ("light", "dark"), ("en", "uk", "ru")
 PATIENCE_S = 20
 BYTES_MAX = 100_000  # of a page with all it loads, uncompressed, without the stream
 # What must stand in the front page and in a chart page: CSS selector, and how many at least.
-FRONT = {"h1": 1, ".tile": 5, ".chart .p .line": 2, "tr[data-series]": 10, ".services li": 5}
+FRONT = {"h1": 1, ".tile": 5, ".chart .p .line": 2, ".values tbody tr": 10, ".services li": 5}
 CHART = {"h1": 1, ".spans a": 2, ".one .p path": 2, ".sums dd": 3, ".wide tbody tr": 1, "a[download]": 1}
 failures = looks = 0
 

@@ -205,9 +205,7 @@ impl History {
     /// When the oldest point that is held of a series was measured.
     pub fn oldest(&self, series: &SeriesId) -> Option<Timestamp> {
         let number = *self.numbers.get(series)?;
-        self.samples(|of| of == number)
-            .map(|sample| sample.time)
-            .min()
+        self.places(|of| of == number).map(|at| self.time(at)).min()
     }
 
     /// Starts of the steps in which a source told anything of any of its series.
@@ -226,26 +224,43 @@ impl History {
         for (series, number) in &self.numbers {
             is_of[usize::from(*number)] = series.source() == source;
         }
-        let mut steps: Vec<Timestamp> = self
-            .samples(|number| is_of[usize::from(number)])
-            .filter(|sample| sample.time >= from && sample.time < to)
-            .map(|sample| aggregate::bucket(sample.time, step_ms))
-            .collect();
+        let mut steps: Vec<Timestamp> = Vec::new();
+        for at in self.places(|number| is_of[usize::from(number)]) {
+            let time = self.time(at);
+            if time < from || time >= to {
+                continue;
+            }
+            let start = aggregate::bucket(time, step_ms);
+            // A poll has many points: most follow one of their own step.
+            if steps.last() != Some(&start) {
+                steps.push(start);
+            }
+        }
         steps.sort_unstable();
         steps.dedup();
         steps
     }
 
     fn samples(&self, is_wanted: impl Fn(u16) -> bool) -> impl Iterator<Item = Sample> {
+        self.places(is_wanted).map(|at| self.sample(at))
+    }
+
+    /// Places of the points of some series, oldest first.
+    fn places(&self, is_wanted: impl Fn(u16) -> bool) -> impl Iterator<Item = usize> {
         let oldest = if self.len() < self.capacity {
             0
         } else {
             self.next
         };
         let places = (oldest..self.len()).chain(0..oldest);
-        places
-            .filter(move |at| is_wanted(self.series[*at]))
-            .map(|at| self.sample(at))
+        places.filter(move |at| is_wanted(self.series[*at]))
+    }
+
+    /// When a point was measured, as far as that is known now.
+    fn time(&self, at: usize) -> Timestamp {
+        let (_, _, clock) = parts(self.flags[at]);
+        let known = Timestamp::of_unix_ms(self.time_ms[at]);
+        self.true_time(at, clock).unwrap_or(known)
     }
 
     fn sample(&self, at: usize) -> Sample {

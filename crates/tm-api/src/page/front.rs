@@ -205,9 +205,8 @@ fn values(out: &mut String, page: &Page<'_>) {
 fn row(out: &mut String, page: &Page<'_>, view: &SeriesView) {
     let _ = write!(
         out,
-        "<tr data-series=\"{series}\"><td><a href=\"{link}\">{name}</a></td><td class=\"n {quality}\">{value}</td>\
+        "<tr><td><a href=\"{link}\">{name}</a></td><td class=\"n {quality}\">{value}</td>\
          <td class=\"n age\" data-age=\"{age_ms}\">{age}</td></tr>",
-        series = escape(view.series.as_str()),
         link = escape(&charts::address(&view.series, "", page)),
         // A long name breaks between its parts.
         name = escape(view.series.name()).replace('/', "/<wbr>"),

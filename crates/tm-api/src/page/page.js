@@ -69,11 +69,12 @@
     for (const point of message.points) {
       const series = message.source + "/" + point.name;
       const name = CSS.escape(series);
-      const row = document.querySelector(`tr[data-series="${name}"]`);
+      // A row is known by where it leads: that spares the page its name a second time.
+      const row = document.querySelector(`td a[href^="/chart?series=${name}&"]`)?.closest("tr");
       if (row) {
         put(row.cells[1], point);
         restart(row.cells[2]);
-      } else if (document.getElementById("rest") && document.querySelectorAll("tr[data-series]").length < 200) {
+      } else if (document.getElementById("rest") && document.querySelectorAll(".values tbody tr").length < 200) {
         renew("rest");
         renew("charts");
       }

@@ -89,19 +89,11 @@ async fn every_cabinet_is_told_in_every_language() {
             for asset in ["/page.css", "/page.js", &format!("/icon-{level}.svg")] {
                 weight += get_text(&cabinet, asset).await.1.len();
             }
-            // The worst may weigh more than what a cabinet looks like.
-            let limit = if name == "hostile" {
-                2 * WEIGHT_MAX
-            } else {
-                WEIGHT_MAX
-            };
-            assert!(weight <= limit, "{name} {lang}: {weight} bytes");
-            if name == "good" && lang == "uk" {
-                println!(
-                    "a full cabinet: {weight} bytes, of them the page {}",
-                    page.len()
-                );
-            }
+            assert!(weight <= WEIGHT_MAX, "{name} {lang}: {weight} bytes");
+            println!(
+                "{name} {lang}: {weight} bytes, of them the page {}",
+                page.len()
+            );
         }
     }
 }
