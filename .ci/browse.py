@@ -7,6 +7,7 @@ usage: browse.py BASE_URL PICTURE_FOLDER
 import itertools
 import json
 import sys
+import time
 import urllib.parse
 
 from selenium import webdriver
@@ -72,11 +73,12 @@ def look(driver, name, path, width, scheme, wanted, text="", act=None, light=Tru
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 1400, "deviceScaleFactor": 1, "mobile": width < 500})
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
-    for _ in range(3):
+    for _ in range(PATIENCE_S):
         driver.get(BASE + path)
-        if "ERR_NETWORK_CHANGED" not in driver.page_source:  # an interface of the machine came or went: nothing of ours
+        if "ERR_NETWORK_CHANGED" not in driver.page_source:
             break
-        driver.get_log("browser")
+        time.sleep(1)  # what Chromium takes, now and then, for a change of the machine's network: nothing of ours
+        driver.get_log("performance"), driver.get_log("browser")
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})  # the page's own did not run; ours may
     wrong = present(driver, wanted)
     urls, size = traffic(driver)
@@ -94,12 +96,9 @@ def look(driver, name, path, width, scheme, wanted, text="", act=None, light=Tru
     print(f"{'FAILED' if wrong else 'ok'}: {name}: {len(urls)} addresses, {size} bytes{''.join('; ' + w for w in wrong)}")
 
 
-def is_live(language):
-    def act(driver):
-        wrong = present(driver, {"#link.ok": 1})
-        spoken = driver.execute_script("return document.documentElement.lang")
-        return wrong + ([] if spoken == language else [f"speaks {spoken}"])
-    return act
+def alive(driver, language):
+    spoken = driver.execute_script("return document.documentElement.lang")
+    return present(driver, {"#link.ok": 1}) + ([] if spoken == language else [f"speaks {spoken}"])
 
 
 def pointing(driver):
@@ -119,8 +118,8 @@ for language in LANGUAGES:
         chart = driver.find_element(By.CSS_SELECTOR, "a.chart").get_attribute("href").removeprefix(BASE)
         for width, scheme in itertools.product(WIDTHS, SCHEMES):
             name = f"{width}-{scheme}-{language}"
-            look(driver, f"page-{name}", "/", width, scheme, FRONT, "SIM7600G-H", is_live(language))
-            look(driver, f"chart-{name}", chart, width, scheme, CHART, act=lambda d: is_live(language)(d) + pointing(d))
+            look(driver, f"page-{name}", "/", width, scheme, FRONT, "SIM7600G-H", lambda d: alive(d, language))
+            look(driver, f"chart-{name}", chart, width, scheme, CHART, act=lambda d: alive(d, language) + pointing(d))
         look(driver, f"page-without-script-{language}", "/", 320, "light", FRONT, "SIM7600G-H", script=False)
         look(driver, f"chart-without-script-{language}", chart, 320, "light", CHART, script=False)
         if language == "en":
