@@ -48,7 +48,11 @@ pub(super) fn put(out: &mut String, page: &ChartPage<'_>) {
             page.moment(time)
         }
     };
-    out.push_str("<div class=\"card wide\"><table><thead><tr>");
+    let _ = write!(
+        out,
+        "<div class=\"card wide\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table><thead><tr>",
+        labels.figures
+    );
     for (index, head) in heads.iter().enumerate() {
         let class = if index == 0 { "" } else { " class=\"n\"" };
         let _ = write!(out, "<th scope=\"col\"{class}>{}</th>", escape(head));
