@@ -36,6 +36,11 @@ def compose(*words, extra=(), check=True):
     return run("docker-compose", "-p", PROJECT, *files, *words, check=check)
 
 
+def is_privilege_granted():
+    """A sandbox may refuse its engine the capabilities that a privileged container gets on a device."""
+    return run("docker", "run", "--rm", "--privileged", "--entrypoint", "true", "eclipse-mosquitto:2.0.22", check=False).returncode == 0
+
+
 def container(service):
     return f"{PROJECT}_{service}_1"
 
