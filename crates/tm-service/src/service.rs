@@ -35,7 +35,7 @@ where
         return complain("TM_INSTANCE is 1 to 32 characters of a-z, 0-9 and -");
     };
     match std::env::args().nth(1).as_deref() {
-        None => start(version, instance, &environment, run, stop_signal()),
+        None => start(version, instance, &environment, run, stop_signal),
         Some("health") => match watchdog::ask(&instance) {
             Ok(age) if watchdog::is_healthy(age) => ExitCode::SUCCESS,
             Ok(age) => complain(&format!("no progress for {} s", age.as_secs())),
@@ -108,17 +108,20 @@ impl<C: Settings> Loaded<C> {
     }
 }
 
-fn start<C, E, F>(
+/// `listen` begins to listen for the stop, within the runtime; its future ends when it has come.
+fn start<C, E, F, L, S>(
     version: &'static str,
     instance: Instance,
     environment: &Environment,
     run: F,
-    stop: impl Future<Output = ()>,
+    listen: L,
 ) -> ExitCode
 where
     C: Settings,
     E: Display,
     F: AsyncFnOnce(C, Host) -> Result<Infallible, E>,
+    L: FnOnce() -> S,
+    S: Future<Output = ()>,
 {
     let loaded = Loaded::<C>::of(&instance, environment);
     start_log(&loaded.log);
@@ -147,19 +150,25 @@ where
         notices,
         instance,
     });
-    if let Err(error) = watchdog::start(&host.instance, &host.progress) {
-        tracing::warn!(%error, "the watchdog cannot be started");
-    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(serve(loaded.own, host, run, stop)),
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "the runtime cannot be started");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
+    };
+    // Who calls himself healthy already obeys a stop.
+    let stop = {
+        let _entered = runtime.enter();
+        listen()
+    };
+    if let Err(error) = watchdog::start(&host.instance, &host.progress) {
+        tracing::warn!(%error, "the watchdog cannot be started");
     }
+    runtime.block_on(serve(loaded.own, host, run, stop))
 }
 
 /// Runs until the service fails or a signal comes, then lets the bus say good-bye.
@@ -186,17 +195,19 @@ where
     code
 }
 
-async fn stop_signal() {
+fn stop_signal() -> impl Future<Output = ()> {
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());
-    match (terminate, interrupt) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    async {
+        match (terminate, interrupt) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
+            _ => std::future::pending().await,
         }
-        _ => std::future::pending().await,
     }
 }
 
@@ -256,8 +267,8 @@ mod tests {
             }
             std::future::pending().await
         };
-        let code = start("1.0.0", instance(), &environment, run, async {
-            tokio::task::yield_now().await;
+        let code = start("1.0.0", instance(), &environment, run, || {
+            tokio::task::yield_now()
         });
         (code, seen.get())
     }
