@@ -172,6 +172,10 @@ impl Plot {
         let has_more = lanes.len() > LANES;
         lanes.truncate(LANES);
         let mut names: Vec<&str> = lanes.into_iter().map(|(condition, _)| condition).collect();
+        // Yes and no are read against each other, also while only one of them held.
+        if !names.is_empty() && names.iter().all(|name| matches!(*name, "true" | "false")) {
+            names = vec!["true", "false"];
+        }
         names.sort_unstable_by(|a, b| b.cmp(a));
         let n_lanes = i32::try_from(names.len()).unwrap_or(1) + i32::from(has_more);
         if n_lanes == 0 {

@@ -109,6 +109,14 @@ fn a_condition_fills_its_lane_while_it_holds() {
 }
 
 #[test]
+fn yes_and_no_both_have_a_lane() {
+    let plot = Plot::state(&[condition(0, &[("false", 1000)])], frame(1), str::to_owned).unwrap();
+    let lanes: Vec<&str> = plot.marks.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(lanes, ["true", "false"]);
+    assert_eq!(d(&plot, "hold").len(), 1);
+}
+
+#[test]
 fn many_conditions_share_a_lane_and_long_words_are_cut() {
     let names: Vec<String> = (0..9).map(|n| format!("condition-number-{n}")).collect();
     let rows: Vec<StateRow> = names
