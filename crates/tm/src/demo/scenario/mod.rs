@@ -50,6 +50,8 @@ pub enum Expect {
         /// The code of a reason or an alarm behind it; empty for any.
         because: &'static str,
     },
+    /// Nobody answers at the page.
+    Darkness,
     /// So many polls of this chapter were on the bus, and the cloud does not have them.
     Waiting(usize),
     /// The API tells that at least so many records wait in the journal while there is no connection.
@@ -118,6 +120,7 @@ impl fmt::Display for Expect {
                 code,
                 because,
             } => write!(f, "the sentence {code} ({level}) because of {because}"),
+            Self::Darkness => f.write_str("a page that does not answer"),
             Self::Waiting(polls) => write!(f, "{polls} polls waiting for the cloud"),
             Self::Journal(records) => write!(f, "{records} records waiting in the journal"),
             Self::Drained => f.write_str("a drained journal"),

@@ -173,7 +173,7 @@ const BLACKOUT: Scenario = Scenario {
             at_s: 32,
             events: &["power-cut"],
             says: "the reserve is empty: everything stops",
-            expects: &[],
+            expects: &[Expect::Darkness],
         },
         Chapter {
             at_s: 38,

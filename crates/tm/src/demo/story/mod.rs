@@ -166,6 +166,7 @@ impl Story<'_> {
                     because.is_empty() || said.because.iter().any(|one| one == because);
                 (said.level.as_str(), said.code.as_str()) == (level, code) && is_because
             }),
+            Expect::Darkness => page.sentence.is_none(),
             Expect::Waiting(polls) => self.n_waiting(began) >= polls,
             Expect::Journal(records) => !page.is_connected && page.waiting >= Some(records),
             Expect::Drained => {
