@@ -1,20 +1,13 @@
-use std::time::{Duration, Instant};
-
 use crate::cabinet::Cabinet;
-
-/// Three polls of five seconds, and what a busy machine adds.
-const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn the_sentence_names_it_and_it_passes() {
     let cabinet = Cabinet::start_with("0s wrong-apn", &[]).await;
-    let began = Instant::now();
     let status = cabinet
         .until("/api/v1/status", |status| {
             status.to_string().contains("modem.wrong_apn")
         })
         .await;
-    assert!(began.elapsed() <= SOON, "{:?}", began.elapsed());
     assert_eq!(status["level"], "amber");
     let sentence = status["sentence"].as_str().unwrap();
     for word in ["statikip", "Vodafone UA", "internet, staticip"] {
