@@ -153,11 +153,19 @@ class SmallDisk:
         run("mount", "-o", "remount,rw", self.disk)
 
     def __exit__(self, *_):
+        # What lies in its journal goes away with this disk: let it arrive before.
+        sources = ["modem", "gnss", "sensors", "io"] if self.service == "uplink" else []
+        for name in sources:
+            run("docker", "pause", container(name))
+        if sources:
+            wait("nothing waits on the small disk", lambda: get("/api/v1/uplink/queue")["journal"]["records_pending"] == 0, 60)
         compose("stop", "-t", "10", self.service)
         run("umount", self.path)
         run("umount", self.disk)
         Path(self.disk).rmdir()
         compose("start", self.service)
+        for name in sources:
+            run("docker", "unpause", container(name))
         self.image.close()
 
 
@@ -271,22 +279,31 @@ def misspelt_variables(cloud):
 
 
 STORIES = [killed, paused, without_broker_volume, without_credentials, broker_database_truncated, volume_full_and_read_only, bus_flooded, misspelt_variables]
+# What the broker had acknowledged and not yet delivered is gone with its volume, or with a database that cannot be read:
+# a stated window (docs/journal.md).
+MAY_LOSE = [without_broker_volume, broker_database_truncated]
 
 
 def main(names):
     begun = time.monotonic()
     started_in_any_order()
-    passed, cloud = 1, Cloud()
+    passed, lost, cloud = 1, set(), Cloud()
     wait("measurements at the cloud", lambda: {"sensors", "gnss", "modem"} <= cloud.sources(), 60)
     for story in STORIES:
         if names and story.__name__ not in names:
             continue
         say(story.__name__.replace("_", " "))
         story(cloud)
+        # What was in between has arrived when something newer has, twice: the queue is sent in order.
+        for _ in range(2):
+            cloud_goes_on(cloud)
+        new = cloud.missing() - lost
+        for gap in sorted(new):
+            say(f"  lost: {gap}")
+        assert not new or story in MAY_LOSE, f"{len(new)} polls were lost"
+        lost |= new
         passed += 1
-    missing = cloud.missing()
-    n_polls = sum(len(numbers) for numbers in cloud.polls.values())
-    say(f"{n_polls} polls of {len(cloud.polls)} runs arrived; missing in between: {missing or 'none'}")
+    say(f"{sum(map(len, cloud.polls.values()))} polls of {len(cloud.polls)} runs arrived, {len(lost)} were lost within a stated window")
     cloud.stop = True
     compose("down", "-v", "-t", "2")
     print(f"{passed} passed, 0 failed: {time.monotonic() - begun:.0f} s")

@@ -150,7 +150,7 @@ class Cloud:
                 decoded = subprocess.run([sys.executable, decoder], input=payload, capture_output=True, check=True)
                 for poll in map(json.loads, decoded.stdout.splitlines()):
                     if poll.get("run"):
-                        self.polls.setdefault((poll["source"], poll["run"]), set()).add(poll["n"])
+                        self.polls.setdefault((poll["source"], poll["run"]), {})[poll["n"]] = poll["time"]
                     else:
                         self.unnumbered[poll["source"]] = self.unnumbered.get(poll["source"], 0) + 1
             listener.wait()
@@ -160,12 +160,13 @@ class Cloud:
         return {source for source, _ in self.polls}
 
     def missing(self):
-        """(source, run) -> numbers that are missing between the first and the last that came."""
-        gaps = {}
-        for key, numbers in list(self.polls.items()):
-            lost = sorted(set(range(min(numbers), max(numbers) + 1)) - numbers)
-            if lost:
-                gaps[key] = lost
+        """(source, run, n, when) of every poll that is missing between the first and the last that came of its run."""
+        gaps = set()
+        for (source, run_id), times in list(self.polls.items()):
+            times = dict(times)
+            for n in set(range(min(times), max(times) + 1)) - times.keys():
+                before = max(known for known in times if known < n)
+                gaps.add((source, run_id, n, f"after {times[before]}"))
         return gaps
 
     def newest(self, source):

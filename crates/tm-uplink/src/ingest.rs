@@ -1,7 +1,7 @@
 //! The connection that only takes in: persistent session, acknowledged by hand, never publishing.
 
 use tm_service::Host;
-use tm_service::session::{Incoming, Qos, Receipt, Session, SessionEvent};
+use tm_service::session::{Incoming, Qos, Receipt, Session, SessionEvent, Standing};
 use tm_types::topic;
 
 /// What must not be missed.
@@ -47,6 +47,11 @@ impl Ingest {
     pub(crate) fn reopen(&mut self, host: &Host) {
         self.connection += 1;
         self.session = session(host);
+    }
+
+    /// Whether the subscription stands, for others to see.
+    pub(crate) fn standing(&self) -> Standing {
+        self.session.standing()
     }
 
     /// The next event, once the keeper has room for it. Dropping the future loses nothing.

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::BusEvent;
 use super::outbox::json;
 use super::shared::{Shared, State};
+use crate::session::Standing;
 
 /// While a service waits for the bus, its progress is marked this often.
 const BEAT: Duration = Duration::from_secs(15);
@@ -94,6 +95,18 @@ impl BusHandle {
         if is_news {
             self.shared.publish_health();
         }
+    }
+
+    /// From now on health is published only while that session stands; call [`listens`](Self::listens)
+    /// when it does. For a service whose word others wait for before they publish what it must not miss:
+    /// this bus has a connection of its own, which may be back earlier.
+    pub fn speak_while(&self, standing: Standing) {
+        self.shared.lock().speaks_while = Some(standing);
+    }
+
+    /// Publishes the health that was held back.
+    pub fn listens(&self) {
+        self.shared.publish_health();
     }
 
     /// What was said last, as published or waiting to be.

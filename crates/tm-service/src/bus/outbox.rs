@@ -31,6 +31,8 @@ pub(super) struct Outbox {
     latest: BTreeMap<String, Latest>,
     /// Topic of each retained message on its way.
     latest_fed: HashMap<Token, String>,
+    /// A topic whose message waits.
+    held: Option<String>,
     fleeting: VecDeque<(String, Bytes)>,
     dropped: u64,
 }
@@ -62,6 +64,7 @@ impl Outbox {
             fed: 0,
             latest: BTreeMap::new(),
             latest_fed: HashMap::new(),
+            held: None,
             fleeting: VecDeque::new(),
             dropped: 0,
         }
@@ -96,6 +99,11 @@ impl Outbox {
         });
         latest.payload = payload;
         latest.is_due = true;
+    }
+
+    /// Keeps what is retained under this topic back until the next call; `None` keeps nothing back.
+    pub(super) fn hold(&mut self, topic: Option<String>) {
+        self.held = topic;
     }
 
     /// A message that is worth something only now.
@@ -206,7 +214,11 @@ impl Outbox {
 
     fn next_latest(&mut self) -> Option<Outgoing> {
         // A handful of topics: looking through them is cheaper than keeping a second order.
-        let (topic, latest) = self.latest.iter_mut().find(|(_, latest)| latest.is_due)?;
+        let held = self.held.as_ref();
+        let (topic, latest) = self
+            .latest
+            .iter_mut()
+            .find(|(topic, latest)| latest.is_due && Some(*topic) != held)?;
         let token = self.next_token;
         self.next_token += 1;
         latest.is_due = false;
@@ -293,6 +305,17 @@ mod tests {
         assert!(outbox.next(false).is_none(), "the gate is shut");
         assert_eq!(texts(&mut outbox), ["1", "2"]);
         assert!(texts(&mut outbox).is_empty());
+    }
+
+    #[test]
+    fn what_is_held_goes_out_later_and_holds_nothing_else_up() {
+        let mut outbox = Outbox::new(LIMITS);
+        retain(&mut outbox, "health", "up");
+        retain(&mut outbox, "state", "state");
+        outbox.hold(Some("health".to_owned()));
+        assert_eq!(texts(&mut outbox), ["state"]);
+        outbox.hold(None);
+        assert_eq!(texts(&mut outbox), ["up"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::inbox::Inbox;
 use super::operations::Book;
 use super::outbox::{Limits, Outbox, json};
 use super::requests::Requests;
+use crate::session::Standing;
 
 /// What connector, handles and the bus's task share.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) book_is_loaded: bool,
     pub(super) requests: Requests,
     pub(super) inbox: Inbox,
+    /// Health is published only while this session stands.
+    pub(super) speaks_while: Option<Standing>,
     run: RunId,
     numbers: HashMap<Source, u64>,
 }
@@ -51,6 +54,7 @@ impl Shared {
             book_is_loaded: false,
             requests: Requests::default(),
             inbox: Inbox::default(),
+            speaks_while: None,
             run: RunId(fastrand::u32(..)),
             numbers: HashMap::new(),
         };

@@ -251,6 +251,9 @@ impl Task {
         };
         let gate_is_open = self.is_gate_open(up_since);
         let mut state = self.shared.lock();
+        let is_deaf = state.speaks_while.as_ref().is_some_and(|it| !it.is_up());
+        let held = is_deaf.then(|| topic::health(&self.shared.options.instance));
+        state.outbox.hold(held);
         while let Some(message) = state.outbox.next_fleeting() {
             if self.main.feed(message).is_err() {
                 break;

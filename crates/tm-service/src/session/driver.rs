@@ -240,6 +240,7 @@ impl Driver<'_> {
 
     async fn up(&mut self, session_present: bool) -> Result<(), End> {
         self.was_up = true;
+        self.link.lock().up();
         self.tell(SessionEvent::Up { session_present }).await
     }
 

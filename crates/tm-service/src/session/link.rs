@@ -21,6 +21,8 @@ pub(super) struct Connection {
     /// Numbers the connections; everything of an older one is void.
     number: u64,
     client: Option<AsyncClient>,
+    /// The subscriptions stand.
+    is_up: bool,
     /// Handed to the client, not yet given a packet id.
     waiting: VecDeque<Token>,
     /// On the wire, by packet id.
@@ -61,6 +63,15 @@ impl Connection {
     pub(super) fn begin(&mut self, number: u64, client: AsyncClient) {
         self.number = number;
         self.client = Some(client);
+    }
+
+    /// Its subscriptions stand.
+    pub(super) fn up(&mut self) {
+        self.is_up = true;
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
     }
 
     /// It stands no more: everything on its way is lost.

@@ -16,7 +16,7 @@ mod tls;
 use bytes::Bytes;
 
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
-pub use owner::{Acknowledger, Session};
+pub use owner::{Acknowledger, Session, Standing};
 pub use reason::DownReason;
 pub use tls::{BadTls, TlsOptions};
 

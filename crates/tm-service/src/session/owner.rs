@@ -97,6 +97,11 @@ impl Session {
         Acknowledger(self.link.clone())
     }
 
+    /// Lets others see whether the subscriptions stand.
+    pub fn standing(&self) -> Standing {
+        Standing(self.link.clone())
+    }
+
     /// Waits until everything fed is acked, says DISCONNECT, and ends; the will is not published.
     ///
     /// After `deadline`, or when the connection is down, it ends as a drop does.
@@ -126,6 +131,18 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// Whether the subscriptions of a session stand, seen from elsewhere than its owner: by then everything
+/// that is published and matches them comes.
+#[derive(Clone, Debug)]
+pub struct Standing(Arc<Link>);
+
+impl Standing {
+    /// True from the moment the broker has confirmed them until the connection ends.
+    pub fn is_up(&self) -> bool {
+        self.0.lock().is_up()
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use tm_service::bus::{Bus, BusEvent, BusMessage, BusOptions};
 use tm_service::config::BusSettings;
+use tm_service::session::SessionEvent;
 use tm_service::{Clock, Dedup, Host, HostParts, Store};
 use tm_sim::broker::Broker;
 use tm_sim::gate::Gate;
@@ -173,6 +174,43 @@ async fn measurements_and_events_wait_for_the_uplinks_health() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn who_is_not_subscribed_yet_does_not_say_that_he_is_up() {
+    let (directory, broker) = (temporary(), FakeBroker::bind().await);
+    let host = host(
+        "uplink",
+        directory.path(),
+        &broker.url(),
+        Clock::system(),
+        settings(600),
+    );
+    let bus = host.bus.open(BusOptions::default());
+    bus.health(HealthStatus::Up, Vec::new());
+    bus.state(&serde_json::json!({}));
+    let (mut peer, _) = broker.accept(false).await;
+    assert_eq!(publish(&mut peer).await.0, "tm/v1/health/uplink");
+    assert_eq!(publish(&mut peer).await.0, "tm/v1/state/uplink");
+
+    let mut ingest = host.bus.ingest(&[topic::DATA_ALL]);
+    bus.speak_while(ingest.standing());
+    let (mut other, _) = broker.accept(false).await;
+    // The broker restarts and has forgotten everything; the connection that publishes is back first.
+    drop(peer);
+    let (mut peer, _) = broker.accept(false).await;
+    assert_eq!(publish(&mut peer).await.0, "tm/v1/state/uplink");
+    bus.event(Severity::Info, code::STATUS_OK.plain());
+    peer.publish(UPLINK, b"{}", None, true).await;
+    assert_eq!(
+        publish(&mut peer).await.0,
+        "tm/v1/event/uplink",
+        "the word waits, and nothing else"
+    );
+    other.confirm_subscription().await;
+    while !matches!(within(ingest.next()).await, SessionEvent::Up { .. }) {}
+    bus.listens();
+    assert_eq!(publish(&mut peer).await.0, "tm/v1/health/uplink");
 }
 
 #[tokio::test]

@@ -86,11 +86,13 @@ impl<'a> Uplink<'a> {
             stalled_after: cloud::STALLED_AFTER,
         };
         let now = host.clock.mono();
+        let ingest = Ingest::open(host);
+        bus.speak_while(ingest.standing());
         Self {
             config,
             host,
             bus,
-            ingest: Ingest::open(host),
+            ingest,
             cloud: Cloud::open(config, host),
             keeper,
             scheduler: Scheduler::new(rules, start.urgent, start.data),
@@ -190,6 +192,7 @@ impl<'a> Uplink<'a> {
                 self.keeper.tell(Command::Connected(connection));
                 // Sources wait for this word before they publish: not before the subscription stands.
                 self.say_health();
+                self.bus.listens();
             }
             SessionEvent::Down(reason) => {
                 tracing::debug!(%reason, "bus connection of the ingest is down");
@@ -263,6 +266,7 @@ impl<'a> Uplink<'a> {
             Answer::Reconnect => {
                 self.keeper.tell(Command::Disconnected);
                 self.ingest.reopen(self.host);
+                self.bus.speak_while(self.ingest.standing());
             }
             Answer::Committed { class, end, bytes } => {
                 self.schedule(Event::Committed { class, end, bytes });
