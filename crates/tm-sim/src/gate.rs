@@ -226,7 +226,14 @@ impl Drop for Open {
 }
 
 async fn connection(client: TcpStream, open: Open, mut settings: watch::Receiver<Settings>) {
-    let n_cuts = settings.borrow_and_update().n_cuts;
+    let n_cuts = {
+        let now = settings.borrow_and_update();
+        // Accepted in the moment of a refusal: the cut that goes with it was not for this one.
+        if now.mode == GateMode::Refuse {
+            return;
+        }
+        now.n_cuts
+    };
     let mut cuts = settings.clone();
     tokio::select! {
         () = forward(client, &open.0, settings) => {}
