@@ -128,8 +128,8 @@ impl Watched {
 
     fn hear(&mut self, is_alarming: bool, read_ms: u64, time: Timestamp, now: &Stamp) {
         match &mut self.heard {
-            // A repeat, or one that was overtaken.
-            Some(heard) if read_ms <= heard.newest_ms => {}
+            // One that was overtaken. Of two within a millisecond the later to come is the later one.
+            Some(heard) if read_ms < heard.newest_ms => {}
             Some(heard) if heard.is_alarming == is_alarming => heard.newest_ms = read_ms,
             _ => {
                 self.heard = Some(Saying {
