@@ -61,6 +61,8 @@ impl Store {
     /// What cannot be written is kept in memory and tried again; [`trouble`](Self::trouble) tells.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
+        // Tried again with every file; until then `trouble` tells.
+        let _ = fs::create_dir_all(&directory);
         Self {
             inner: Arc::new(Inner {
                 directory,
