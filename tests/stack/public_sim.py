@@ -165,6 +165,12 @@ def anonymous_client():
         witness.kill()
     for topic, may in RIGHTS:
         assert (topic in arrived) == may, f"anonymous on {topic}: {'arrived' if topic in arrived else 'did not arrive'}"
+    # Who takes the client id of a service gets what waits for it, and has its will published.
+    for name in ("tm-modem", "tm-uplink", "tm-uplink-in"):
+        mosquitto("mosquitto_sub", "mqtt", "-i", name, "-t", "nothing", "-W", "1", check=False)
+    for name in ("modem", "uplink"):
+        health = mosquitto("mosquitto_sub", "mqtt", "-t", f"tm/v1/health/{name}", "-C", "1", "-W", "10")
+        assert json.loads(health.stdout)["status"] == "up", f"an anonymous client has thrown {name} out: {health.stdout}"
     read = mosquitto("mosquitto_sub", "mqtt", "-t", "tm/v1/health/uplink", "-C", "1", "-W", "10")
     assert json.loads(read.stdout)["status"] == "up"
     wrong = mosquitto("mosquitto_sub", "mqtt", "-t", "#", "-C", "1", "-W", "3", check=False, user=("tm", "guess"))

@@ -291,6 +291,8 @@ impl Task {
         let own = &self.shared.options;
         let health = BusConnector::down(own, code::SERVICE_STOPPED);
         let topic = topic::health(&own.instance);
+        // Nobody waits for this word.
+        self.shared.lock().speaks_while = None;
         self.shared.lock().outbox.retain(topic, json(&health));
         // Better published to a broker that may have no one listening than lost for certain.
         self.uplink_seen = true;

@@ -7,6 +7,7 @@ use rumqttc::{
     AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions,
     Outgoing as Sent, Packet, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::backoff::Waits;
@@ -130,7 +131,8 @@ impl Driver<'_> {
         let options = self.options;
         let address = &options.address;
         let broker = (address.host.clone(), address.port);
-        let mut mqtt = MqttOptions::new(&options.client_id, broker);
+        self.login = self.credentials().await;
+        let mut mqtt = MqttOptions::new(self.client_id(), broker);
         if address.tls {
             let tls = options.tls.clone();
             let config = tokio::task::spawn_blocking(move || tls.client_config()).await;
@@ -138,7 +140,6 @@ impl Driver<'_> {
             let config = config.map_err(|error| DownReason::Tls(error.to_string()))?;
             mqtt.set_transport(Transport::tls_with_config(config.into()));
         }
-        self.login = self.credentials().await;
         if let Some((user, password)) = &self.login {
             mqtt.set_credentials(user, password.expose().to_owned());
         }
@@ -172,6 +173,24 @@ impl Driver<'_> {
         network.set_connection_timeout(options.connect_timeout.as_secs().max(1));
         event_loop.set_network_options(network);
         Ok((client, event_loop))
+    }
+
+    /// With a login from the file, the id has a part that nobody can guess.
+    ///
+    /// Mosquitto binds no id to a user: an anonymous client that takes the id of ours throws it out, gets
+    /// what waits for it, and has its will published.
+    fn client_id(&self) -> String {
+        let id = &self.options.client_id;
+        match &self.login {
+            Some((_, password)) if self.options.credentials.is_none() => {
+                let digest = Sha256::digest(password.expose());
+                format!(
+                    "{id}-{:02x}{:02x}{:02x}{:02x}",
+                    digest[0], digest[1], digest[2], digest[3]
+                )
+            }
+            _ => id.clone(),
+        }
     }
 
     async fn credentials(&self) -> Option<(String, Secret)> {

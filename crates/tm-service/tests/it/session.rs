@@ -106,17 +106,21 @@ async fn credentials_that_are_made_while_connecting_are_used() {
         credentials_file: Some(file.clone()),
         ..options(&broker.url())
     });
-    let user = |connect| match connect {
-        Seen::Connect { user, .. } => user,
+    let who = |connect| match connect {
+        Seen::Connect {
+            user, client_id, ..
+        } => (user, client_id),
         other => panic!("expected a connect, got {other:?}"),
     };
     let mut peer = broker.accept_raw().await;
-    assert_eq!(user(peer.read().await), None);
+    assert_eq!(who(peer.read().await), (None, "tm-test".to_owned()));
     std::fs::write(&file, "tm:secret\n").expect("written");
     peer.send(&[0x20, 2, 0, 0]).await;
     assert!(matches!(down(&mut session).await, DownReason::Rejected(_)));
     let (_peer, connect) = broker.accept(false).await;
-    assert_eq!(user(connect).as_deref(), Some("tm"));
+    // Who does not know the password cannot know the id either: sha256("secret") begins with 2bb80d53.
+    let expected = (Some("tm".to_owned()), "tm-test-2bb80d53".to_owned());
+    assert_eq!(who(connect), expected);
     up(&mut session).await;
 }
 
