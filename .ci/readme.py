@@ -5,6 +5,7 @@ Each block says in a comment above it what it is: `run`, `run: in the background
 
 usage: readme.py
 """
+import contextlib
 import os
 import re
 import signal
@@ -31,9 +32,13 @@ def until(url, process, seconds=1200):
 
 def end(processes):
     for process in processes:
-        os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
     for process in processes:
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def main():

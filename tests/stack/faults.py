@@ -3,7 +3,9 @@
 
 usage: faults.py [STORY…]        needs a running Docker engine, docker-compose, the built images, mosquitto-clients
 """
+import json
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -278,10 +280,46 @@ def misspelt_variables(cloud):
     wait("everything up with the right variables", all_up, 60)
 
 
-STORIES = [killed, paused, without_broker_volume, without_credentials, broker_database_truncated, volume_full_and_read_only, bus_flooded, misspelt_variables]
+# busybox first, as in the official image, which is Alpine; and the /tmp of balenaOS 7.2 to 7.5.3, where only root writes.
+ALPINE = """FROM {stack.PROJECT}_mqtt
+USER 0
+COPY busybox /bin/busybox
+RUN mkdir /applets && /bin/busybox --install -s /applets
+ENV PATH=/applets:/usr/sbin:/usr/bin:/sbin:/bin
+USER 1883:1883
+ENTRYPOINT ["/applets/sh", "/start"]
+"""
+
+
+def broker_as_on_a_device(cloud):
+    with tempfile.TemporaryDirectory() as context:
+        shutil.copy(shutil.which("busybox"), f"{context}/busybox")
+        Path(context, "Dockerfile").write_text(ALPINE.replace("{stack.PROJECT}", stack.PROJECT))
+        run("docker", "build", "-q", "-t", "tmalpine_mqtt", context)
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as overlay:
+        service = {"image": "tmalpine_mqtt", "tmpfs": ["/mosquitto/data", "/mosquitto/log", "/tmp:mode=0755,uid=0"]}
+        json.dump({"version": "2.4", "services": {"mqtt": service}}, overlay)
+        overlay.flush()
+        compose("up", "-d", "--no-build", "--no-deps", "mqtt", extra=[overlay.name])
+        assert stack.inspect("mqtt", "{{.Config.Image}}") == "tmalpine_mqtt"
+        mode = run("docker", "exec", container("mqtt"), "stat", "-c", "%a %u", "/tmp").stdout.strip()
+        assert mode == "755 0", f"/tmp is {mode}"
+        wait("everything up with busybox and a /tmp of root's", all_up, 60)
+        cloud_goes_on(cloud)
+        broker_database_truncated(cloud)
+        begun = time.monotonic()
+        run("docker", "stop", "-t", "10", container("mqtt"))
+        assert time.monotonic() - begun < 8, "a stop is not obeyed"
+        assert stack.inspect("mqtt", "{{.State.ExitCode}}") == "0"
+    compose("up", "-d", "--no-deps", "mqtt")
+    wait("everything up with the usual broker", all_up, 60)
+
+
+STORIES = [killed, paused, without_broker_volume, without_credentials, broker_database_truncated, broker_as_on_a_device,
+           volume_full_and_read_only, bus_flooded, misspelt_variables]
 # What the broker had acknowledged and not yet delivered is gone with its volume, or with a database that cannot be read:
 # a stated window (docs/journal.md).
-MAY_LOSE = [without_broker_volume, broker_database_truncated]
+MAY_LOSE = [without_broker_volume, broker_database_truncated, broker_as_on_a_device]
 
 
 def main(names):
