@@ -280,7 +280,7 @@ def misspelt_variables(cloud):
     wait("everything up with the right variables", all_up, 60)
 
 
-# busybox first, as in the official image, which is Alpine; and the /tmp of balenaOS 7.2 to 7.5.3, where only root writes.
+# busybox first, as in the official image, which is Alpine.
 ALPINE = """FROM {stack.PROJECT}_mqtt
 USER 0
 COPY busybox /bin/busybox
@@ -297,14 +297,13 @@ def broker_as_on_a_device(cloud):
         Path(context, "Dockerfile").write_text(ALPINE.replace("{stack.PROJECT}", stack.PROJECT))
         run("docker", "build", "-q", "-t", "tmalpine_mqtt", context)
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as overlay:
-        service = {"image": "tmalpine_mqtt", "tmpfs": ["/mosquitto/data", "/mosquitto/log", "/tmp:mode=0755,uid=0"]}
-        json.dump({"version": "2.4", "services": {"mqtt": service}}, overlay)
+        json.dump({"version": "2.4", "services": {"mqtt": {"image": "tmalpine_mqtt"}}}, overlay)
         overlay.flush()
         compose("up", "-d", "--no-build", "--no-deps", "mqtt", extra=[overlay.name])
         assert stack.inspect("mqtt", "{{.Config.Image}}") == "tmalpine_mqtt"
-        mode = run("docker", "exec", container("mqtt"), "stat", "-c", "%a %u", "/tmp").stdout.strip()
-        assert mode == "755 0", f"/tmp is {mode}"
-        wait("everything up with busybox and a /tmp of root's", all_up, 60)
+        # As in balenaOS 7.2 to 7.5.3, where only root may write to a /tmp.
+        assert run("docker", "exec", container("mqtt"), "touch", "/tmp/x", check=False).returncode, "/tmp can be written to"
+        wait("everything up with busybox and without a /tmp", all_up, 60)
         cloud_goes_on(cloud)
         broker_database_truncated(cloud)
         begun = time.monotonic()

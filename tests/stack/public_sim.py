@@ -5,7 +5,10 @@ side gets not one byte, whether it speaks HTTP or MQTT, over IPv4 or IPv6. The h
 usage: public_sim.py        needs root, iproute2, iptables, curl, mosquitto-clients, and what faults.py needs
 """
 import json
+import socket
 import subprocess
+import threading
+from contextlib import suppress
 
 import stack
 from stack import ROOT, TOKEN, all_up, compose, get, mosquitto, run, say, wait
@@ -42,6 +45,8 @@ def inside(side, *command, check=False, text=None):
     return run("ip", "netns", "exec", side, *command, check=check, text=text, timeout=60)
 
 
+# Nothing of ours listens there.
+OPEN_PORT = 18099
 # Connects, says something, and tells whether that worked and how many bytes came back.
 PROBE = """
 import socket, sys
@@ -73,6 +78,22 @@ def probe(side, host, port, words):
 def status_of(side, host, path, *words):
     answer = inside(side, "curl", "-s", "-g", "-o", "/dev/null", "-m", "5", "-w", "%{http_code}", *words, f"http://{host}{path}")
     return int(answer.stdout)
+
+
+def ways_are_open():
+    """What follows is refused by the product, and not by a network that is not there."""
+    with socket.create_server(("::", OPEN_PORT), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        def answer():
+            with suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer:
+                        peer.sendall(b"open")
+
+        threading.Thread(target=answer, daemon=True).start()
+        for side, (host4, _, host6, _) in SIDES.items():
+            for host in (host4, host6):
+                wait(f"{side} reaches {host}", lambda: probe(side, host, OPEN_PORT, b"") == (True, 4), 30)
 
 
 def lan_side():
@@ -186,7 +207,7 @@ def main():
     try:
         wait("everything up", lambda: all_up() and get("/api/v1/gnss/fix")["latitude_deg"], 60)
         sides_up()
-        for story in (lan_side, mobile_side, host_rule, anonymous_client):
+        for story in (ways_are_open, lan_side, mobile_side, host_rule, anonymous_client):
             say(story.__name__.replace("_", " "))
             story()
             passed += 1
