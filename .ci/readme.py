@@ -1,6 +1,6 @@
 """Follows the README literally: runs every shell block as it stands, in order.
 
-Each block says in a comment above it what it is: `run`, `run: in the background until URL` (ended at the end),
+Each block says in a comment above it what it is: `run`, `run: in the background until URL` or `… until URL says TEXT` (ended at the end),
 `run: stage …` (another stage of .ci/run has done it) or `needs …` (a device, an account: not run, and named).
 
 usage: readme.py
@@ -17,16 +17,19 @@ import urllib.request
 BLOCK = re.compile(r"(?:<!-- (?P<mark>.*?) -->\n)?```sh\n(?P<commands>.*?)```", re.DOTALL)
 
 
-def until(url, process, seconds=1200):
+def until(wish, process, seconds=1200):
+    url, _, text = wish.partition(" says ")
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(url, timeout=2)
-            return
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if text in answer.read().decode():
+                    return
         except OSError:
-            if process.poll() is not None:
-                sys.exit(f"it ended with {process.returncode} before {url} answered")
-            time.sleep(0.5)
+            pass
+        if process.poll() is not None:
+            sys.exit(f"it ended with {process.returncode} before {url} answered")
+        time.sleep(0.5)
     sys.exit(f"{url} did not answer within {seconds} s")
 
 
@@ -59,7 +62,7 @@ def main():
             elif mark.startswith("run: in the background until "):
                 process = subprocess.Popen(["bash", "-euc", commands], start_new_session=True, stdout=subprocess.DEVNULL)
                 background.append(process)
-                until(mark.rsplit(" ", 1)[1], process)
+                until(mark.partition(" until ")[2], process)
                 n_run += 1
             else:
                 sys.exit(f"unknown mark: {mark}")
