@@ -132,6 +132,7 @@ impl Data {
             attached: self.attached,
             active: self.active,
             apn: self.apn.clone(),
+            ..PacketData::default()
         };
         (data != PacketData::default()).then_some(data)
     }
@@ -219,6 +220,7 @@ mod tests {
             operator: Some("Vodafone UA".to_owned()),
             plmn: Some(plmn.to_owned()),
             technology: Some(technology.to_owned()),
+            reject_cause: None,
         }
     }
 

@@ -163,6 +163,100 @@ codes! {
     MODEM_NO_DATA_CONTEXT = "modem.no_data_context";
     /// Registered, but the access point is refused, or is none that is known for the operator.
     MODEM_WRONG_APN = "modem.wrong_apn";
+    /// The modem's USB shows another composition than the one with the ports we need.
+    MODEM_WRONG_COMPOSITION = "modem.wrong_composition";
+    /// ModemManager holds the port.
+    MODEM_PORT_HELD = "modem.port_held";
+    /// ModemManager does not answer on the system bus.
+    MODEM_MANAGER_ABSENT = "modem.manager_absent";
+    /// ModemManager has given the modem up; the reason in its words.
+    MODEM_MANAGER_FAILED = "modem.manager_failed";
+    /// The radio is switched off.
+    MODEM_FLIGHT_MODE = "modem.flight_mode";
+    /// The module is hotter than it may be.
+    MODEM_OVER_TEMPERATURE = "modem.over_temperature";
+    /// The module's supply is too low.
+    MODEM_UNDER_VOLTAGE = "modem.under_voltage";
+    /// No cell at all is heard, or the mains supply is away as well: the area seems to be without power.
+    MODEM_AREA_OUTAGE = "modem.area_outage";
+    /// The configured limit of data is used up.
+    MODEM_DATA_LIMIT = "modem.data_limit";
+    /// Something else was asked of the modem and is not done yet.
+    MODEM_BUSY = "modem.busy";
+    /// The modem refused what was asked of it.
+    MODEM_REFUSED = "modem.refused";
+    /// The modem did not do in time what was asked of it.
+    MODEM_TIMEOUT = "modem.timeout";
+    /// The present backend cannot do what was asked.
+    MODEM_UNSUPPORTED = "modem.unsupported";
+
+    /// The way to the internet is open.
+    LINK_OPEN = "link.open";
+    /// There is no route to the internet.
+    LINK_NO_ROUTE = "link.no_route";
+    /// No name server answers.
+    LINK_DNS_DEAD = "link.dns_dead";
+    /// A name server answers with addresses that are not the true ones.
+    LINK_DNS_HIJACKED = "link.dns_hijacked";
+    /// A portal answers instead of the internet.
+    LINK_CAPTIVE_PORTAL = "link.captive_portal";
+    /// Somebody between here and the cloud answers with a certificate of his own.
+    LINK_TLS_INTERCEPTED = "link.tls_intercepted";
+    /// One port is blocked while others are open.
+    LINK_PORT_BLOCKED = "link.port_blocked";
+    /// The cloud broker cannot be reached although the internet can.
+    LINK_CLOUD_UNREACHABLE = "link.cloud_unreachable";
+    /// The cloud broker refuses the connection.
+    LINK_CLOUD_REFUSES = "link.cloud_refuses";
+    /// The data connection stands, but nothing comes back.
+    LINK_STALLED = "link.stalled";
+    /// The clock is too wrong for encrypted connections.
+    LINK_CLOCK_SUSPECT = "link.clock_suspect";
+
+    /// A step of the recovery was begun.
+    RECOVERY_STEP = "recovery.step";
+    /// The evidence says that the step helped.
+    RECOVERY_STEP_HELPED = "recovery.step_helped";
+    /// The step did not help within its time.
+    RECOVERY_STEP_FAILED = "recovery.step_failed";
+    /// A step needs a privilege that is not granted; it was skipped.
+    RECOVERY_RUNG_UNAVAILABLE = "recovery.rung_unavailable";
+    /// A step was taken as often as it may be; it was skipped.
+    RECOVERY_CAP_REACHED = "recovery.cap_reached";
+    /// No step can help against this: a person has to.
+    RECOVERY_STOPPED = "recovery.stopped";
+    /// A round of steps did not help; the next begins later.
+    RECOVERY_BACKING_OFF = "recovery.backing_off";
+    /// The link is back.
+    RECOVERY_RESTORED = "recovery.restored";
+    /// An operator holds the recovery.
+    RECOVERY_HELD = "recovery.held";
+    /// The recovery goes on.
+    RECOVERY_RESUMED = "recovery.resumed";
+    /// Nothing is done automatically until then: a crew is on site.
+    RECOVERY_HANDS_OFF = "recovery.hands_off";
+
+    /// A text message came.
+    SMS_RECEIVED = "sms.received";
+    /// A text message was sent.
+    SMS_SENT = "sms.sent";
+    /// A text message could not be sent.
+    SMS_NOT_SENT = "sms.not_sent";
+    /// A text message has reached its receiver.
+    SMS_DELIVERED = "sms.delivered";
+    /// A text message will not reach its receiver.
+    SMS_NOT_DELIVERED = "sms.not_delivered";
+    /// The card has no room for another text message.
+    SMS_STORE_FULL = "sms.store_full";
+    /// A text message asked for something, and it is being done.
+    SMS_COMMAND_ACCEPTED = "sms.command_accepted";
+    /// A text message asked for something, and it is not done.
+    SMS_COMMAND_REFUSED = "sms.command_refused";
+
+    /// The network answered a service code (USSD) with an error.
+    USSD_FAILED = "ussd.failed";
+    /// The prepaid balance was read.
+    USSD_BALANCE = "ussd.balance";
 
     /// No source of positions is configured or found.
     GNSS_NOT_CONFIGURED = "gnss.not_configured";
@@ -178,6 +272,8 @@ codes! {
     GNSS_SPOOFING_SUSPECTED = "gnss.spoofing_suspected";
     /// The satellites are believed again.
     GNSS_SPOOFING_OVER = "gnss.spoofing_over";
+    /// Satellites are not heard at all: the antenna or its supply is probably broken.
+    GNSS_ANTENNA_SUSPECT = "gnss.antenna_suspect";
 
     /// No sensor beyond the machine itself is configured or found.
     SENSORS_NOT_CONFIGURED = "sensors.not_configured";

@@ -44,10 +44,11 @@ pub use problem::{FieldError, Problem};
 pub use reading::{Quality, Reading, Reason};
 pub use stamp::{BootId, Clock, RunId, Stamp};
 pub use state::{
-    AgentState, Cell, Device, Fix, FixMode, GnssPresence, GnssState, JournalState, LinkStatus,
-    Modem, ModemIdentity, ModemPresence, ModemState, PacketData, Registration, RegistrationStatus,
-    Satellite, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim, SimStatus,
-    SpoofingSuspicion, Supervisor, UplinkState,
+    AgentState, Balance, Cell, DataBytes, DataContext, DataUsage, Device, Fix, FixMode, GnssEngine,
+    GnssPresence, GnssState, JournalState, LinkStatus, Messages, Modem, ModemIdentity,
+    ModemPresence, ModemState, PacketData, Recovery, RecoveryStatus, RecoveryStep, Registration,
+    RegistrationStatus, Satellite, SensorDevice, SensorPresence, SensorsState, ServiceHealth,
+    Signal, Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

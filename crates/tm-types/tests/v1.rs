@@ -211,6 +211,7 @@ fn what_states_grew_is_optional() {
             attached: Some(true),
             active: None,
             apn: Some("staticip".into()),
+            ..PacketData::default()
         },
         r#"{"attached":true,"active":null,"apn":"staticip"}"#,
     );

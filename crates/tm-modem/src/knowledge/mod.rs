@@ -75,11 +75,7 @@ impl Knowledge {
     pub(crate) fn new() -> Self {
         Self {
             identity: ModemIdentity::default(),
-            sim: Sim {
-                status: SimStatus::Unknown,
-                iccid: None,
-                imsi: None,
-            },
+            sim: Sim::default(),
             pin_tries: None,
             is_pin_withheld: false,
             registration: Registration::default(),
@@ -213,6 +209,7 @@ impl Knowledge {
             model,
             revision: identity.revision,
             imei: identity.imei,
+            usb: self.identity.usb.take(),
         };
     }
 

@@ -54,6 +54,7 @@ fn an_lte_cell_is_folded_in() {
             operator: Some("Vodafone UA".to_owned()),
             plmn: Some("255-01".to_owned()),
             technology: Some("lte".to_owned()),
+            reject_cause: None,
         }
     );
     let cell = known.cell.unwrap();
@@ -152,8 +153,7 @@ fn a_card_that_is_pulled_takes_its_numbers_along() {
         known.sim,
         Sim {
             status: SimStatus::Absent,
-            iccid: None,
-            imsi: None
+            ..Sim::default()
         }
     );
 }

@@ -84,6 +84,14 @@ impl Manager {
             temperature_cel,
             supply_v: levels.supply.ok(),
             data: known.data.describe(),
+            backend: None,
+            radio_on: None,
+            network_time: None,
+            gnss: None,
+            usage: None,
+            balance: None,
+            messages: None,
+            recovery: None,
         };
         ModemState {
             modems: vec![modem],

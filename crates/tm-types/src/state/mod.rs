@@ -12,8 +12,9 @@ mod uplink;
 pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
 pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion};
 pub use modem::{
-    Cell, Modem, ModemIdentity, ModemPresence, ModemState, PacketData, Registration,
-    RegistrationStatus, Signal, Sim, SimStatus,
+    Balance, Cell, DataBytes, DataContext, DataUsage, GnssEngine, Messages, Modem, ModemIdentity,
+    ModemPresence, ModemState, PacketData, Recovery, RecoveryStatus, RecoveryStep, Registration,
+    RegistrationStatus, Signal, Sim, SimStatus, TextMessage,
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
 pub use uplink::{JournalState, LinkStatus, UplinkState};

@@ -1,6 +1,18 @@
+//! A modem: what it is, its card, and everything that is known of its service.
+
+mod data;
+mod messages;
+mod network;
+mod recovery;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, Stamp};
+use crate::{Cause, Stamp, Timestamp};
+
+pub use data::{DataBytes, DataContext, DataUsage, PacketData};
+pub use messages::{Balance, Messages, TextMessage};
+pub use network::{Cell, Registration, RegistrationStatus, Signal};
+pub use recovery::{Recovery, RecoveryStatus, RecoveryStep};
 
 /// Every modem of the cabinet: the state on `tm/v1/state/modem`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -41,6 +53,42 @@ pub struct Modem {
     /// Its way to data; absent while nothing is known of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PacketData>,
+    /// By which way it is reached: `serial` or `modemmanager`; absent before one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// Whether the radio is on; absent when it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radio_on: Option<bool>,
+    /// The network's time when it was last told; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_time: Option<Timestamp>,
+    /// Its satellite receiver; absent when it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gnss: Option<GnssEngine>,
+    /// How much data went through it; absent before the first count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<DataUsage>,
+    /// The prepaid balance; absent unless one is configured and was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// Text messages; absent while none can be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Messages>,
+    /// What is done to heal the link; absent while the watchdog is switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
+}
+
+/// The satellite receiver in a modem.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct GnssEngine {
+    /// Whether it is switched on; null when it does not tell.
+    pub on: Option<bool>,
+    /// Where its sentences come from, such as `/dev/ttyUSB1`, `gps-nmea` or `gps-unmanaged`; null without any.
+    pub source: Option<String>,
+    /// What the antenna seems to be: `gnss.antenna_suspect`; null while nothing is wrong or it is too early to say.
+    pub cause: Option<Cause>,
 }
 
 /// Whether a modem is there.
@@ -70,10 +118,13 @@ pub struct ModemIdentity {
     pub revision: Option<String>,
     /// Serial number of the radio (15 digits); masked in the API below `admin`.
     pub imei: Option<String>,
+    /// USB vendor and product, `1e0e:9001`: which ports it shows; absent when not on USB or not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usb: Option<String>,
 }
 
 /// A SIM card.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sim {
     /// Whether it can be used.
@@ -82,6 +133,12 @@ pub struct Sim {
     pub iccid: Option<String>,
     /// Number of the subscriber (15 digits); masked in the API below `admin`.
     pub imsi: Option<String>,
+    /// Tries left for the PIN; absent when not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin_tries: Option<u8>,
+    /// Tries left for the PUK; absent when not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub puk_tries: Option<u8>,
 }
 
 /// Whether a SIM can be used.
@@ -104,86 +161,4 @@ pub enum SimStatus {
     Failure,
     /// Usable.
     Ready,
-}
-
-/// A modem's place in the mobile network.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Registration {
-    /// Registered, searching, refused…
-    pub status: RegistrationStatus,
-    /// The operator's name, as the modem gives it.
-    pub operator: Option<String>,
-    /// Country and network, `255-01`.
-    pub plmn: Option<String>,
-    /// `gsm`, `umts`, `lte`.
-    pub technology: Option<String>,
-}
-
-/// A modem's way to data, as far as the modem itself shows it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct PacketData {
-    /// Whether it is attached to the packet network; null when it does not tell.
-    pub attached: Option<bool>,
-    /// Whether the network gives it a context for data; null when that cannot be told.
-    pub active: Option<bool>,
-    /// Access point name of the profile; null when it is left to the network or not told.
-    pub apn: Option<String>,
-}
-
-/// How a modem stands with the network.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum RegistrationStatus {
-    /// Not told yet.
-    #[default]
-    Unknown,
-    /// Not registered and not searching.
-    Idle,
-    /// Looking for a network.
-    Searching,
-    /// Refused by the operator.
-    Denied,
-    /// Registered at home.
-    Home,
-    /// Registered in a foreign network.
-    Roaming,
-    /// Emergency calls only.
-    EmergencyOnly,
-}
-
-/// Signal levels. Null is unknown, never a stand-in number.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Signal {
-    /// Received power over the whole band, dBm (-113 to -51).
-    pub rssi_dbm: Option<f64>,
-    /// Reference signal received power, dBm (-140 to -44).
-    pub rsrp_dbm: Option<f64>,
-    /// Reference signal received quality, dB (-20 to -3).
-    pub rsrq_db: Option<f64>,
-    /// Signal to interference and noise, dB (-20 to 30).
-    pub sinr_db: Option<f64>,
-}
-
-/// A cell of the mobile network.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Cell {
-    /// Cell id.
-    pub id: u32,
-    /// Base station (eNB) of an LTE cell: the cell id without its last 8 bits.
-    pub enb: Option<u32>,
-    /// Tracking area code (LTE) or location area code.
-    pub area_code: Option<u32>,
-    /// Physical cell id of an LTE cell, 0 to 503.
-    pub pci: Option<u16>,
-    /// Band, as the modem writes it: `EUTRAN-BAND3`.
-    pub band: Option<String>,
-    /// Channel number (EARFCN, UARFCN or ARFCN).
-    pub channel: Option<u32>,
-    /// Downlink bandwidth of an LTE cell, MHz.
-    pub bandwidth_mhz: Option<f64>,
 }
