@@ -187,7 +187,7 @@ mod tests {
     use tm_types::RegistrationStatus;
 
     use super::*;
-    use crate::ask::Ask;
+    use crate::backend::serial::Ask;
 
     /// One poll: what the module prints for contexts and, behind `|`, for the last refusal.
     fn poll(data: &mut Data, text: &str) {

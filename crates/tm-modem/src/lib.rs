@@ -12,9 +12,7 @@ mod backend;
 mod manager;
 
 mod access_points;
-mod ask;
 mod data;
-mod dialogue;
 mod knowledge;
 mod network_time;
 mod points;

@@ -10,6 +10,7 @@ use tm_service::port::{Link, Opener, Ports};
 use tm_types::{HealthStatus, code};
 use tokio::time::{Instant, sleep_until};
 
+use crate::backend::serial::Serial;
 use crate::config::Config;
 use crate::manager::{Effect, Event, Manager, Now};
 
@@ -33,14 +34,14 @@ pub async fn run_with(
     bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
     let sight = host.store.load(SIGHT).unwrap_or_default();
-    let mut at = Link::new(config.port.clone(), ports.clone());
+    let mut backend = Serial::new(config.clone(), ports.clone(), host.clock.clone());
     let mut nmea = config
         .nmea_relay
         .then(|| Link::new(config.nmea_port.clone(), ports));
-    let mut manager = Manager::new(config, seen, sight, Instant::now());
+    let mut manager = Manager::new(config, seen, sight);
     loop {
         let event = tokio::select! {
-            event = at.next() => Event::At(event),
+            report = backend.next() => Event::Backend(report),
             Some(event) = next(nmea.as_mut()) => Event::Nmea(event),
             () = at_deadline(manager.deadline()) => Event::Due,
             // The bus sends nothing here; waiting for it keeps the connection and the heartbeat going.
@@ -51,7 +52,7 @@ pub async fn run_with(
             stamp: host.clock.stamp(),
         };
         for effect in manager.on(event, now) {
-            perform(effect, &mut at, &bus, &host).await;
+            perform(effect, &bus, &host);
         }
     }
 }
@@ -67,11 +68,9 @@ async fn at_deadline(deadline: Option<Instant>) {
     }
 }
 
-async fn perform(effect: Effect, at: &mut Link, bus: &Bus, host: &Host) {
+fn perform(effect: Effect, bus: &Bus, host: &Host) {
     let source = host.instance.source();
     match effect {
-        Effect::Write(bytes) => at.write(&bytes).await,
-        Effect::Reopen => at.reopen(),
         Effect::State(state) => bus.state(&*state),
         Effect::Points(stamp, points) => bus.data(stamp, points),
         Effect::Health(status, reasons) => bus.health(status, reasons),

@@ -4,11 +4,22 @@
 //! and knows no way. Everything a backend has to say comes as a [`Report`]; everything it is asked for is an
 //! [`Action`] under a [`Ticket`], and ends with exactly one [`Report::Done`], also when the modem is gone.
 
+pub(crate) mod serial;
+
 use std::time::Duration;
 
 use tm_types::{Cause, ModemPresence, Stamp, Timestamp};
 
+use tokio::time::Instant;
+
 use crate::knowledge::Knowledge;
+
+/// Now, by the clock for waiting and by the clocks for people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) stamp: Stamp,
+}
 
 /// What a backend tells.
 #[derive(Debug)]
@@ -17,13 +28,15 @@ pub(crate) enum Report {
     Presence(Presence),
     /// Everything known, after a round of questions or a change.
     Known(Box<Knowledge>, Round),
-    /// The network's time as the modem has it now (NITZ).
+    /// The network's time as the modem has it now (NITZ); told only while registered.
     NetworkTime {
         /// Seconds since 1970, UTC.
         unix_s: i64,
     },
     /// The module says that it has restarted: what it kept in memory is gone.
     Restarted,
+    /// The way to the module was lost, maybe for a moment only: its clock may have been lost with it.
+    Interrupted,
     /// Sentences of the satellite receiver, whole lines.
     Sentences(Vec<u8>),
     /// A received text message, whole or given up on; stays on the card until [`Action::Delete`].
@@ -43,6 +56,10 @@ pub(crate) enum Report {
 
 /// Whether the modem is there, by which way, and if not, why not.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fact itself has the name of the state's field"
+)]
 pub(crate) struct Presence {
     /// The fact itself. `Absent` also where it may be no fault: the manager knows what is expected.
     pub(crate) presence: ModemPresence,
@@ -97,11 +114,11 @@ impl Action {
     pub(crate) fn time(&self) -> Duration {
         match self {
             // `AT+CGACT` may take 120 s (manual V3.00, 8.2).
-            Self::Reconnect => Duration::from_secs(120),
-            Self::CycleRadio | Self::Ussd(_) => Duration::from_secs(60),
+            Self::Reconnect => Duration::from_mins(2),
+            Self::CycleRadio | Self::Ussd(_) => Duration::from_mins(1),
             Self::Reset | Self::Delete(_) => Duration::from_secs(30),
             // `AT+CMGS` may take 60 s a part (manual V3.00, 9.2), and there are at most ten.
-            Self::Send { .. } => Duration::from_secs(600),
+            Self::Send { .. } => Duration::from_mins(10),
         }
     }
 }

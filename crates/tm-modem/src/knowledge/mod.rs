@@ -8,7 +8,7 @@ use tm_proto::at::Reply;
 use tm_proto::sim7600::{self, RegistrationStatus as Heard, SimState};
 use tm_types::{Cell, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus};
 
-use crate::ask::Ask;
+use crate::backend::serial::Ask;
 use crate::data::Data;
 
 /// A level that was read, or why it was not.

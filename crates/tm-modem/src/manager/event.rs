@@ -2,16 +2,16 @@
 
 use tm_service::port::PortEvent;
 use tm_types::{Anchor, Cause, HealthStatus, ModemState, Point, Stamp};
-use tokio::time::Instant;
 
+use crate::backend::Report;
 use crate::data::Sight;
 use crate::situation::Seen;
 
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// On the AT port.
-    At(PortEvent),
+    /// From the way to the modem.
+    Backend(Report),
     /// On the NMEA port.
     Nmea(PortEvent),
     /// A deadline has passed.
@@ -21,10 +21,6 @@ pub(crate) enum Event {
 /// What is to be done.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// Write to the AT port.
-    Write(Vec<u8>),
-    /// Drop the AT port and open it again after a wait.
-    Reopen,
     /// Publish the state.
     State(Box<ModemState>),
     /// Publish measurements.
@@ -39,11 +35,4 @@ pub(crate) enum Effect {
     Remember(Seen),
     /// Keep this, too.
     RememberSight(Sight),
-}
-
-/// Now, by the clock for waiting and by the clocks for people.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) stamp: Stamp,
 }

@@ -2,7 +2,7 @@
 
 use tm_types::{Cause, Modem, ModemPresence, ModemState, Signal};
 
-use super::{Effect, Manager, Now, Round};
+use super::{Effect, Manager, Now};
 use crate::SLOT;
 use crate::situation::{self, PATIENCE};
 
@@ -13,8 +13,8 @@ impl Manager {
             return;
         };
         let is_present = presence == ModemPresence::Present;
-        // Between two answers half of what is known is old; a port that was just lost is not yet gone.
-        if is_present && (self.round != Round::None || self.dialogue.is_none()) {
+        // A modem that has just come is told once it was read.
+        if is_present && !self.is_read {
             return;
         }
         let cause = if is_present {
@@ -59,17 +59,11 @@ impl Manager {
             .temperature
             .ok()
             .map(|celsius| celsius.round() as i32);
-        // A mute port is opened again and again; that is no news.
-        let port = match presence {
-            ModemPresence::Present => self.port.clone(),
-            ModemPresence::Mute => cause.args.get("port").cloned(),
-            ModemPresence::Absent | ModemPresence::NotConfigured => None,
-        };
         let modem = Modem {
             id: SLOT.to_owned(),
             presence,
             cause,
-            port,
+            port: self.port.clone(),
             stamp: self.stamp,
             identity: known.identity,
             sim: known.sim,

@@ -1,13 +1,14 @@
 //! A port that is opened anew whenever it ends.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Backoff, OpenError, Opened, Port, PortUrl, Ports};
 
@@ -54,14 +55,15 @@ pub struct Link {
     opener: Arc<dyn Opener>,
     backoff: Backoff,
     state: State,
+    /// What waits to be written, and until when the port may take its time.
+    unsent: Vec<u8>,
+    overdue: Instant,
 }
 
 enum State {
     Waiting(Instant),
     Opening(Opening),
     Open(Port),
-    /// The port failed while something was written to it.
-    Broken(String),
 }
 
 impl Link {
@@ -73,6 +75,8 @@ impl Link {
             opener,
             backoff: Backoff::default(),
             state,
+            unsent: Vec::new(),
+            overdue: Instant::now(),
         }
     }
 
@@ -100,43 +104,79 @@ impl Link {
                     }
                 },
                 State::Open(port) => {
-                    let mut bytes = Vec::with_capacity(READ_MAX);
-                    let why = match port.read_buf(&mut bytes).await {
-                        Ok(0) => "end of file".to_owned(),
-                        Ok(_) => {
+                    let is_writing = !self.unsent.is_empty();
+                    let turn = tokio::select! {
+                        turn = Self::turn(port, &mut self.unsent) => turn,
+                        () = sleep_until(self.overdue), if is_writing => {
+                            Err(format!("nothing written within {} s", WRITE_TIME.as_secs()))
+                        }
+                    };
+                    match turn {
+                        Ok(bytes) if bytes.is_empty() => {}
+                        Ok(bytes) => {
                             self.backoff.reset();
                             return PortEvent::Bytes(bytes);
                         }
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                        Err(error) => error.to_string(),
-                    };
-                    self.reopen();
-                    return PortEvent::Lost(why);
-                }
-                State::Broken(why) => {
-                    let why = std::mem::take(why);
-                    self.reopen();
-                    return PortEvent::Lost(why);
+                        Err(why) => {
+                            self.reopen();
+                            return PortEvent::Lost(why);
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Writes all of it. A failure shows as [`PortEvent::Lost`]; without an open port nothing happens.
-    pub async fn write(&mut self, bytes: &[u8]) {
-        let State::Open(port) = &mut self.state else {
-            return;
-        };
-        let why = match timeout(WRITE_TIME, port.write_all(bytes)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("nothing written within {} s", WRITE_TIME.as_secs()),
-        };
-        self.state = State::Broken(why);
+    /// Writes what waits and reads what comes: what was read, nothing when all is written, or how the port ended.
+    ///
+    /// Both are tried in every turn, so that a port that takes nothing is heard nevertheless; what was taken is
+    /// taken off the buffer at once, so that a dropped future writes nothing twice.
+    async fn turn(port: &mut Port, unsent: &mut Vec<u8>) -> Result<Vec<u8>, String> {
+        let was_writing = !unsent.is_empty();
+        poll_fn(|context| {
+            while !unsent.is_empty() {
+                match Pin::new(&mut *port).poll_write(context, unsent) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err("end of file".to_owned())),
+                    Poll::Ready(Ok(n)) => drop(unsent.drain(..n)),
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.to_string())),
+                    Poll::Pending => break,
+                }
+            }
+            let mut bytes = vec![0; READ_MAX];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut *port).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) => {
+                    let n = buffer.filled().len();
+                    if n == 0 {
+                        return Poll::Ready(Err("end of file".to_owned()));
+                    }
+                    bytes.truncate(n);
+                    Poll::Ready(Ok(bytes))
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                    Poll::Ready(Ok(Vec::new()))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error.to_string())),
+                Poll::Pending if was_writing && unsent.is_empty() => Poll::Ready(Ok(Vec::new())),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Writes all of it while [`next`](Self::next) is waited for. A failure shows as [`PortEvent::Lost`]; without
+    /// an open port nothing happens.
+    pub fn send(&mut self, bytes: &[u8]) {
+        if matches!(self.state, State::Open(_)) {
+            self.unsent.extend_from_slice(bytes);
+            self.overdue = Instant::now() + WRITE_TIME;
+        }
     }
 
     /// Drops the port, if it is open, and opens it again after a wait.
     pub fn reopen(&mut self) {
+        self.unsent.clear();
         self.state = State::Waiting(Instant::now() + self.backoff.next_wait());
     }
 }
@@ -145,7 +185,7 @@ impl Link {
 mod tests {
     use std::sync::Mutex;
 
-    use tokio::io::{DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::super::Absence;
     use super::*;
@@ -199,9 +239,12 @@ mod tests {
         drop(far);
         assert_eq!(link.next().await, PortEvent::Lost("end of file".to_owned()));
         assert!(matches!(link.next().await, PortEvent::Opened(_)));
-        link.write(b"AT\r").await;
+        link.send(b"AT\r");
         let mut bytes = [0; 3];
-        far_2.read_exact(&mut bytes).await.unwrap();
+        tokio::select! {
+            event = link.next() => panic!("{event:?}"),
+            read = far_2.read_exact(&mut bytes) => drop(read.unwrap()),
+        }
         assert_eq!(&bytes, b"AT\r");
     }
 
@@ -209,13 +252,32 @@ mod tests {
     async fn a_port_that_takes_nothing_is_given_up() {
         let (near, _far) = duplex(4);
         let mut link = link(vec![Some(near)]);
-        link.write(b"before it is open").await;
+        link.send(b"before it is open");
         assert!(matches!(link.next().await, PortEvent::Opened(_)));
-        link.write(b"too much for it").await;
+        link.send(b"too much for it");
         assert_eq!(
             link.next().await,
             PortEvent::Lost("nothing written within 5 s".to_owned())
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_is_dropped_writes_nothing_twice() {
+        let (near, mut far) = duplex(4);
+        let mut link = link(vec![Some(near)]);
+        assert!(matches!(link.next().await, PortEvent::Opened(_)));
+        link.send(b"AT+CSQ\r");
+        let mut got = Vec::new();
+        while got.len() < 7 {
+            let mut byte = [0; 1];
+            tokio::select! {
+                biased;
+                event = link.next() => panic!("{event:?}"),
+                // Dropped at every byte.
+                read = far.read(&mut byte) => got.extend_from_slice(&byte[..read.unwrap()]),
+            }
+        }
+        assert_eq!(got, b"AT+CSQ\r");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::module::Module;
+use crate::backend::serial::core::{self as serial, Core};
 use crate::config::Config;
 use crate::data::Sight;
 use crate::manager::{Effect, Event, Manager, Now};
@@ -49,6 +50,7 @@ pub(super) struct Bench {
     players: Arc<Mutex<Vec<tokio::task::AbortHandle>>>,
     asked: mpsc::UnboundedReceiver<String>,
     link: Link,
+    core: Core,
     manager: Manager,
     started: Instant,
     pub(super) effects: Vec<Effect>,
@@ -96,7 +98,8 @@ impl Bench {
             players,
             asked,
             link: Link::new(config.port.clone(), Arc::new(socket)),
-            manager: Manager::new(config, seen, Sight::default(), started),
+            core: Core::new(config.clone(), started),
+            manager: Manager::new(config, seen, Sight::default()),
             started,
             effects: Vec::new(),
         }
@@ -132,24 +135,29 @@ impl Bench {
     }
 
     async fn turn(&mut self) {
-        let deadline = self.manager.deadline();
+        let deadline = [self.manager.deadline(), self.core.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
         let event = tokio::select! {
-            event = self.link.next() => Event::At(event),
+            event = self.link.next() => serial::Event::Port(event),
             () = async {
                 match deadline {
                     Some(deadline) => tokio::time::sleep_until(deadline).await,
                     None => std::future::pending().await,
                 }
-            } => Event::Due,
+            } => serial::Event::Due,
         };
         let now = self.now();
-        for effect in self.manager.on(event, now) {
-            match &effect {
-                Effect::Write(bytes) => self.link.write(bytes).await,
-                Effect::Reopen => self.link.reopen(),
-                _ => self.effects.push(effect),
+        for effect in self.core.on(event, now) {
+            match effect {
+                serial::Effect::Write(bytes) => self.link.send(&bytes),
+                serial::Effect::Reopen => self.link.reopen(),
+                serial::Effect::Report(report) => {
+                    let effects = self.manager.on(Event::Backend(report), now);
+                    self.effects.extend(effects);
+                }
             }
         }
+        self.effects.extend(self.manager.on(Event::Due, now));
     }
 
     pub(super) fn put(&self, behind: Result<Module, OpenError>) {

@@ -3,12 +3,16 @@
 mod bench;
 mod module;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use tm_service::port::OpenError;
 use tm_types::{BootId, Clock, Reading, RegistrationStatus, Timestamp};
 
 use self::bench::{Bench, absent, config};
 use self::module::Module;
 use super::*;
+use crate::backend::serial::core::{self as serial, Core};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -476,7 +480,7 @@ async fn a_restart_begins_anew() {
 #[test]
 fn bytes_of_a_closed_port_are_nobodys() {
     let now = Instant::now();
-    let mut manager = Manager::new(Config::default(), NOTHING, Sight::default(), now);
+    let mut core = Core::new(Config::default(), now);
     let stamp = Stamp {
         time: Timestamp::EPOCH,
         mono_ms: 0,
@@ -488,9 +492,12 @@ fn bytes_of_a_closed_port_are_nobodys() {
         instant: now,
         stamp,
     };
-    manager.on(Event::At(PortEvent::Lost("unplugged".to_owned())), now);
+    core.on(
+        serial::Event::Port(PortEvent::Lost("unplugged".to_owned())),
+        now,
+    );
     let bytes = PortEvent::Bytes(b"\r\nRDY\r\n".to_vec());
-    assert!(manager.on(Event::At(bytes), now).is_empty());
+    assert!(core.on(serial::Event::Port(bytes), now).is_empty());
 }
 
 /// Bytes as a port may deliver them: noise, halves of answers, whole ones.
@@ -527,31 +534,33 @@ proptest! {
         portions in prop::collection::vec((portion(), 0u64..4_000), 0..120),
     ) {
         let start = Instant::now();
-        let mut manager = Manager::new(
-            config(&[("TM_MODEM_PIN", "0042")]),
-            NOTHING,
-            Sight::default(),
-            start,
-        );
+        let config = config(&[("TM_MODEM_PIN", "0042")]);
+        let mut core = Core::new(config.clone(), start);
+        let mut manager = Manager::new(config, NOTHING, Sight::default());
         let mut elapsed = Duration::ZERO;
         let mut on = |event, elapsed: Duration| {
             let mono_ms = u64::try_from(elapsed.as_millis()).unwrap();
             let stamp =
                 Stamp { time: Timestamp::EPOCH, mono_ms, boot: BootId(7), clock: Clock::None, err_ms: None };
             let mut is_open = true;
-            for effect in manager.on(event, Now { instant: start + elapsed, stamp }) {
-                is_open &= effect != Effect::Reopen;
+            let now = Now { instant: start + elapsed, stamp };
+            for effect in core.on(event, now) {
+                match effect {
+                    serial::Effect::Reopen => is_open = false,
+                    serial::Effect::Write(_) => {}
+                    serial::Effect::Report(report) => drop(manager.on(Event::Backend(report), now)),
+                }
             }
-            (is_open, manager.deadline().is_some_and(|deadline| deadline <= start + elapsed))
+            (is_open, core.deadline().is_some_and(|deadline| deadline <= start + elapsed))
         };
-        on(Event::At(PortEvent::Opened("port".to_owned())), elapsed);
+        on(serial::Event::Port(PortEvent::Opened("port".to_owned())), elapsed);
         for (bytes, ms) in portions {
             elapsed += Duration::from_millis(ms);
-            for event in [Event::Due, Event::At(PortEvent::Bytes(bytes))] {
+            for event in [serial::Event::Due, serial::Event::Port(PortEvent::Bytes(bytes))] {
                 let (is_open, is_spinning) = on(event, elapsed);
-                prop_assert!(!is_spinning || !on(Event::Due, elapsed).1, "it would spin");
+                prop_assert!(!is_spinning || !on(serial::Event::Due, elapsed).1, "it would spin");
                 if !is_open {
-                    on(Event::At(PortEvent::Opened("port".to_owned())), elapsed);
+                    on(serial::Event::Port(PortEvent::Opened("port".to_owned())), elapsed);
                 }
             }
         }

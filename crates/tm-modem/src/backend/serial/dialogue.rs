@@ -6,7 +6,7 @@ use tm_proto::at::{Channel, Counters, Output, Reply};
 use tm_proto::sim7600::Urc;
 use tokio::time::Instant;
 
-use crate::ask::{ATTENTION_TRIES, Ask};
+use super::ask::{ATTENTION_TRIES, Ask};
 use crate::config::Pin;
 
 /// So many questions in a row without an answer: the port is suspect (`docs/modem.md`).

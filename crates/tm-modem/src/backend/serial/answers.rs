@@ -4,33 +4,21 @@ use tm_proto::at::Reply;
 use tm_proto::sim7600::{self, SimState, Urc};
 use tm_types::{ModemPresence, Reason, SimStatus};
 
-use super::{Effect, Manager, NOTICE_DELAY, NOTICE_PERIOD, Now, Round, WARNING_PERIOD};
-use crate::ask::{self, Ask};
-use crate::situation::Seen;
+use super::ask::{self, Ask};
+use super::core::{Core, Effect, NOTICE_DELAY, NOTICE_PERIOD, Round, WARNING_PERIOD};
+use crate::backend::{Now, Presence, Report};
 
-impl Manager {
+impl Core {
     /// Folds an answer in and asks what follows from it.
-    pub(super) fn on_answer(&mut self, ask: Ask, reply: &Reply, now: Now) {
+    pub(super) fn on_answer(&mut self, ask: Ask, reply: &Reply) {
         self.has_answered = true;
-        self.stamp = Some(now.stamp);
-        if self.presence.replace(ModemPresence::Present) != Some(ModemPresence::Present) {
-            tracing::info!(port = self.port.as_deref(), "modem answers");
-            self.waiting_since = Some(now.instant);
-        }
+        self.tell_presence(Presence {
+            presence: ModemPresence::Present,
+            trouble: None,
+            port: self.port.clone(),
+            is_on_usb: None,
+        });
         self.known.on_reply(ask, reply);
-        let sim = self.known.sim.status;
-        let seen = Seen {
-            modem: true,
-            sim: self.seen.sim
-                || matches!(
-                    sim,
-                    SimStatus::Ready | SimStatus::PinRequired | SimStatus::PukRequired
-                ),
-        };
-        if seen != self.seen {
-            self.seen = seen;
-            self.effects.push(Effect::Remember(seen));
-        }
         let follow_up: &[Ask] = match ask {
             Ask::Identity if self.known.identity.imei.is_none() => &[Ask::Imei],
             Ask::Sim => self.after_sim(),
@@ -44,7 +32,14 @@ impl Manager {
             }
             Ask::RegistrationLte if !self.known.is_registered() => &[Ask::RegistrationPs],
             Ask::Clock => {
-                self.on_clock(reply, now);
+                // A clock that nobody set since power-on is no network's time.
+                let clock = reply.ok().ok().and_then(sim7600::network_clock).flatten();
+                let clock = clock.filter(|_| self.known.is_registered());
+                self.effects.extend(clock.map(|clock| {
+                    Effect::Report(Report::NetworkTime {
+                        unix_s: clock.unix_s,
+                    })
+                }));
                 &[]
             }
             Ask::GnssEngine
@@ -76,13 +71,7 @@ impl Manager {
     }
 
     /// Why there is no context is asked only while there is none.
-    fn after_contexts(&mut self) -> &'static [Ask] {
-        let technology = self.known.registration.technology.as_deref();
-        let sight = self.known.data.extend(&self.sight, technology);
-        if sight != self.sight {
-            self.sight = sight.clone();
-            self.effects.push(Effect::RememberSight(sight));
-        }
+    fn after_contexts(&self) -> &'static [Ask] {
         if self.known.data.is_without() {
             &[Ask::LastError]
         } else {
@@ -101,16 +90,6 @@ impl Manager {
         &[]
     }
 
-    fn on_clock(&mut self, reply: &Reply, now: Now) {
-        let clock = reply.ok().ok().and_then(sim7600::network_clock).flatten();
-        // A clock that nobody set since power-on is no network's time.
-        let Some(clock) = clock.filter(|_| self.known.is_registered()) else {
-            return;
-        };
-        let anchor = self.network_time.on_reading(&now.stamp, clock.unix_s);
-        self.effects.extend(anchor.map(Effect::Anchor));
-    }
-
     /// Takes in a line that nobody asked for.
     pub(super) fn on_urc(&mut self, urc: &Urc, now: Now) {
         // A late echo of the PIN would come as an unknown line.
@@ -122,8 +101,7 @@ impl Manager {
             Urc::Started => {
                 tracing::info!("module restarted");
                 self.known.forget_service(Reason::WarmingUp);
-                self.network_time.forget();
-                self.waiting_since = Some(now.instant);
+                self.effects.push(Effect::Report(Report::Restarted));
                 self.round = Round::Init;
                 self.next_full = now.instant;
                 if let Some(dialogue) = &mut self.dialogue {
