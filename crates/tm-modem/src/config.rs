@@ -1,14 +1,19 @@
 //! `TM_MODEM_*`.
 
+use std::ops::Deref;
+
 use regex_lite::Regex;
-use tm_service::config::{Expected, List, Secret, Setting};
+use tm_service::config::{Environment, Expected, Field, List, Report, Secret, Setting, Settings};
 use tm_service::port::PortUrl;
+
+/// Where a container is told the host's system bus (label `io.balena.features.dbus`).
+const SYSTEM_BUS: &str = "DBUS_SYSTEM_BUS_ADDRESS";
 
 tm_service::settings! {
     /// `TM_MODEM_*`: the modem.
-    pub struct Config {
+    pub struct ModemSettings {
         /// By which way the modem is reached: `modemmanager` (D-Bus), `serial` (AT on `TM_MODEM_PORT`), or `auto`:
-        /// ModemManager where it answers on the system bus, else serial.
+        /// ModemManager where it answers on the system bus (`DBUS_SYSTEM_BUS_ADDRESS`), else serial.
         pub backend: BackendChoice = "auto",
         /// The modem's AT port, for `serial`.
         pub port: PortUrl = "usb:1e0e:9001:02",
@@ -23,6 +28,8 @@ tm_service::settings! {
         pub nmea_relay: bool = true,
         /// The modem's NMEA port.
         pub nmea_port: PortUrl = "usb:1e0e:9001:01",
+        /// Where the modem's USB device is looked for: the root of sysfs.
+        pub sysfs_root: String = "/sys",
         /// Supply of the active antenna, mV (1700 to 3050); 0 leaves it as it is.
         pub gnss_antenna_mv: u32 [0..=3050] = 0,
         /// Whether the watchdog heals the link by itself (`docs/modem.md`); observing goes on without.
@@ -56,6 +63,35 @@ tm_service::settings! {
         pub balance_pattern: Option<Pattern> = None,
         /// Hours between two readings of the balance (1 to 720).
         pub balance_period_h: u32 [1..=720] = 24,
+    }
+}
+
+/// The modem's settings, and what balenaOS adds to them; reads like its settings.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `TM_MODEM_*`.
+    pub modem: ModemSettings,
+    /// Address of the system bus, `DBUS_SYSTEM_BUS_ADDRESS`; without one ModemManager is not looked for.
+    pub dbus: Option<String>,
+}
+
+impl Settings for Config {
+    const FIELDS: &'static [Field] = ModemSettings::FIELDS;
+
+    fn load(prefix: &str, environment: &Environment, report: &mut Report) -> Self {
+        let dbus = environment.get(SYSTEM_BUS).filter(|text| !text.is_empty());
+        Self {
+            modem: ModemSettings::load(prefix, environment, report),
+            dbus: dbus.map(str::to_owned),
+        }
+    }
+}
+
+impl Deref for Config {
+    type Target = ModemSettings;
+
+    fn deref(&self) -> &ModemSettings {
+        &self.modem
     }
 }
 

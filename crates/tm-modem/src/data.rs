@@ -54,6 +54,8 @@ pub(crate) struct Data {
     attached: Option<bool>,
     active: Option<bool>,
     apn: Option<String>,
+    /// The context that is used for data, else the first for it.
+    context: Option<u8>,
     /// Some context is active, be it that of telephony: the port shows them.
     shows_contexts: bool,
     refusal: Option<RefusalCause>,
@@ -95,6 +97,7 @@ impl Data {
         let used = for_data.iter().find(|context| is_up(context.id));
         let used = used.or(for_data.first());
         self.apn = used.and_then(|context| context.access_point.clone());
+        self.context = used.map(|context| context.id);
         self.shows_contexts = activity.iter().any(|(_, is_active)| *is_active);
         self.refusal = None;
         if is_registered && self.is_without() {
@@ -102,6 +105,11 @@ impl Data {
         } else {
             self.n_polls_without = 0;
         }
+    }
+
+    /// Number of the context that is for data; the first, where none is told.
+    pub(crate) fn context_for_data(&self) -> u8 {
+        self.context.unwrap_or(1)
     }
 
     /// Attached and told that no context for data is active.

@@ -19,7 +19,7 @@ mod points;
 mod relay;
 mod situation;
 
-pub use config::{Config, Pin};
+pub use config::{BackendChoice, Config, ModemSettings, Pattern, PhoneNumber, Pin, UssdCode};
 pub use run::{run, run_with};
 
 /// The slot of the only modem.

@@ -52,6 +52,8 @@ pub(crate) enum Ask {
     LastError,
     GnssEngine,
     GnssOn,
+    /// The present step of an errand; the command is the errand's.
+    Errand,
 }
 
 /// After the port was opened or the module restarted. Every one may be refused.
@@ -124,6 +126,7 @@ impl Ask {
             Self::LastError => ask::last_error(),
             Self::GnssEngine => ask::gnss_engine(),
             Self::GnssOn => ask::gnss_on(),
+            Self::Errand => return None,
         })
     }
 

@@ -1,14 +1,16 @@
 //! The dialogue on the serial port: when what is asked, and what is told of the answers. No I/O.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use tm_service::port::{OpenError, PortEvent};
+use tm_service::port::{Absence, OpenError, PortEvent};
 use tm_types::{Cause, ModemPresence, Reason, code};
 use tokio::time::Instant;
 
 use super::ask::{self, Ask};
 use super::dialogue::{Dialogue, Step};
-use crate::backend::{Now, Presence, Report, Round as Closes};
+use super::errand::{Errand, Want};
+use crate::backend::{Action, Now, Outcome, Presence, Report, Round as Closes, Ticket};
 use crate::config::Config;
 use crate::knowledge::Knowledge;
 
@@ -21,6 +23,9 @@ pub(super) const NOTICE_PERIOD: Duration = Duration::from_secs(2);
 /// The module repeats its supply warning every 10 s (manual, 19.2); the log has it once in this time.
 pub(super) const WARNING_PERIOD: Duration = Duration::from_mins(10);
 
+/// More than so many errands never wait: who asks so often asks in error.
+const ERRANDS_MAX: usize = 8;
+
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -28,6 +33,8 @@ pub(crate) enum Event {
     Port(PortEvent),
     /// A deadline has passed.
     Due,
+    /// Something is asked of the modem.
+    Ask(Ticket, Action),
 }
 
 /// What is to be done.
@@ -71,6 +78,9 @@ pub(crate) struct Core {
     pub(super) round_began: Instant,
     was_in_service: bool,
     pub(super) supply_warned: Option<Instant>,
+    /// What is being done, and when it is to be looked at again.
+    errand: Option<(Errand, Option<Instant>)>,
+    waiting: VecDeque<(Ticket, Action)>,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -92,6 +102,8 @@ impl Core {
             round_began: now,
             was_in_service: false,
             supply_warned: None,
+            errand: None,
+            waiting: VecDeque::new(),
             effects: Vec::new(),
         }
     }
@@ -104,6 +116,7 @@ impl Core {
             Event::Port(PortEvent::Lost(why)) => self.on_lost(&why),
             Event::Port(PortEvent::Bytes(bytes)) => self.on_bytes(&bytes, now),
             Event::Due => self.on_due(now),
+            Event::Ask(ticket, action) => self.on_ask(ticket, action),
         }
         self.advance(now);
         self.tell_changes();
@@ -112,11 +125,12 @@ impl Core {
 
     /// When [`Event::Due`] is due; nothing while only the port can say more.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.dialogue.as_ref().map(|dialogue| {
-            dialogue
-                .deadline()
-                .unwrap_or_else(|| self.next_full.min(self.next_service()))
-        })
+        let dialogue = self.dialogue.as_ref()?;
+        let errand = self.errand.as_ref().and_then(|(_, due)| *due);
+        Some(dialogue.deadline().unwrap_or_else(|| {
+            let round = self.next_full.min(self.next_service());
+            errand.map_or(round, |errand| errand.min(round))
+        }))
     }
 
     /// When card and registration are asked for next, at the latest with everything else.
@@ -127,6 +141,70 @@ impl Core {
             .flatten()
             .min()
             .unwrap_or(self.next_full)
+    }
+
+    /// Errands are run one after the other, in the order in which they were asked for.
+    fn on_ask(&mut self, ticket: Ticket, action: Action) {
+        let refusal = if self.dialogue.is_none() || !self.has_answered {
+            let absent = || code::MODEM_ABSENT.with("port", &self.config.port);
+            Some(self.trouble().cloned().unwrap_or_else(absent))
+        } else if self.waiting.len() >= ERRANDS_MAX {
+            Some(code::MODEM_BUSY.with("what", "other requests"))
+        } else {
+            None
+        };
+        match refusal {
+            Some(cause) => self.tell_done(ticket, Err(cause)),
+            None => self.waiting.push_back((ticket, action)),
+        }
+    }
+
+    fn tell_done(&mut self, ticket: Ticket, end: Result<Outcome, Cause>) {
+        self.effects.push(Effect::Report(Report::Done(ticket, end)));
+    }
+
+    /// Goes on with the errand as far as it goes now, and with the next.
+    fn run_errands(&mut self, now: Instant) {
+        while let Some(dialogue) = self.dialogue.as_mut().filter(|dialogue| dialogue.is_idle()) {
+            let Some((errand, due)) = &mut self.errand else {
+                let Some((ticket, action)) = self.waiting.pop_front() else {
+                    return;
+                };
+                let cid = self.known.data.context_for_data();
+                self.errand = Some((Errand::new(ticket, action, cid, now), None));
+                continue;
+            };
+            *due = None;
+            match errand.want(now) {
+                Want::Ask(question) => {
+                    dialogue.ask_question(question);
+                    return;
+                }
+                Want::Wait(until) => {
+                    *due = Some(until);
+                    return;
+                }
+                Want::End(end) => {
+                    let ticket = errand.ticket;
+                    self.errand = None;
+                    self.tell_done(ticket, end);
+                    // Whatever was done may have changed everything.
+                    self.next_full = self.next_full.min(now);
+                }
+            }
+        }
+    }
+
+    /// Nobody is there any more to run errands for.
+    fn end_errands(&mut self) {
+        let absent = code::MODEM_ABSENT.with("port", &self.config.port);
+        if let Some((mut errand, _)) = self.errand.take() {
+            let end = errand.on_gone(absent.clone());
+            self.tell_done(errand.ticket, end);
+        }
+        while let Some((ticket, _)) = self.waiting.pop_front() {
+            self.tell_done(ticket, Err(absent.clone()));
+        }
     }
 
     fn on_opened(&mut self, name: String, now: Now) {
@@ -143,6 +221,14 @@ impl Core {
     fn on_failed(&mut self, error: &OpenError) {
         let port = &self.config.port;
         let trouble = match error {
+            OpenError::Absent(Absence::OtherProduct {
+                vendor,
+                product,
+                found,
+            }) => code::MODEM_WRONG_COMPOSITION
+                .with("found", format_args!("{vendor:04x}:{found:04x}"))
+                .and("expected", format_args!("{vendor:04x}:{product:04x}"))
+                .and("pid", format_args!("{product:04x}")),
             OpenError::Absent(_) => code::MODEM_ABSENT.with("port", port),
             _ => code::MODEM_PORT_UNUSABLE
                 .with("port", port)
@@ -215,6 +301,7 @@ impl Core {
         }
         self.port = None;
         self.round = Round::None;
+        self.end_errands();
     }
 
     fn on_bytes(&mut self, bytes: &[u8], now: Now) {
@@ -243,6 +330,16 @@ impl Core {
     fn on_step(&mut self, step: Step, now: Now) {
         match step {
             Step::Send(bytes) => self.effects.push(Effect::Write(bytes)),
+            Step::Answered(Ask::Errand, reply) => {
+                if let Some((errand, _)) = &mut self.errand {
+                    errand.on_reply(&reply);
+                }
+            }
+            Step::Unanswered(Ask::Errand) => {
+                if let Some((errand, _)) = &mut self.errand {
+                    errand.on_timeout();
+                }
+            }
             Step::Answered(ask, reply) => self.on_answer(ask, &reply),
             Step::Unanswered(ask) => {
                 tracing::debug!(?ask, "unanswered");
@@ -258,25 +355,13 @@ impl Core {
 
     /// Asks the next question; begins the next round when one is over and another due.
     fn advance(&mut self, now: Now) {
+        self.close_round(now);
+        self.run_errands(now.instant);
         let next_service = self.next_service();
         let Some(dialogue) = &mut self.dialogue else {
             return;
         };
         if dialogue.is_idle() {
-            if let Round::Reading(round) = self.round {
-                let known = Box::new(self.known.clone());
-                self.told = Some(self.known.clone());
-                self.effects
-                    .push(Effect::Report(Report::Known(known, round)));
-            }
-            // Service begins: its levels are of interest now.
-            if !std::mem::replace(&mut self.was_in_service, self.known.is_in_service())
-                && self.was_in_service
-                && self.round == Round::Reading(Closes::Service)
-            {
-                self.next_full = now.instant;
-            }
-            self.round = Round::None;
             let is_full = now.instant >= self.next_full;
             if is_full {
                 self.round = Round::Reading(Closes::Full(now.stamp));
@@ -310,6 +395,27 @@ impl Core {
         if let Some(step) = dialogue.start(now.instant) {
             self.on_step(step, now);
         }
+    }
+
+    /// All that was asked is answered: the round is over.
+    fn close_round(&mut self, now: Now) {
+        if !self.dialogue.as_ref().is_some_and(Dialogue::is_idle) {
+            return;
+        }
+        if let Round::Reading(round) = self.round {
+            let known = Box::new(self.known.clone());
+            self.told = Some(self.known.clone());
+            self.effects
+                .push(Effect::Report(Report::Known(known, round)));
+        }
+        // Service begins: its levels are of interest now.
+        if !std::mem::replace(&mut self.was_in_service, self.known.is_in_service())
+            && self.was_in_service
+            && self.round == Round::Reading(Closes::Service)
+        {
+            self.next_full = now.instant;
+        }
+        self.round = Round::None;
     }
 
     /// What changed by itself is told at once; between two answers half of what is known is old.

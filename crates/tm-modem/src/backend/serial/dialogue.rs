@@ -1,8 +1,9 @@
 //! One question at a time, each with its deadline, on one open port: the AT channel with its clock.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use tm_proto::at::{Channel, Counters, Output, Reply};
+use tm_proto::at::{Channel, Command, Counters, Output, Reply};
 use tm_proto::sim7600::Urc;
 use tokio::time::Instant;
 
@@ -27,12 +28,27 @@ pub(crate) enum Step {
     Mute,
 }
 
+/// A question that is not one of the fixed ones: a step of an errand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Question {
+    /// The command line.
+    pub(crate) command: Command,
+    /// What follows the prompt `> `, for the commands that prompt.
+    pub(crate) payload: Option<String>,
+    /// How long the answer may take.
+    pub(crate) time: Duration,
+}
+
 /// The dialogue on one open port; another port, another dialogue.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
     channel: Channel,
     queue: VecDeque<Ask>,
+    /// Asked when nothing fixed waits before it; one at a time.
+    question: Option<Question>,
     running: Option<(Ask, Instant)>,
+    /// What the running question's prompt is answered with.
+    payload: Option<String>,
     n_attentions: u32,
     n_silent: u32,
     pin: Option<Pin>,
@@ -44,7 +60,9 @@ impl Dialogue {
         Self {
             channel: Channel::default(),
             queue: VecDeque::new(),
+            question: None,
             running: None,
+            payload: None,
             n_attentions: 0,
             n_silent: 0,
             pin,
@@ -68,9 +86,16 @@ impl Dialogue {
         }
     }
 
+    /// Asks this next, before all that waits; its answer comes as that of [`Ask::Errand`].
+    pub(crate) fn ask_question(&mut self, question: Question) {
+        self.question = Some(question);
+        self.ask_first(&[Ask::Errand]);
+    }
+
     /// The module has restarted: nothing that waits makes sense any more.
     pub(crate) fn forget(&mut self) {
         self.queue.clear();
+        self.question = None;
         if self.running.take().is_some() {
             self.channel.give_up();
         }
@@ -100,12 +125,21 @@ impl Dialogue {
     pub(crate) fn start(&mut self, now: Instant) -> Option<Step> {
         while self.running.is_none() {
             let ask = self.queue.pop_front()?;
-            let Some(command) = ask.command(self.pin.as_ref()) else {
-                continue;
+            let (command, payload, time) = if ask == Ask::Errand {
+                let Some(question) = self.question.take() else {
+                    continue;
+                };
+                (question.command, question.payload, question.time)
+            } else {
+                let Some(command) = ask.command(self.pin.as_ref()) else {
+                    continue;
+                };
+                (command, None, ask.time())
             };
             tracing::debug!(%command, "asked");
             let bytes = self.channel.start(command).expect("nothing is running");
-            self.running = Some((ask, now + ask.time()));
+            self.running = Some((ask, now + time));
+            self.payload = payload;
             return Some(Step::Send(bytes));
         }
         None
@@ -131,8 +165,11 @@ impl Dialogue {
                     return Some(Step::Answered(ask, reply));
                 }
                 Output::Urc(line) => return Some(Step::Urc(Urc::parse(&line))),
-                // Only messages prompt, and none is sent here.
-                Output::Prompt => {}
+                Output::Prompt => {
+                    if let Some(payload) = self.payload.take() {
+                        return Some(Step::Send(self.channel.payload(&payload)));
+                    }
+                }
                 Output::Send(bytes) => return Some(Step::Send(bytes)),
             }
         }

@@ -4,6 +4,8 @@ mod answers;
 mod ask;
 pub(crate) mod core;
 mod dialogue;
+mod errand;
+mod layout;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,7 +15,8 @@ use tm_service::port::{Link, Opener};
 use tokio::time::{Instant, sleep_until};
 
 use self::core::{Core, Effect, Event};
-use super::{Now, Report};
+use self::layout::Layouts;
+use super::{Action, Now, Report, Ticket};
 use crate::config::Config;
 
 pub(crate) use self::ask::Ask;
@@ -21,6 +24,7 @@ pub(crate) use self::ask::Ask;
 /// A modem on a serial port.
 pub(crate) struct Serial {
     link: Link,
+    layouts: Arc<Layouts>,
     core: Core,
     clock: Clock,
     /// What is still to be done.
@@ -30,11 +34,27 @@ pub(crate) struct Serial {
 impl Serial {
     /// The modem on the configured port; nothing is opened yet.
     pub(crate) fn new(config: Config, ports: Arc<dyn Opener>, clock: Clock) -> Self {
+        let layouts = Arc::new(Layouts::new(ports));
         Self {
-            link: Link::new(config.port.clone(), ports),
+            link: Link::new(config.port.clone(), layouts.clone()),
+            layouts,
             core: Core::new(config, Instant::now()),
             clock,
             effects: VecDeque::new(),
+        }
+    }
+
+    /// Asks something of the modem; it ends with one [`Report::Done`].
+    pub(crate) fn ask(&mut self, ticket: Ticket, action: Action) {
+        let now = self.now();
+        self.effects
+            .extend(self.core.on(Event::Ask(ticket, action), now));
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            instant: Instant::now(),
+            stamp: self.clock.stamp(),
         }
     }
 
@@ -44,7 +64,10 @@ impl Serial {
             while let Some(effect) = self.effects.pop_front() {
                 match effect {
                     Effect::Report(report) => return report,
-                    Effect::Reopen => self.link.reopen(),
+                    Effect::Reopen => {
+                        self.layouts.change_port();
+                        self.link.reopen();
+                    }
                     Effect::Write(bytes) => self.link.send(&bytes),
                 }
             }
@@ -53,10 +76,7 @@ impl Serial {
                 event = self.link.next() => Event::Port(event),
                 () = at(deadline) => Event::Due,
             };
-            let now = Now {
-                instant: Instant::now(),
-                stamp: self.clock.stamp(),
-            };
+            let now = self.now();
             self.effects.extend(self.core.on(event, now));
         }
     }
