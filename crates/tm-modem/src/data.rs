@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use tm_proto::at::Reply;
 use tm_proto::sim7600::{self, PdpContext, RefusalCause};
-use tm_types::{Cause, PacketData, Registration, code};
+use tm_types::{Cause, DataContext, PacketData, Registration, code};
 
 use crate::access_points::Operator;
 
@@ -56,6 +56,8 @@ pub(crate) struct Data {
     apn: Option<String>,
     /// The context that is used for data, else the first for it.
     context: Option<u8>,
+    /// Every context that is defined.
+    contexts: Vec<DataContext>,
     /// Some context is active, be it that of telephony: the port shows them.
     shows_contexts: bool,
     refusal: Option<RefusalCause>,
@@ -98,6 +100,21 @@ impl Data {
         let used = used.or(for_data.first());
         self.apn = used.and_then(|context| context.access_point.clone());
         self.context = used.map(|context| context.id);
+        self.contexts = contexts
+            .iter()
+            .map(|context| {
+                let told = activity.iter().find(|(id, _)| *id == context.id);
+                let address = addresses.iter().find(|address| address.id == context.id);
+                DataContext {
+                    id: context.id,
+                    apn: context.access_point.clone(),
+                    active: told.map(|(_, is_active)| *is_active),
+                    address: address
+                        .and_then(|address| address.addresses.first())
+                        .map(ToString::to_string),
+                }
+            })
+            .collect();
         self.shows_contexts = activity.iter().any(|(_, is_active)| *is_active);
         self.refusal = None;
         if is_registered && self.is_without() {
@@ -110,6 +127,13 @@ impl Data {
     /// Number of the context that is for data; the first, where none is told.
     pub(crate) fn context_for_data(&self) -> u8 {
         self.context.unwrap_or(1)
+    }
+
+    /// The address of the context that is used for data.
+    fn address(&self) -> Option<String> {
+        let context = self.context?;
+        let used = self.contexts.iter().find(|other| other.id == context)?;
+        used.address.clone()
     }
 
     /// Attached and told that no context for data is active.
@@ -140,7 +164,9 @@ impl Data {
             attached: self.attached,
             active: self.active,
             apn: self.apn.clone(),
-            ..PacketData::default()
+            address: self.address(),
+            contexts: self.contexts.clone(),
+            interface: None,
         };
         (data != PacketData::default()).then_some(data)
     }

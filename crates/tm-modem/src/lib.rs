@@ -7,7 +7,6 @@
 mod config;
 mod run;
 
-#[expect(dead_code, reason = "the seam comes before what stands on it")]
 mod backend;
 mod manager;
 
@@ -18,6 +17,8 @@ mod network_time;
 mod points;
 mod relay;
 mod situation;
+mod surroundings;
+mod usb;
 
 pub use config::{BackendChoice, Config, ModemSettings, Pattern, PhoneNumber, Pin, UssdCode};
 pub use run::{run, run_with};

@@ -33,9 +33,10 @@ pub(crate) fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
         if word(&directory, "idVendor").as_deref() != Some(VENDOR) {
             continue;
         }
-        if let (Some(product), Ok(socket)) =
-            (word(&directory, "idProduct"), entry.file_name().into_string())
-        {
+        if let (Some(product), Ok(socket)) = (
+            word(&directory, "idProduct"),
+            entry.file_name().into_string(),
+        ) {
             found.push(UsbModem {
                 socket,
                 product,

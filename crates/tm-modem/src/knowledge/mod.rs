@@ -5,7 +5,7 @@ mod cells;
 mod tests;
 
 use tm_proto::at::Reply;
-use tm_proto::sim7600::{self, RegistrationStatus as Heard, SimState};
+use tm_proto::sim7600::{self, RadioPower, RegistrationStatus as Heard, SimState};
 use tm_types::{Cell, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus};
 
 use crate::backend::serial::Ask;
@@ -65,6 +65,8 @@ pub(crate) struct Knowledge {
     pub(crate) cell: Option<Cell>,
     pub(crate) levels: Levels,
     pub(crate) data: Data,
+    /// Whether the radio is on; nothing where it is not told.
+    pub(crate) radio_on: Option<bool>,
     lte: RegistrationStatus,
     packet: RegistrationStatus,
     is_limited: bool,
@@ -82,6 +84,7 @@ impl Knowledge {
             cell: None,
             levels: Levels::missing(Reason::NotPresent),
             data: Data::default(),
+            radio_on: None,
             lte: RegistrationStatus::Unknown,
             packet: RegistrationStatus::Unknown,
             is_limited: false,
@@ -128,7 +131,16 @@ impl Knowledge {
             }
             Ask::Iccid => self.sim.iccid = sim7600::iccid(lines),
             Ask::Imsi => self.sim.imsi = sim7600::subscriber_identity(lines),
-            Ask::PinTries => self.pin_tries = sim7600::pin_tries(lines).map(|tries| tries.pin),
+            Ask::PinTries => {
+                let tries = sim7600::pin_tries(lines);
+                self.pin_tries = tries.map(|tries| tries.pin);
+                self.sim.pin_tries = self.pin_tries;
+                self.sim.puk_tries = tries.map(|tries| tries.puk);
+            }
+            Ask::RadioPower => {
+                let power = sim7600::radio_power(lines);
+                self.radio_on = power.map(|power| power == RadioPower::Full);
+            }
             Ask::RegistrationLte => self.on_lte(sim7600::registration(lines).map(|r| r.status)),
             Ask::RegistrationPs => self.on_packet(sim7600::registration(lines).map(|r| r.status)),
             Ask::Operator => {

@@ -79,7 +79,7 @@ impl Manager {
             supply_v: levels.supply.ok(),
             data: known.data.describe(),
             backend: None,
-            radio_on: None,
+            radio_on: known.radio_on,
             network_time: None,
             gnss: None,
             usage: None,

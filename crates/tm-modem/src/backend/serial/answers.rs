@@ -22,7 +22,9 @@ impl Core {
         let follow_up: &[Ask] = match ask {
             Ask::Identity if self.known.identity.imei.is_none() => &[Ask::Imei],
             Ask::Sim => self.after_sim(),
-            Ask::PinTries => self.after_pin_tries(),
+            Ask::PinTries if self.known.sim.status == SimStatus::PinRequired => {
+                self.after_pin_tries()
+            }
             Ask::PacketData => self.after_contexts(),
             Ask::EnterPin if reply.ok().is_ok() => &[Ask::Sim],
             Ask::EnterPin => {
@@ -61,7 +63,9 @@ impl Core {
 
     fn after_sim(&self) -> &'static [Ask] {
         match self.known.sim.status {
-            SimStatus::Ready if self.known.sim.iccid.is_none() => &[Ask::Iccid, Ask::Imsi],
+            SimStatus::Ready if self.known.sim.iccid.is_none() => {
+                &[Ask::Iccid, Ask::Imsi, Ask::PinTries]
+            }
             SimStatus::Ready if self.known.sim.imsi.is_none() => &[Ask::Imsi],
             SimStatus::PinRequired if self.config.pin.is_some() && !self.known.is_pin_withheld => {
                 &[Ask::PinTries]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tm_proto::at::Command;
-use tm_proto::sim7600::ask::{self, ANSWER_TIME, SIM_TIME};
+use tm_proto::sim7600::ask::{self, ANSWER_TIME, RADIO_TIME, SIM_TIME};
 
 use crate::config::Pin;
 
@@ -52,6 +52,7 @@ pub(crate) enum Ask {
     LastError,
     GnssEngine,
     GnssOn,
+    RadioPower,
     /// The present step of an errand; the command is the errand's.
     Errand,
 }
@@ -86,6 +87,7 @@ pub(crate) const LEVELS: &[Ask] = &[
     Ask::Supply,
     Ask::Clock,
     Ask::PacketData,
+    Ask::RadioPower,
 ];
 
 impl Ask {
@@ -126,6 +128,7 @@ impl Ask {
             Self::LastError => ask::last_error(),
             Self::GnssEngine => ask::gnss_engine(),
             Self::GnssOn => ask::gnss_on(),
+            Self::RadioPower => ask::radio_power(),
             Self::Errand => return None,
         })
     }
@@ -136,6 +139,7 @@ impl Ask {
             Self::Attention => ATTENTION_TIME,
             Self::Sim | Self::Iccid | Self::Imsi | Self::PinTries | Self::EnterPin => SIM_TIME,
             Self::Operator => OPERATOR_TIME,
+            Self::RadioPower => RADIO_TIME,
             Self::PacketData | Self::LastError => CONTEXT_TIME,
             _ => ANSWER_TIME,
         }

@@ -1,0 +1,137 @@
+//! What the other services say on the bus: the uplink, the position, alarms, the mains supply.
+
+use std::collections::BTreeSet;
+
+use tm_service::bus::BusMessage;
+use tm_types::{Alarm, GnssState, Instance, Poll, Source, Stamp, UplinkState, Value, topic};
+use tokio::time::Instant;
+
+/// More alarms than any cabinet has; beyond, they are not counted.
+const ALARMS_MAX: usize = 256;
+
+/// What was heard last.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Source and point of the contact that tells of the mains supply.
+    mains_series: Option<(Source, String)>,
+    uplink: Option<(UplinkState, Instant)>,
+    gnss: Option<GnssState>,
+    alarms: BTreeSet<String>,
+    mains: Option<bool>,
+}
+
+impl Surroundings {
+    /// Nothing was heard; `mains_series` is `<source>/<name>`.
+    pub(crate) fn new(mains_series: Option<&str>) -> Self {
+        let split = |series: &str| {
+            let (source, name) = series.split_once('/')?;
+            Some((Source::new(source).ok()?, name.to_owned()))
+        };
+        Self {
+            mains_series: mains_series.and_then(split),
+            uplink: None,
+            gnss: None,
+            alarms: BTreeSet::new(),
+            mains: None,
+        }
+    }
+
+    /// The topics that tell.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let mut topics = vec![
+            topic::state(&instance("uplink")),
+            topic::state(&instance("gnss")),
+            topic::ALARM_ALL.to_owned(),
+        ];
+        topics.extend(
+            self.mains_series
+                .as_ref()
+                .map(|(source, _)| topic::data(source)),
+        );
+        topics
+    }
+
+    /// Takes a message in. What cannot be read changes nothing.
+    pub(crate) fn hear(&mut self, message: &BusMessage, now: &Stamp, instant: Instant) {
+        match topic::classify(&message.topic) {
+            Some(topic::Class::State("uplink")) => {
+                if let Ok(state) = serde_json::from_slice(&message.payload) {
+                    self.uplink = Some((state, instant));
+                }
+            }
+            Some(topic::Class::State("gnss")) => {
+                if let Ok(state) = serde_json::from_slice(&message.payload) {
+                    self.gnss = Some(state);
+                }
+            }
+            Some(topic::Class::Alarm(id)) => self.hear_alarm(id, &message.payload),
+            Some(topic::Class::Data(source)) if !message.retained => {
+                self.hear_data(source, &message.payload, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn hear_alarm(&mut self, id: &str, payload: &[u8]) {
+        let is_active =
+            serde_json::from_slice::<Alarm>(payload).is_ok_and(|alarm: Alarm| alarm.active);
+        if !is_active {
+            self.alarms.remove(id);
+        } else if self.alarms.len() < ALARMS_MAX {
+            self.alarms.insert(id.to_owned());
+        }
+    }
+
+    fn hear_data(&mut self, source: &str, payload: &[u8], now: &Stamp) {
+        let Some((wanted, name)) = &self.mains_series else {
+            return;
+        };
+        if wanted.as_str() != source {
+            return;
+        }
+        let Ok(poll) = Poll::from_json(payload, now) else {
+            return;
+        };
+        let point = poll
+            .points
+            .iter()
+            .find(|point| point.name.as_str() == name.as_str());
+        if let Some(point) = point {
+            // A contact that cannot be read says nothing about the mains.
+            self.mains = match point.reading.value() {
+                Some(Value::Bool(is_there)) => Some(*is_there),
+                _ => None,
+            };
+        }
+    }
+
+    /// The bus is away: what is said meanwhile is not heard.
+    pub(crate) fn forget(&mut self) {
+        self.uplink = None;
+        self.mains = None;
+    }
+
+    /// The uplink's state and when it was heard.
+    pub(crate) fn uplink(&self) -> Option<(&UplinkState, Instant)> {
+        self.uplink.as_ref().map(|(state, at)| (state, *at))
+    }
+
+    /// The state of the satellite receiver.
+    pub(crate) fn gnss(&self) -> Option<&GnssState> {
+        self.gnss.as_ref()
+    }
+
+    /// How many alarms are active.
+    pub(crate) fn n_alarms(&self) -> usize {
+        self.alarms.len()
+    }
+
+    /// Whether the mains supply is there; nothing where no contact tells.
+    pub(crate) fn mains(&self) -> Option<bool> {
+        self.mains
+    }
+}
+
+fn instance(name: &str) -> Instance {
+    Instance::new(name).expect("our own names are well formed")
+}
