@@ -14,6 +14,7 @@ mod access_points;
 mod data;
 mod knowledge;
 mod network_time;
+mod operations;
 mod points;
 mod relay;
 mod situation;
