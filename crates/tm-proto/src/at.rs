@@ -12,6 +12,7 @@
 mod channel;
 mod command;
 mod failure;
+mod joined;
 mod line;
 
 pub use channel::{Busy, Channel, Counters, Output, Reply};

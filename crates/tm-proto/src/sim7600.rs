@@ -10,10 +10,12 @@ mod context;
 mod device;
 mod fields;
 mod identity;
+mod message;
 mod network;
 mod refusal;
 mod sim;
 mod urc;
+mod ussd;
 
 pub use cell::{
     CellLevels, GsmCell, LteCell, ServingCell, SignalQuality, WcdmaCell, serving_cells,
@@ -29,10 +31,15 @@ pub use device::{
 pub use identity::{
     Identity, equipment_identity, firmware_revision, iccid, identity, subscriber_identity,
 };
+pub use message::{
+    Announcements, MessageStore, StoredMessage, StoredStatus, announcements, message_reference,
+    message_stores, service_centre, stored_message, stored_messages,
+};
 pub use network::{
     AccessTechnology, Operator, OperatorMode, Registration, RegistrationStatus, access_technology,
     operator, registration,
 };
-pub use refusal::RefusalCause;
+pub use refusal::{RefusalCause, last_error, registration_refusal};
 pub use sim::{PinTries, SimState, pin_tries};
 pub use urc::{SupplyAlarm, Urc};
+pub use ussd::{Ussd, UssdStatus};

@@ -110,6 +110,102 @@ fn the_prompt_has_no_line_end() {
 }
 
 #[test]
+fn a_prompt_that_is_given_up_is_left() {
+    // Before the prompt, at it, and behind the payload.
+    for (before, has_prompted) in [(&b""[..], false), (b"\r\n\xfe> ", true)] {
+        let mut channel = Channel::default();
+        channel.start(command("AT+CMGS=15")).unwrap();
+        let seen = outputs(&mut channel, before);
+        assert_eq!(seen.as_slice() == [Output::Prompt], has_prompted);
+        channel.give_up();
+        assert_eq!(outputs(&mut channel, b""), [Output::Send(vec![0x1b])]);
+        // A prompt that comes late would swallow the next command.
+        let seen = outputs(&mut channel, b"\r\n> ");
+        assert_eq!(seen, [Output::Send(vec![0x1b])]);
+        assert_eq!(outputs(&mut channel, b"\r\nOK\r\n"), []);
+        assert_eq!(channel.start(command("AT+CSQ")).unwrap(), b"AT+CSQ\r");
+        assert_eq!(
+            reply(&mut channel, b"\r\n+CSQ: 21,99\r\n\r\nOK\r\n"),
+            ["+CSQ: 21,99"]
+        );
+    }
+}
+
+#[test]
+fn unsolicited_lines_that_go_on() {
+    let urc = |text: &str| Output::Urc(text.to_owned());
+    for (bytes, expected) in [
+        ("\r\n+CDS: 2\r\n00AABB\r\n", vec![urc("+CDS: 2\n00AABB")]),
+        (
+            "\r\n+CMT: ,2\r\n00AABB\r\n+CREG: 1\r\n",
+            vec![urc("+CMT: ,2\n00AABB"), urc("+CREG: 1")],
+        ),
+        // Another line instead of the PDU, and text mode.
+        (
+            "\r\n+CDS: 2\r\n\r\nRDY\r\n",
+            vec![urc("+CDS: 2"), urc("RDY")],
+        ),
+        ("\r\n+CMT: \"+380\",\r\n", vec![urc("+CMT: \"+380\",")]),
+        (
+            "\r\n+CUSD: 1,\"Menu\n1. \"a\"\r\n\r\n2. b\",15\r\nRDY\r\n",
+            vec![urc("+CUSD: 1,\"Menu\n1. \"a\"\n2. b\",15"), urc("RDY")],
+        ),
+        ("\r\n+CUSD: 0,\"x\"\r\n", vec![urc("+CUSD: 0,\"x\"")]),
+        ("\r\n+CUSD: 2\r\n", vec![urc("+CUSD: 2")]),
+        (
+            "\r\n+CUSD: 0,\"x\r\n\r\nRDY\r\n+CREG: 1\r\n",
+            vec![urc("+CUSD: 0,\"x"), urc("RDY"), urc("+CREG: 1")],
+        ),
+        // Words that never end do not swallow a result.
+        (
+            "\r\n+CUSD: 0,\"x\r\ny\r\nERROR\r\n",
+            vec![urc("+CUSD: 0,\"x\ny")],
+        ),
+    ] {
+        let mut channel = Channel::default();
+        assert_eq!(outputs(&mut channel, bytes.as_bytes()), expected, "{bytes}");
+    }
+    let mut channel = Channel::default();
+    channel.feed("+CUSD: 1,\"x\r\n".repeat(20).as_bytes());
+    channel.feed("more\r\n".repeat(100).as_bytes());
+    channel.feed(b"+CUSD: 1,\"x\r\n");
+    channel.feed(
+        format!("{}\r\n", "long ".repeat(300))
+            .repeat(100)
+            .as_bytes(),
+    );
+    let longest = std::iter::from_fn(|| channel.next())
+        .map(|output| match output {
+            Output::Urc(text) => text.len(),
+            other => panic!("{other:?}"),
+        })
+        .max();
+    assert!(longest.is_some_and(|length| length < 2100), "{longest:?}");
+}
+
+#[test]
+fn a_report_inside_a_list_is_no_message() {
+    let mut channel = Channel::default();
+    channel.start(command("AT+CMGL=4")).unwrap();
+    let bytes = b"\r\n+CMGL: 1,0,,2\r\n00AABB\r\n+CDS: 2\r\n00CCDD\r\n\
+        +CMGL: 2,0,,2\r\n00EEFF\r\n+CMTI: \"SM\",3\r\n\r\nOK\r\n";
+    let seen = outputs(&mut channel, bytes);
+    let [
+        Output::Urc(report),
+        Output::Urc(stored),
+        Output::Reply(reply),
+    ] = seen.as_slice()
+    else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(report, "+CDS: 2\n00CCDD");
+    assert_eq!(stored, "+CMTI: \"SM\",3");
+    let list = sim7600::stored_messages(&reply.lines);
+    let read: Vec<_> = list.iter().map(|m| (m.index, m.pdu.as_str())).collect();
+    assert_eq!(read, [(1, "00AABB"), (2, "00EEFF")]);
+}
+
+#[test]
 fn results_nobody_waits_for_are_counted() {
     let mut channel = Channel::default();
     assert_eq!(
@@ -170,6 +266,10 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
             b"\r\n+CPSI: LTE,Online,460-11,0x775C,1,399,EUTRAN-BAND3,1650,5,5,-98,-892,-591,12\r\n",
             b"\r\n+CMEE: 2\r\n",
             b"\r\n> ",
+            b"\r\n+CUSD: 1,\"1. Balans\r\n",
+            b"2. Tarif\",15\r\n",
+            b"\r\n+CDS: 2\r\n",
+            b"00AABB\r\n",
             b"+CCLK: \"",
             b"\r\n+CGPADDR: 1,2.41.148.4\r\n",
             b"$GPRMC,191506.99,A,3645.868875,N,03124.655730,E,0.8,237.0,110922,3.6,E,A,V*49\r\n",
@@ -218,7 +318,7 @@ proptest! {
 
     #[test]
     fn no_line_panics_a_reader(line in "[+A-Z]{0,8}: ?[0-9A-Za-z\",./:+-]{0,80}") {
-        for prefix in ["", "+CPSI: LTE,Online,", "+CCLK: ", "+CSQ: ", "+CREG: ", "+CGPADDR: 1,", "+SPIC: "] {
+        for prefix in ["", "+CPSI: LTE,Online,", "+CCLK: ", "+CSQ: ", "+CREG: ", "+CGPADDR: 1,", "+SPIC: ", "+CPMS: ", "+CUSD: 0,\""] {
             let lines = vec![format!("{prefix}{line}")];
             sim7600::serving_cells(&lines);
             sim7600::signal_quality(&lines);
@@ -231,6 +331,13 @@ proptest! {
             sim7600::packet_attachment(&lines);
             sim7600::pin_tries(&lines);
             sim7600::identity(&lines);
+            sim7600::stored_messages(&lines);
+            sim7600::stored_message(&lines, 0);
+            sim7600::message_stores(&lines);
+            sim7600::message_reference(&lines);
+            sim7600::announcements(&lines);
+            sim7600::service_centre(&lines);
+            sim7600::last_error(&lines);
             sim7600::Urc::parse(&lines[0]);
         }
     }

@@ -1,6 +1,8 @@
 //! Single answers and unsolicited lines, one case a line.
 
-use tm_proto::sim7600::{self, CellLevels, ServingCell, SimState, SupplyAlarm, Urc};
+use tm_proto::sim7600::{
+    self, CellLevels, ServingCell, SimState, SupplyAlarm, Urc, Ussd, UssdStatus,
+};
 
 fn lines(line: &str) -> Vec<String> {
     vec![line.to_owned()]
@@ -155,6 +157,43 @@ fn unsolicited_lines() {
                 index: None,
             },
         ),
+        (
+            "+CMTI: \"SM\",-1",
+            Urc::Message {
+                storage: "SM".to_owned(),
+                index: None,
+            },
+        ),
+        (
+            "+CDSI: \"SR\",3",
+            Urc::DeliveryReportStored {
+                storage: "SR".to_owned(),
+                index: Some(3),
+            },
+        ),
+        (
+            "+CDS: 2\n00AABB",
+            Urc::DeliveryReport {
+                pdu: "00AABB".to_owned(),
+            },
+        ),
+        (
+            "+CMT: ,2\n00AABB",
+            Urc::UnstoredMessage {
+                pdu: "00AABB".to_owned(),
+            },
+        ),
+        // Mutilated on the line.
+        ("+CDS: 3\n00AABB", Urc::Other("+CDS: 3\n00AABB".to_owned())),
+        ("+CDS: 2", Urc::Other("+CDS: 2".to_owned())),
+        (
+            "+CUSD: 0,\"04110430\",72",
+            Urc::Ussd(Ussd {
+                status: UssdStatus::Done,
+                text: Some("Ба".to_owned()),
+            }),
+        ),
+        ("+CUSD: 9", Urc::Other("+CUSD: 9".to_owned())),
         (
             "+CGEV: NW DETACH",
             Urc::PacketDomain("NW DETACH".to_owned()),

@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use super::{
     command::Command,
     failure::Failure,
+    joined::{Joined, Unfinished},
     line::{Lines, Step},
 };
 
 /// Most outputs kept until the caller takes them; beyond it the oldest unsolicited line is dropped and counted.
 const MAX_OUTPUTS: usize = 256;
-/// Most lines of one answer: 50 messages of two lines each are the longest list of this family.
-const MAX_ANSWER: usize = 256;
+/// Most lines of one answer: 255 messages (a record number of the card is one octet) of two lines each.
+const MAX_ANSWER: usize = 512;
+/// Ends a prompt without sending (3GPP TS 27.005, 3.5.1).
+const ESCAPE: u8 = 0x1b;
 
 /// Questions that a module answers in any state and that change nothing, with the prefix of their answer.
 ///
@@ -34,6 +37,7 @@ const MARKERS: [(&str, &str); 4] = [
 pub struct Channel {
     lines: Lines,
     state: State,
+    unfinished: Option<Unfinished>,
     outputs: VecDeque<Output>,
     counters: Counters,
     next_marker: usize,
@@ -44,11 +48,13 @@ pub struct Channel {
 pub enum Output {
     /// The running command is finished.
     Reply(Reply),
-    /// A line nobody asked for; [`crate::sim7600::Urc`] reads it.
+    /// A line nobody asked for; [`crate::sim7600::Urc`] reads it. Several lines joined by line feeds where they belong
+    /// together: a PDU behind its header, the words of a `+CUSD`.
     Urc(String),
     /// The running command waits for its payload: write what [`Channel::payload`] returns.
     Prompt,
-    /// Write these bytes now (the channel found its place again and sends the command it was given).
+    /// Write these bytes now: the channel found its place again and sends the command it was given, or it leaves a
+    /// prompt whose command was given up.
     Send(Vec<u8>),
 }
 
@@ -178,9 +184,15 @@ impl Channel {
     }
 
     /// The running command has had its time; returns it. Its late answer will not be taken for another's.
+    ///
+    /// A module that waits for a payload takes everything for it, so an [`Output::Send`] with the escape that ends
+    /// the prompt follows: take it from [`Channel::next`] before the next command is started.
     pub fn give_up(&mut self) -> Option<Command> {
         match std::mem::take(&mut self.state) {
             State::Running(running) => {
+                if running.command.prompts() {
+                    self.emit(Output::Send(vec![ESCAPE]));
+                }
                 self.state = State::Stale {
                     command: running.command.clone(),
                     certain: true,
@@ -222,19 +234,38 @@ impl Channel {
     }
 
     fn check_prompt(&mut self) {
-        let waits =
-            matches!(&self.state, State::Running(r) if r.command.prompts() && r.payload.is_none());
-        if waits && self.lines.at_prompt() {
+        let answer = match &self.state {
+            State::Running(r) if r.command.prompts() && r.payload.is_none() => Output::Prompt,
+            // It prompts now, after it was given up.
+            State::Stale { command, .. } | State::Resync { stale: command, .. }
+                if command.prompts() =>
+            {
+                Output::Send(vec![ESCAPE])
+            }
+            _ => return,
+        };
+        if self.lines.at_prompt() {
             self.lines.clear();
-            self.emit(Output::Prompt);
+            self.emit(answer);
         }
     }
 
     fn on_line(&mut self, line: String) {
+        if let Some(unfinished) = self.unfinished.take() {
+            let ends_answer = final_result(&line, None).is_some();
+            match unfinished.go_on(&line, ends_answer) {
+                Joined::More(unfinished) => {
+                    self.unfinished = Some(unfinished);
+                    return;
+                }
+                Joined::Whole(text) => return self.emit(Output::Urc(text)),
+                Joined::Foreign(text) => self.emit(Output::Urc(text)),
+            }
+        }
         match &mut self.state {
             State::Idle => match final_result(&line, None) {
                 Some(_) => self.counters.n_stray += 1,
-                None => self.emit(Output::Urc(line)),
+                None => self.unsolicited(line),
             },
             State::Running(running) => {
                 if running.lines.is_empty() && running.is_echo(&line) {
@@ -250,7 +281,7 @@ impl Channel {
                         outcome,
                     }));
                 } else if !running.command.is_answer(&line) {
-                    self.emit(Output::Urc(line));
+                    self.unsolicited(line);
                 } else if running.lines.len() < MAX_ANSWER {
                     running.lines.push(line);
                 } else {
@@ -266,7 +297,7 @@ impl Channel {
                 } else if is_late(command, &line) {
                     self.counters.n_late += 1;
                 } else {
-                    self.emit(Output::Urc(line));
+                    self.unsolicited(line);
                 }
             }
             State::Resync {
@@ -291,9 +322,16 @@ impl Channel {
                 } else if is_late(stale, &line) {
                     self.counters.n_late += 1;
                 } else {
-                    self.emit(Output::Urc(line));
+                    self.unsolicited(line);
                 }
             }
+        }
+    }
+
+    fn unsolicited(&mut self, line: String) {
+        match Unfinished::begin(line) {
+            Ok(unfinished) => self.unfinished = Some(unfinished),
+            Err(line) => self.emit(Output::Urc(line)),
         }
     }
 

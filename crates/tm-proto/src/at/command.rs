@@ -54,6 +54,11 @@ impl Command {
         Self::derive(text)
     }
 
+    /// A command made of a fixed text and numbers or checked characters: it is good and short.
+    pub(crate) fn built(text: &str) -> Self {
+        Self::derive(text)
+    }
+
     /// The command line as it is sent, without `<CR>`. May hold a PIN or password: never log it, log [`fmt::Display`].
     pub fn text(&self) -> &str {
         &self.text
@@ -180,7 +185,11 @@ const ANSWERING_SETS: &[&str] = &[
 ];
 
 /// Everything behind these is a secret.
-const SECRET_SETS: &[&str] = &["+CPIN=", "+CPWD=", "+CLCK=", "+CGAUTH=", "+CPIN2="];
+const SECRET_SETS: &[&str] = &[
+    "+CPIN=", "+CPWD=", "+CLCK=", "+CGAUTH=", "+CPIN2=",
+    // A code may be a voucher's, or hold a password.
+    "+CUSD=1,",
+];
 
 /// Unsolicited lines without a prefix (manual V3.00, 1.4, 19.2 and 7; seen in boot and voice logs).
 const BARE_URCS: &[&str] = &[

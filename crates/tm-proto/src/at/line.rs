@@ -44,9 +44,10 @@ impl Lines {
         Step::More
     }
 
-    /// Whether the unfinished line is the prompt `> `, which no line end follows.
+    /// Whether the unfinished line is the prompt `> `, which no line end follows; noise may stand before it.
     pub(super) fn at_prompt(&self) -> bool {
-        self.buffer == b"> "
+        let noise = self.buffer.strip_suffix(b"> ");
+        noise.is_some_and(|noise| !noise.iter().any(u8::is_ascii_graphic))
     }
 
     /// Forgets the unfinished line.

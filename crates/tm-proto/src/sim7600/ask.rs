@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::at::Command;
+use crate::{at::Command, sms::Submit};
 
 /// How long most commands may take (the vendor's demos allow 1 to 3 s).
 pub const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -10,6 +10,12 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(5);
 pub const SIM_TIME: Duration = Duration::from_secs(10);
 /// How long a change of the radio's state may take (`+CFUN`, `+CNMP`: 10 s).
 pub const RADIO_TIME: Duration = Duration::from_secs(10);
+/// How long a change of attachment or of a context may take (`+CGATT`, `+CGACT`: 120 s; manual, 8.2).
+pub const DATA_TIME: Duration = Duration::from_mins(2);
+/// How long the list of a full store may take; the card is read record by record (judged, not measured).
+pub const MESSAGE_TIME: Duration = Duration::from_secs(30);
+/// How long the network may take for a message or a service code (`+CMGS`: 60 s; manual, 9.2).
+pub const SEND_TIME: Duration = Duration::from_mins(1);
 
 macro_rules! questions {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -96,6 +102,72 @@ questions! {
     operator_automatic = "AT+COPS=0";
     /// `AT+CRESET`: restart; `OK`, then every port vanishes for 12 to 20 s.
     restart = "AT+CRESET";
+    /// `AT+CGATT=1`: attach to the packet network; allow [`DATA_TIME`].
+    packet_attach = "AT+CGATT=1";
+    /// `AT+CGATT=0`: detach from the packet network; allow [`DATA_TIME`].
+    packet_detach = "AT+CGATT=0";
+    /// `AT+CMGF=0`: messages as PDUs from now on.
+    pdu_mode = "AT+CMGF=0";
+    /// `AT+CPMS?`, read by [`super::message_stores`]; allow [`SIM_TIME`].
+    message_stores = "AT+CPMS?";
+    /// `AT+CPMS="SM","SM","SM"`: read, write and receive on the card; read by [`super::message_stores`]; allow
+    /// [`SIM_TIME`]. On the card messages outlive the module, and ModemManager finds them as well.
+    store_on_card = "AT+CPMS=\"SM\",\"SM\",\"SM\"";
+    /// `AT+CPMS="ME","ME","ME"`: read, write and receive in the module; read by [`super::message_stores`].
+    store_in_module = "AT+CPMS=\"ME\",\"ME\",\"ME\"";
+    /// `AT+CNMI=2,1,0,1,0`: announce stored messages (`+CMTI`), give reports themselves (`+CDS`).
+    announce_messages = "AT+CNMI=2,1,0,1,0";
+    /// `AT+CNMI?`, read by [`super::announcements`].
+    announcements = "AT+CNMI?";
+    /// `AT+CMGL=4`: all messages of the store, read by [`super::stored_messages`]; allow [`MESSAGE_TIME`].
+    /// Unread ones are read ones afterwards.
+    stored_messages = "AT+CMGL=4";
+    /// `AT+CSCA?`, read by [`super::service_centre`]; allow [`SIM_TIME`].
+    service_centre = "AT+CSCA?";
+    /// `AT+CUSD=2`: end the session with the network; allow [`SIM_TIME`].
+    ussd_cancel = "AT+CUSD=2";
+    /// `AT+CVAUXV=3050`: the GNSS antenna's supply in mV; falls back to 2950 at a restart (manual, 19.2.3).
+    antenna_voltage = "AT+CVAUXV=3050";
+    /// `AT+CVAUXS=1`: the GNSS antenna's supply on.
+    antenna_supply_on = "AT+CVAUXS=1";
+    /// `AT+CVAUXS=0`: the GNSS antenna's supply off.
+    antenna_supply_off = "AT+CVAUXS=0";
+}
+
+/// `AT+CGACT=<0|1>,<cid>`: connects or disconnects a context; nothing for a context that cannot be (1 to 24,
+/// 100 to 179; manual, 8.2). Allow [`DATA_TIME`].
+pub fn context_activity(id: u8, active: bool) -> Option<Command> {
+    let known = matches!(id, 1..=24 | 100..=179);
+    let text = format!("AT+CGACT={},{id}", u8::from(active));
+    known.then(|| Command::new(&text).ok()).flatten()
+}
+
+/// `AT+CMGR=<index>`: one message, read by [`super::stored_message`]; allow [`SIM_TIME`].
+pub fn stored_message(index: u16) -> Command {
+    Command::built(&format!("AT+CMGR={index}"))
+}
+
+/// `AT+CMGD=<index>`: deletes a message; allow [`SIM_TIME`].
+pub fn delete_message(index: u16) -> Command {
+    Command::built(&format!("AT+CMGD={index}"))
+}
+
+/// `AT+CMGS=<n>`: sends a message, read by [`super::message_reference`]; allow [`SEND_TIME`].
+///
+/// At [`crate::at::Output::Prompt`] write [`crate::at::Channel::payload`] of the message's `pdu_hex`.
+pub fn send_message(message: &Submit) -> Command {
+    Command::built(&format!("AT+CMGS={}", message.tpdu_length))
+}
+
+/// `AT+CUSD=1,"<code>",15`: sends a service code or the choice of a menu; the answer is an unsolicited
+/// [`super::Ussd`], for which allow [`SEND_TIME`]. Nothing for what a telephone could not dial: digits, `*` and `#`,
+/// at most 182 of them (3GPP TS 24.090).
+pub fn ussd(code: &str) -> Option<Command> {
+    let good = (1..=182).contains(&code.len())
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'));
+    good.then(|| Command::built(&format!("AT+CUSD=1,\"{code}\",15")))
 }
 
 /// `AT+CPIN=…`: enters the PIN of the SIM; nothing for a PIN that is not 4 to 8 digits. Allow [`SIM_TIME`].
@@ -109,6 +181,28 @@ pub fn enter_pin(pin: &str) -> Option<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_with_a_value() {
+        assert_eq!(context_activity(1, true).unwrap().text(), "AT+CGACT=1,1");
+        assert_eq!(
+            context_activity(100, false).unwrap().text(),
+            "AT+CGACT=0,100"
+        );
+        assert_eq!(context_activity(0, true), None);
+        assert_eq!(stored_message(7).text(), "AT+CMGR=7");
+        assert_eq!(delete_message(254).text(), "AT+CMGD=254");
+        let messages = crate::sms::submit("+380501112233", "x", false, 0).unwrap();
+        let command = send_message(&messages[0]);
+        assert_eq!(command.text(), "AT+CMGS=15");
+        assert!(command.prompts());
+        let command = ussd("*101#").unwrap();
+        assert_eq!(command.text(), "AT+CUSD=1,\"*101#\",15");
+        assert_eq!(command.to_string(), "AT+CUSD=1,***");
+        for code in ["", "*101\"", "\r", "abc"] {
+            assert_eq!(ussd(code), None, "{code}");
+        }
+    }
 
     #[test]
     fn a_pin_keeps_its_zeros() {

@@ -1,4 +1,5 @@
-//! Why the network refused a way to data (3GPP TS 24.008, 10.5.6.6; TS 24.301, 9.9.4.4).
+//! Why the network refused: a way to data (3GPP TS 24.008, 10.5.6.6; TS 24.301, 9.9.4.4), or the card as such
+//! (TS 24.008, 10.5.3.6; TS 24.301, 9.9.3.9).
 
 use crate::at::Reply;
 
@@ -49,9 +50,78 @@ impl RefusalCause {
     }
 }
 
+/// Reads the answer to `AT+CEER`: the module's own words for the last refusal; absent where it has none.
+pub fn last_error(lines: &[String]) -> Option<String> {
+    let text = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("+CEER:"))?
+        .trim()
+        .trim_matches('"')
+        .trim();
+    let says_nothing = ["", "0", "NO CAUSE INFORMATION AVAILABLE"]
+        .iter()
+        .any(|nothing| text.eq_ignore_ascii_case(nothing));
+    (!says_nothing).then(|| text.to_owned())
+}
+
+/// The words for a number that a network refuses registration with, such as the fifth field of `+CEREG` on siblings
+/// and ModemManager's; nothing for a reserved one.
+pub fn registration_refusal(cause: u8) -> Option<&'static str> {
+    Some(match cause {
+        2 => "the subscriber is unknown",
+        3 => "illegal card",
+        5 => "the equipment's identity is not accepted",
+        6 => "illegal equipment",
+        7 => "data services not allowed",
+        8 => "neither calls nor data allowed",
+        9 => "the identity cannot be derived by the network",
+        10 => "implicitly detached",
+        11 => "network not allowed",
+        12 => "area not allowed",
+        13 => "roaming not allowed in this area",
+        14 => "data services not allowed in this network",
+        15 => "no suitable cells in this area",
+        16 => "the switching centre cannot be reached",
+        17 => "network failure",
+        18 => "calls not available",
+        19 => "the session was refused",
+        20 => "authentication failure",
+        21 => "synchronisation failure",
+        22 => "congestion",
+        25 => "not authorised for this closed group",
+        35 => "the requested service is not authorised here",
+        40 => "no bearer is active",
+        42 => "severe network failure",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_modules_words() {
+        for (line, expected) in [
+            (
+                "+CEER: ESM cause: Missing or unknown APN",
+                Some("ESM cause: Missing or unknown APN"),
+            ),
+            (
+                "+CEER: \"SM_CAUSE_UNKNOWN_APN\"",
+                Some("SM_CAUSE_UNKNOWN_APN"),
+            ),
+            ("+CEER: No cause information available", None),
+            ("+CEER:", None),
+            ("+CEERX: 1", None),
+        ] {
+            let lines = [line.to_owned()];
+            assert_eq!(last_error(&lines).as_deref(), expected, "{line}");
+        }
+        assert_eq!(registration_refusal(11), Some("network not allowed"));
+        assert_eq!(registration_refusal(1), None);
+    }
 
     #[test]
     fn words_of_many_firmwares() {

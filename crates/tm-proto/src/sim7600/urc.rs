@@ -1,9 +1,10 @@
 //! Lines nobody asked for (manual, 1.4, 4.2, 8.2, 11.3, 17.2 and 19.2).
 
 use super::{
-    fields,
+    fields, message,
     network::{AccessTechnology, Registration},
     sim::SimState,
+    ussd::Ussd,
 };
 
 /// An unsolicited line.
@@ -39,6 +40,25 @@ pub enum Urc {
         /// Where it is.
         index: Option<u16>,
     },
+    /// `+CMT: ,25` and its PDU: a message that is not stored, such as one of class 0.
+    UnstoredMessage {
+        /// Read by [`crate::sms::decode`].
+        pdu: String,
+    },
+    /// `+CDS: 25` and its PDU: the network's word on a message of ours, which is not stored.
+    DeliveryReport {
+        /// Read by [`crate::sms::decode`].
+        pdu: String,
+    },
+    /// `+CDSI: "SR",1`: the network's word on a message of ours was stored.
+    DeliveryReportStored {
+        /// `SR`, `SM` or `ME`.
+        storage: String,
+        /// Where it is; absent when it could not be stored.
+        index: Option<u16>,
+    },
+    /// `+CUSD: …`: the network's answer to a service code, or a word of its own.
+    Ussd(Ussd),
     /// `+CGEV: …`: a context came or went, in the module's words.
     PacketDomain(String),
     /// `+CTZV: …`: the network told the time; the zone in quarters of an hour.
@@ -78,6 +98,12 @@ impl Urc {
                 shuts_down: line.ends_with("POWER DOWN"),
             }));
         }
+        if line.starts_with("+CUSD:") {
+            return Ussd::parse(line).map(Self::Ussd);
+        }
+        if let Some((header, pdu)) = line.split_once('\n') {
+            return with_pdu(header, pdu);
+        }
         let (prefix, _) = line.split_once(':')?;
         let fields = fields::after(line, prefix)?;
         let first = *fields.first()?;
@@ -111,6 +137,13 @@ impl Urc {
                     index,
                 })
             }
+            "+CDSI" => {
+                let index = fields.get(1)?.parse().ok();
+                Some(Self::DeliveryReportStored {
+                    storage: first.to_owned(),
+                    index,
+                })
+            }
             "+CGEV" => Some(Self::PacketDomain(
                 line.strip_prefix("+CGEV:")?.trim().to_owned(),
             )),
@@ -120,6 +153,18 @@ impl Urc {
                 .map(|offset_quarters| Self::TimeZone { offset_quarters }),
             _ => None,
         }
+    }
+}
+
+/// A header line and the PDU behind it, when that is whole.
+fn with_pdu(header: &str, pdu: &str) -> Option<Urc> {
+    let (prefix, _) = header.split_once(':')?;
+    let fields = fields::after(header, prefix)?;
+    let pdu = message::whole(pdu, fields.last()?)?;
+    match prefix {
+        "+CDS" => Some(Urc::DeliveryReport { pdu }),
+        "+CMT" => Some(Urc::UnstoredMessage { pdu }),
+        _ => None,
     }
 }
 

@@ -84,7 +84,11 @@ pub(super) fn decode(octets: &mut Octets<'_>) -> Option<String> {
     let kind = octets.one()? >> 4 & 0b111;
     let value = octets.take(n_nibbles.div_ceil(2))?;
     if kind == ALPHANUMERIC {
-        let septets = septets::unpack(value, 0, n_nibbles * 4 / 7)?;
+        let mut septets = septets::unpack(value, 0, n_nibbles * 4 / 7)?;
+        // Some senders count whole octets, which makes seven spare bits look like an eighth character.
+        if septets.len().is_multiple_of(8) && septets.last() == Some(&0) {
+            septets.pop();
+        }
         return Some(alphabet::decode(&septets).trim_end().to_owned());
     }
     let nibbles = value.iter().flat_map(|octet| [octet & 0x0f, octet >> 4]);
@@ -128,6 +132,9 @@ mod tests {
 
     #[test]
     fn known_octets() {
+        let mut name = vec![14, 0xd0];
+        name.extend(septets::pack(b"Lifecel", 0));
+        assert_eq!(decode(&mut Octets(&name)).as_deref(), Some("Lifecel"));
         assert_eq!(encode("+4670"), Some(vec![4, 0x91, 0x64, 0x07]));
         assert_eq!(encode("123"), Some(vec![3, 0x81, 0x21, 0xf3]));
     }

@@ -90,9 +90,9 @@ impl Body {
         let mut open: Option<Self> = None;
         for body in bodies {
             match (&mut open, body) {
-                (Some(Self::Septets(open)), Self::Septets(more)) => open.extend(more),
+                (Some(Self::Septets(open)), Self::Septets(more))
+                | (Some(Self::Data(open)), Self::Data(more)) => open.extend(more),
                 (Some(Self::Units(open)), Self::Units(more)) => open.extend(more),
-                (Some(Self::Data(open)), Self::Data(more)) => open.extend(more),
                 (open, _) => {
                     if let Some(done) = open.replace(body.clone()) {
                         text.push_str(&done.read());

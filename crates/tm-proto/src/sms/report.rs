@@ -58,7 +58,6 @@ impl DeliveryStatus {
             0x20 | 0x60 => "congestion",
             0x21 | 0x61 => "receiver busy",
             0x22 | 0x62 => "no response from receiver",
-            0x23 | 0x63 => "service rejected",
             0x24 | 0x44 | 0x64 => "quality of service not available",
             0x25 | 0x65 => "error in receiver",
             0x40 => "remote procedure error",

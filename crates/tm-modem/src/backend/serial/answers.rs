@@ -142,7 +142,13 @@ impl Core {
                 }
                 self.ask(&[Ask::Supply]);
             }
-            Urc::GnssStopped | Urc::Message { .. } | Urc::Other(_) => {}
+            Urc::GnssStopped
+            | Urc::Message { .. }
+            | Urc::UnstoredMessage { .. }
+            | Urc::DeliveryReport { .. }
+            | Urc::DeliveryReportStored { .. }
+            | Urc::Ussd(_)
+            | Urc::Other(_) => {}
         }
     }
 
