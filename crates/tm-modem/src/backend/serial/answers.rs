@@ -1,16 +1,19 @@
 //! What an answer or an unsolicited line leads to.
 
+use std::time::Duration;
+
 use tm_proto::at::Reply;
 use tm_proto::sim7600::{self, SimState, Urc};
 use tm_types::{ModemPresence, Reason, SimStatus};
 
 use super::ask::{self, Ask};
 use super::core::{Core, Effect, NOTICE_DELAY, NOTICE_PERIOD, Round, WARNING_PERIOD};
+use super::messages::Messages;
 use crate::backend::{Now, Presence, Report};
 
 impl Core {
     /// Folds an answer in and asks what follows from it.
-    pub(super) fn on_answer(&mut self, ask: Ask, reply: &Reply) {
+    pub(super) fn on_answer(&mut self, ask: Ask, reply: &Reply, now: Now) {
         self.has_answered = true;
         self.tell_presence(Presence {
             presence: ModemPresence::Present,
@@ -44,6 +47,16 @@ impl Core {
                 }));
                 &[]
             }
+            Ask::MessageList => {
+                self.on_messages(reply, now);
+                &[]
+            }
+            Ask::MessageRoom | Ask::MessageStore => {
+                let lines = reply.ok().unwrap_or_default();
+                let full = self.messages.on_stores(lines);
+                self.effects.extend(full.map(Effect::Report));
+                &[]
+            }
             Ask::GnssEngine
                 if reply
                     .ok()
@@ -63,15 +76,23 @@ impl Core {
 
     fn after_sim(&self) -> &'static [Ask] {
         match self.known.sim.status {
-            SimStatus::Ready if self.known.sim.iccid.is_none() => {
-                &[Ask::Iccid, Ask::Imsi, Ask::PinTries]
-            }
+            SimStatus::Ready if self.known.sim.iccid.is_none() => ask::CARD,
             SimStatus::Ready if self.known.sim.imsi.is_none() => &[Ask::Imsi],
             SimStatus::PinRequired if self.config.pin.is_some() && !self.known.is_pin_withheld => {
                 &[Ask::PinTries]
             }
             _ => &[],
         }
+    }
+
+    fn on_messages(&mut self, reply: &Reply, now: Now) {
+        let Ok(lines) = reply.ok() else {
+            return;
+        };
+        let mono = Duration::from_millis(now.stamp.mono_ms);
+        let (reports, spent) = self.messages.on_list(lines, mono);
+        self.effects.extend(reports.into_iter().map(Effect::Report));
+        self.spent.extend(spent);
     }
 
     /// Why there is no context is asked only while there is none.
@@ -105,6 +126,7 @@ impl Core {
             Urc::Started => {
                 tracing::info!("module restarted");
                 self.known.forget_service(Reason::WarmingUp);
+                self.messages.clear();
                 self.effects.push(Effect::Report(Report::Restarted));
                 self.round = Round::Init;
                 self.next_full = now.instant;
@@ -115,6 +137,9 @@ impl Core {
             }
             Urc::Sim(state) => {
                 self.known.on_sim(*state);
+                if self.known.sim.iccid.is_none() {
+                    self.messages.clear();
+                }
                 if *state == SimState::Ready {
                     self.next_full = self.next_full.min(soon);
                 }
@@ -142,13 +167,22 @@ impl Core {
                 }
                 self.ask(&[Ask::Supply]);
             }
-            Urc::GnssStopped
-            | Urc::Message { .. }
-            | Urc::UnstoredMessage { .. }
-            | Urc::DeliveryReport { .. }
-            | Urc::DeliveryReportStored { .. }
-            | Urc::Ussd(_)
-            | Urc::Other(_) => {}
+            // The index is absent when the store is full (seen as `+CMTI: ,-1`).
+            Urc::Message { index, .. } => {
+                if index.is_none() {
+                    let full = self.messages.on_full();
+                    self.effects.extend(full.map(Effect::Report));
+                }
+                self.look_for_messages(now.instant);
+            }
+            Urc::DeliveryReportStored { .. } => self.look_for_messages(now.instant),
+            Urc::DeliveryReport { pdu } => {
+                let delivery = Messages::on_delivery(pdu);
+                self.effects.extend(delivery.map(Effect::Report));
+            }
+            Urc::Ussd(answer) => self.on_ussd(answer),
+            // A message of class 0 is for a display, and there is none.
+            Urc::UnstoredMessage { .. } | Urc::GnssStopped | Urc::Other(_) => {}
         }
     }
 

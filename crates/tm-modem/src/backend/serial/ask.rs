@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tm_proto::at::Command;
-use tm_proto::sim7600::ask::{self, ANSWER_TIME, RADIO_TIME, SIM_TIME};
+use tm_proto::sim7600::ask::{self, ANSWER_TIME, MESSAGE_TIME, RADIO_TIME, SIM_TIME};
 
 use crate::config::Pin;
 
@@ -53,6 +53,11 @@ pub(crate) enum Ask {
     GnssEngine,
     GnssOn,
     RadioPower,
+    MessageMode,
+    MessageStore,
+    MessageReports,
+    MessageList,
+    MessageRoom,
     /// The present step of an errand; the command is the errand's.
     Errand,
 }
@@ -89,6 +94,20 @@ pub(crate) const LEVELS: &[Ask] = &[
     Ask::PacketData,
     Ask::RadioPower,
 ];
+
+/// Once a card can be used: its number, its tries, and how messages are kept on it.
+pub(crate) const CARD: &[Ask] = &[
+    Ask::Iccid,
+    Ask::Imsi,
+    Ask::PinTries,
+    Ask::MessageMode,
+    Ask::MessageStore,
+    Ask::MessageReports,
+    Ask::MessageList,
+];
+
+/// What lies on the card: also what was announced while nobody listened.
+pub(crate) const MESSAGES: &[Ask] = &[Ask::MessageList, Ask::MessageRoom];
 
 impl Ask {
     /// The command line; nothing when it cannot be made (there is no PIN).
@@ -129,6 +148,11 @@ impl Ask {
             Self::GnssEngine => ask::gnss_engine(),
             Self::GnssOn => ask::gnss_on(),
             Self::RadioPower => ask::radio_power(),
+            Self::MessageMode => ask::pdu_mode(),
+            Self::MessageStore => ask::store_on_card(),
+            Self::MessageReports => ask::announce_messages(),
+            Self::MessageList => ask::stored_messages(),
+            Self::MessageRoom => ask::message_stores(),
             Self::Errand => return None,
         })
     }
@@ -140,6 +164,8 @@ impl Ask {
             Self::Sim | Self::Iccid | Self::Imsi | Self::PinTries | Self::EnterPin => SIM_TIME,
             Self::Operator => OPERATOR_TIME,
             Self::RadioPower => RADIO_TIME,
+            Self::MessageStore | Self::MessageRoom => SIM_TIME,
+            Self::MessageList => MESSAGE_TIME,
             Self::PacketData | Self::LastError => CONTEXT_TIME,
             _ => ANSWER_TIME,
         }

@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tm_proto::sim7600::Ussd;
 use tm_service::port::{Absence, OpenError, PortEvent};
-use tm_types::{Cause, ModemPresence, Reason, code};
+use tm_types::{Cause, ModemPresence, Reason, SimStatus, code};
 use tokio::time::Instant;
 
 use super::ask::{self, Ask};
 use super::dialogue::{Dialogue, Step};
 use super::errand::{Errand, Want};
+use super::messages::Messages;
 use crate::backend::{Action, Now, Outcome, Presence, Report, Round as Closes, Ticket};
 use crate::config::Config;
 use crate::knowledge::Knowledge;
@@ -23,6 +25,8 @@ pub(super) const NOTICE_PERIOD: Duration = Duration::from_secs(2);
 /// The module repeats its supply warning every 10 s (manual, 19.2); the log has it once in this time.
 pub(super) const WARNING_PERIOD: Duration = Duration::from_mins(10);
 
+/// How often the card is looked through without an announcement: one may have been lost.
+const MESSAGES_PERIOD: Duration = Duration::from_mins(10);
 /// More than so many errands never wait: who asks so often asks in error.
 const ERRANDS_MAX: usize = 8;
 
@@ -81,6 +85,13 @@ pub(crate) struct Core {
     /// What is being done, and when it is to be looked at again.
     errand: Option<(Errand, Option<Instant>)>,
     waiting: VecDeque<(Ticket, Action)>,
+    pub(super) messages: Messages,
+    /// Places on the card whose messages have said what they had to say.
+    pub(super) spent: Vec<u16>,
+    next_messages: Instant,
+    messages_began: Instant,
+    /// Numbers the texts that are sent.
+    reference: u8,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -104,6 +115,11 @@ impl Core {
             supply_warned: None,
             errand: None,
             waiting: VecDeque::new(),
+            messages: Messages::new(),
+            spent: Vec::new(),
+            next_messages: now,
+            messages_began: now,
+            reference: fastrand::u8(..),
             effects: Vec::new(),
         }
     }
@@ -129,6 +145,7 @@ impl Core {
         let errand = self.errand.as_ref().and_then(|(_, due)| *due);
         Some(dialogue.deadline().unwrap_or_else(|| {
             let round = self.next_full.min(self.next_service());
+            let round = round.min(self.next_messages);
             errand.map_or(round, |errand| errand.min(round))
         }))
     }
@@ -154,24 +171,25 @@ impl Core {
             None
         };
         match refusal {
-            Some(cause) => self.tell_done(ticket, Err(cause)),
+            Some(cause) => self.tell_done(Some(ticket), Err(cause)),
             None => self.waiting.push_back((ticket, action)),
         }
     }
 
-    fn tell_done(&mut self, ticket: Ticket, end: Result<Outcome, Cause>) {
-        self.effects.push(Effect::Report(Report::Done(ticket, end)));
+    /// What nobody asked for ends in silence.
+    fn tell_done(&mut self, ticket: Option<Ticket>, end: Result<Outcome, Cause>) {
+        let done = ticket.map(|ticket| Effect::Report(Report::Done(ticket, end)));
+        self.effects.extend(done);
     }
 
     /// Goes on with the errand as far as it goes now, and with the next.
     fn run_errands(&mut self, now: Instant) {
         while let Some(dialogue) = self.dialogue.as_mut().filter(|dialogue| dialogue.is_idle()) {
             let Some((errand, due)) = &mut self.errand else {
-                let Some((ticket, action)) = self.waiting.pop_front() else {
+                let Some(next) = self.next_errand(now) else {
                     return;
                 };
-                let cid = self.known.data.context_for_data();
-                self.errand = Some((Errand::new(ticket, action, cid, now), None));
+                self.errand = Some((next, None));
                 continue;
             };
             *due = None;
@@ -186,12 +204,39 @@ impl Core {
                 }
                 Want::End(end) => {
                     let ticket = errand.ticket;
+                    for place in errand.freed() {
+                        self.messages.forget(place);
+                    }
+                    if errand.changes_service() {
+                        self.next_full = self.next_full.min(now);
+                    }
                     self.errand = None;
                     self.tell_done(ticket, end);
-                    // Whatever was done may have changed everything.
-                    self.next_full = self.next_full.min(now);
                 }
             }
+        }
+    }
+
+    /// Something lies on the card: many announcements are answered by one look.
+    pub(super) fn look_for_messages(&mut self, now: Instant) {
+        let soon = (now + NOTICE_DELAY).max(self.messages_began + NOTICE_PERIOD);
+        self.next_messages = self.next_messages.min(soon);
+    }
+
+    fn next_errand(&mut self, now: Instant) -> Option<Errand> {
+        if let Some(place) = self.spent.pop() {
+            return Some(Errand::clean(place, now));
+        }
+        let (ticket, action) = self.waiting.pop_front()?;
+        self.reference = self.reference.wrapping_add(1);
+        let cid = self.known.data.context_for_data();
+        Some(Errand::new(ticket, action, cid, self.reference, now))
+    }
+
+    /// The network's answer to a service code, or a word of its own that nobody waits for.
+    pub(super) fn on_ussd(&mut self, answer: &Ussd) {
+        if let Some((errand, _)) = &mut self.errand {
+            errand.on_ussd(answer);
         }
     }
 
@@ -203,7 +248,7 @@ impl Core {
             self.tell_done(errand.ticket, end);
         }
         while let Some((ticket, _)) = self.waiting.pop_front() {
-            self.tell_done(ticket, Err(absent.clone()));
+            self.tell_done(Some(ticket), Err(absent.clone()));
         }
     }
 
@@ -301,6 +346,8 @@ impl Core {
         }
         self.port = None;
         self.round = Round::None;
+        self.messages.clear();
+        self.spent.clear();
         self.end_errands();
     }
 
@@ -340,7 +387,7 @@ impl Core {
                     errand.on_timeout();
                 }
             }
-            Step::Answered(ask, reply) => self.on_answer(ask, &reply),
+            Step::Answered(ask, reply) => self.on_answer(ask, &reply, now),
             Step::Unanswered(ask) => {
                 tracing::debug!(?ask, "unanswered");
                 self.known.on_timeout(ask);
@@ -385,6 +432,12 @@ impl Core {
                 self.round = Round::Reading(Closes::Service);
                 dialogue.ask(ask::SERVICE);
                 dialogue.ask(&[Ask::ServingCell]);
+            } else if now.instant >= self.next_messages {
+                self.messages_began = now.instant;
+                self.next_messages = now.instant + MESSAGES_PERIOD;
+                if self.known.sim.status == SimStatus::Ready {
+                    dialogue.ask(ask::MESSAGES);
+                }
             }
             if self.round != Round::None {
                 self.notice = None;

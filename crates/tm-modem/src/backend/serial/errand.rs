@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use tm_proto::at::{Command, Reply};
-use tm_proto::sim7600::ask::{self, RADIO_TIME};
+use tm_proto::sim7600::ask::{self, ANSWER_TIME, DATA_TIME, RADIO_TIME, SEND_TIME, SIM_TIME};
+use tm_proto::sim7600::{self, Ussd, UssdStatus};
+use tm_proto::sms;
 use tm_types::{Cause, code};
 use tokio::time::Instant;
 
 use super::dialogue::Question;
-use crate::backend::{Action, Outcome, Ticket};
+use super::messages;
+use crate::backend::{Action, MessageHandle, Outcome, Ticket, UssdReply};
 
-/// How long a change of a context or of the operator may take (manual V3.00, 4.2.2 and 8.2).
-const NETWORK_TIME: Duration = Duration::from_mins(2);
 /// How long the radio stays off, so that the network notices (`docs/recovery.md`, rung 2).
 const RADIO_PAUSE: Duration = Duration::from_secs(5);
 /// How long a context stays down.
@@ -27,6 +28,8 @@ enum Step {
     Try(Question),
     /// Wait.
     Pause(Duration),
+    /// Wait for the network's answer to a service code.
+    Ussd,
 }
 
 /// What the errand wants now.
@@ -43,9 +46,13 @@ pub(crate) enum Want {
 /// An action under way.
 #[derive(Debug)]
 pub(crate) struct Errand {
-    /// Under which it was asked for.
-    pub(crate) ticket: Ticket,
+    /// Under which it was asked for; nothing for what nobody asked for.
+    pub(crate) ticket: Option<Ticket>,
     action: Action,
+    /// The network's references of the parts sent so far.
+    references: Vec<u8>,
+    /// The network's answer to the service code.
+    answer: Option<UssdReply>,
     steps: VecDeque<Step>,
     deadline: Instant,
     /// Until when a pause lasts.
@@ -55,27 +62,69 @@ pub(crate) struct Errand {
 }
 
 impl Errand {
-    /// An errand that is about to begin. `cid` is the context for data.
-    pub(crate) fn new(ticket: Ticket, action: Action, cid: u8, now: Instant) -> Self {
+    /// An errand that is about to begin. `cid` is the context for data, `reference` numbers a text to be sent.
+    pub(crate) fn new(
+        ticket: Ticket,
+        action: Action,
+        cid: u8,
+        reference: u8,
+        now: Instant,
+    ) -> Self {
         let steps = match &action {
             Action::Reconnect => reconnect(cid),
-            Action::CycleRadio => cycle_radio(),
-            Action::Reset => vec![Step::Ask(question(ask::restart(), RADIO_TIME))],
-            Action::Send { .. } | Action::Delete(_) | Action::Ussd(_) => Vec::new(),
+            Action::CycleRadio => Ok(cycle_radio()),
+            Action::Reset => Ok(vec![Step::Ask(question(ask::restart(), RADIO_TIME))]),
+            Action::Send {
+                to,
+                text,
+                wants_report,
+            } => send(to, text, *wants_report, reference),
+            Action::Delete(handle) => {
+                Ok(messages::places(handle).into_iter().map(delete).collect())
+            }
+            Action::Ussd(code) => ussd(code),
         };
-        let end = steps.is_empty().then(|| {
-            let cause = code::MODEM_UNSUPPORTED.with("backend", "serial");
-            Err(cause.and("detail", "not this"))
-        });
+        let (steps, end) = match steps {
+            Ok(steps) => (steps, None),
+            Err(cause) => (Vec::new(), Some(Err(cause))),
+        };
         Self {
-            ticket,
+            ticket: Some(ticket),
             deadline: now + action.time(),
-            steps: steps.into(),
             action,
+            references: Vec::new(),
+            answer: None,
+            steps: steps.into(),
             pause: None,
             is_asking: false,
             end,
         }
+    }
+
+    /// Frees a place on the card of its own accord.
+    pub(crate) fn clean(place: u16, now: Instant) -> Self {
+        let handle = MessageHandle(vec![place.to_string()]);
+        let errand = Self::new(Ticket(0), Action::Delete(handle), 0, 0, now);
+        Self {
+            ticket: None,
+            ..errand
+        }
+    }
+
+    /// The places on the card that it has freed.
+    pub(crate) fn freed(&self) -> Vec<u16> {
+        match &self.action {
+            Action::Delete(handle) => messages::places(handle),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the state is to be read anew after it.
+    pub(crate) fn changes_service(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Reconnect | Action::CycleRadio | Action::Reset
+        )
     }
 
     /// What is to be done next.
@@ -98,7 +147,9 @@ impl Errand {
                 self.pause = None;
             }
             match self.steps.front() {
-                None => self.end = Some(Ok(Outcome::Done)),
+                None => self.end = Some(Ok(self.outcome())),
+                Some(Step::Ussd) if self.answer.is_some() => drop(self.steps.pop_front()),
+                Some(Step::Ussd) => return Want::Wait(self.deadline),
                 Some(Step::Pause(time)) => {
                     self.pause = Some(now + *time);
                     self.steps.pop_front();
@@ -111,6 +162,14 @@ impl Errand {
         }
     }
 
+    fn outcome(&mut self) -> Outcome {
+        match &self.action {
+            Action::Send { .. } => Outcome::Sent(std::mem::take(&mut self.references)),
+            Action::Ussd(_) => self.answer.take().map_or(Outcome::Done, Outcome::Ussd),
+            _ => Outcome::Done,
+        }
+    }
+
     /// The module has answered.
     pub(crate) fn on_reply(&mut self, reply: &Reply) {
         self.is_asking = false;
@@ -118,7 +177,7 @@ impl Errand {
             (Some(Step::Ask(_)), Err(failure)) => {
                 self.end = Some(Err(code::MODEM_REFUSED.with("detail", failure)));
             }
-            (Some(Step::Ask(question)), Ok(lines)) => self.on_lines(&question, lines),
+            (Some(Step::Ask(_)), Ok(lines)) => self.on_lines(lines),
             _ => {}
         }
     }
@@ -140,7 +199,41 @@ impl Errand {
         }
     }
 
-    fn on_lines(&mut self, _question: &Question, _lines: &[String]) {}
+    fn on_lines(&mut self, lines: &[String]) {
+        if matches!(self.action, Action::Send { .. }) {
+            self.references.extend(sim7600::message_reference(lines));
+        }
+    }
+
+    /// The network has answered a service code; it may come before the module's own `OK`.
+    pub(crate) fn on_ussd(&mut self, answer: &Ussd) {
+        if !matches!(self.action, Action::Ussd(_)) || self.answer.is_some() {
+            return;
+        }
+        let text = answer.text.clone();
+        let failure = match answer.status {
+            UssdStatus::Done | UssdStatus::Menu | UssdStatus::Ended => None,
+            UssdStatus::AnsweredElsewhere => Some("another program has answered"),
+            UssdStatus::NotSupported => Some("the network does not know the code"),
+            UssdStatus::Timeout => Some("the network did not answer in time"),
+        };
+        // Ended by the network without a word is no answer either.
+        let failure = failure.or_else(|| text.is_none().then_some("the network ended the session"));
+        if let Some(detail) = failure {
+            self.end = Some(Err(code::USSD_FAILED.with("detail", detail)));
+            return;
+        }
+        let is_menu = answer.status == UssdStatus::Menu;
+        self.answer = Some(UssdReply {
+            text: text.unwrap_or_default(),
+            is_menu,
+        });
+        if is_menu {
+            // A session left open keeps the radio in 3G and the next code from being sent.
+            let cancel = question(ask::ussd_cancel(), SIM_TIME);
+            self.steps.push_back(Step::Try(cancel));
+        }
+    }
 }
 
 fn question(command: Command, time: Duration) -> Question {
@@ -151,25 +244,53 @@ fn question(command: Command, time: Duration) -> Question {
     }
 }
 
-fn reconnect(cid: u8) -> Vec<Step> {
-    let context = |up: u8| Command::new(&format!("AT+CGACT={up},{cid}")).ok();
-    let (Some(down), Some(up)) = (context(0), context(1)) else {
-        return Vec::new();
+fn reconnect(cid: u8) -> Result<Vec<Step>, Cause> {
+    let context = |up| ask::context_activity(cid, up);
+    let (Some(down), Some(up)) = (context(false), context(true)) else {
+        return Err(refused(&format!("{cid} is no context")));
     };
-    vec![
+    Ok(vec![
         // A context that is down already may be refused to go down.
-        Step::Try(question(down, NETWORK_TIME)),
+        Step::Try(question(down, DATA_TIME)),
         Step::Pause(CONTEXT_PAUSE),
-        Step::Ask(question(up, NETWORK_TIME)),
-    ]
+        Step::Ask(question(up, DATA_TIME)),
+    ])
 }
 
 fn cycle_radio() -> Vec<Step> {
     vec![
         // Also undoes a `+COPS: 2` that somebody left behind: it is sticky over restarts.
-        Step::Try(question(ask::operator_automatic(), NETWORK_TIME)),
+        Step::Try(question(ask::operator_automatic(), DATA_TIME)),
         Step::Try(question(ask::radio_off(), RADIO_TIME)),
         Step::Pause(RADIO_PAUSE),
         Step::Ask(question(ask::radio_on(), RADIO_TIME)),
     ]
+}
+
+fn send(to: &str, text: &str, wants_report: bool, reference: u8) -> Result<Vec<Step>, Cause> {
+    let parts = sms::submit(to, text, wants_report, reference)
+        .map_err(|error| refused(&error.to_string()))?;
+    let mut steps = vec![Step::Ask(question(ask::pdu_mode(), ANSWER_TIME))];
+    steps.extend(parts.into_iter().map(|part| {
+        Step::Ask(Question {
+            command: ask::send_message(&part),
+            payload: Some(part.pdu_hex),
+            time: SEND_TIME,
+        })
+    }));
+    Ok(steps)
+}
+
+/// A place that is free already is refused to be freed.
+fn delete(place: u16) -> Step {
+    Step::Try(question(ask::delete_message(place), SIM_TIME))
+}
+
+fn ussd(code: &str) -> Result<Vec<Step>, Cause> {
+    let command = ask::ussd(code).ok_or_else(|| refused("this is no service code"))?;
+    Ok(vec![Step::Ask(question(command, SIM_TIME)), Step::Ussd])
+}
+
+fn refused(detail: &str) -> Cause {
+    code::MODEM_REFUSED.with("detail", detail)
 }

@@ -6,6 +6,7 @@ pub(crate) mod core;
 mod dialogue;
 mod errand;
 mod layout;
+mod messages;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
