@@ -7,6 +7,8 @@ mod dialogue;
 mod errand;
 mod layout;
 mod messages;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
