@@ -1,4 +1,5 @@
-//! The modem's USB device in sysfs: whether it is plugged in, and in which composition.
+//! The modem's USB device in sysfs: whether it is plugged in, in which composition, and what its network
+//! interface has counted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,19 @@ pub(crate) struct UsbModem {
     pub(crate) product: String,
     /// Its directory in sysfs.
     pub(crate) directory: PathBuf,
+    /// Its network interface and what went through it, where this service sees the host's network.
+    pub(crate) network: Option<Network>,
+}
+
+/// A modem's network interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Network {
+    /// Its name, such as `wwan0`.
+    pub(crate) interface: String,
+    /// Bytes received since it exists.
+    pub(crate) rx_bytes: u64,
+    /// Bytes sent since it exists.
+    pub(crate) tx_bytes: u64,
 }
 
 impl UsbModem {
@@ -38,6 +52,7 @@ pub(crate) fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
             entry.file_name().into_string(),
         ) {
             found.push(UsbModem {
+                network: network(sys, &directory),
                 socket,
                 product,
                 directory,
@@ -46,6 +61,26 @@ pub(crate) fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
     }
     found.sort_by(|a, b| a.socket.cmp(&b.socket));
     Ok(found.into_iter().next())
+}
+
+/// The interface below one of the device's USB interfaces: `1-1.3:1.5/net/wwan0`.
+fn network(sys: &Path, directory: &Path) -> Option<Network> {
+    let entries = fs::read_dir(directory).ok()?;
+    let names = entries.flatten().filter_map(|entry| {
+        let net = fs::read_dir(entry.path().join("net")).ok()?;
+        net.flatten().next()?.file_name().into_string().ok()
+    });
+    let interface = names.min()?;
+    let statistics = sys.join("class/net").join(&interface).join("statistics");
+    let count = |file: &str| {
+        let text = fs::read_to_string(statistics.join(file)).ok()?;
+        text.trim().parse().ok()
+    };
+    Some(Network {
+        rx_bytes: count("rx_bytes")?,
+        tx_bytes: count("tx_bytes")?,
+        interface,
+    })
 }
 
 /// Four hexadecimal digits of an attribute.
@@ -79,6 +114,22 @@ mod tests {
         assert_eq!(
             (modem.socket.as_str(), modem.composition().as_str()),
             ("1-1.3", "1e0e:9001")
+        );
+        // In a container the network of the host is out of sight.
+        fs::create_dir_all(modem.directory.join("1-1.3:1.5/net/wwan0")).unwrap();
+        assert_eq!(find(sys.path()).unwrap().unwrap().network, None);
+        let statistics = sys.path().join("class/net/wwan0/statistics");
+        fs::create_dir_all(&statistics).unwrap();
+        fs::write(statistics.join("rx_bytes"), "1200\n").unwrap();
+        fs::write(statistics.join("tx_bytes"), "300\n").unwrap();
+        let network = find(sys.path()).unwrap().unwrap().network.unwrap();
+        assert_eq!(
+            (
+                network.interface.as_str(),
+                network.rx_bytes,
+                network.tx_bytes
+            ),
+            ("wwan0", 1200, 300)
         );
     }
 }
