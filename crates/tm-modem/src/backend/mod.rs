@@ -5,6 +5,7 @@
 //! [`Action`] under a [`Ticket`], and ends with exactly one [`Report::Done`], also when the modem is gone.
 
 pub(crate) mod serial;
+pub(crate) mod modem_manager;
 
 use std::time::Duration;
 

@@ -1,15 +1,20 @@
 //! What is known of the modem: answers folded in, one by one.
 
+mod bearer;
 mod cells;
 #[cfg(test)]
 mod tests;
 
 use tm_proto::at::Reply;
 use tm_proto::sim7600::{self, RadioPower, RegistrationStatus as Heard, SimState};
-use tm_types::{Cell, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus};
+use tm_types::{
+    Cell, GnssEngine, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus,
+};
 
 use crate::backend::serial::Ask;
 use crate::data::Data;
+
+pub(crate) use bearer::Bearer;
 
 /// A level that was read, or why it was not.
 pub(crate) type Level<T = f64> = Result<T, Reason>;
@@ -65,8 +70,16 @@ pub(crate) struct Knowledge {
     pub(crate) cell: Option<Cell>,
     pub(crate) levels: Levels,
     pub(crate) data: Data,
-    /// Whether the radio is on; nothing where it is not told.
+    /// Whether the radio is on; nothing where that is not told.
     pub(crate) radio_on: Option<bool>,
+    /// Whether it is attached to the packet network, in a manager's words; nothing where there is none.
+    pub(crate) attached: Option<bool>,
+    /// The host's connection for data; nothing where there is none or nobody tells.
+    pub(crate) bearer: Option<Bearer>,
+    /// The satellite receiver, as a manager has it; nothing where it is not told.
+    pub(crate) gnss: Option<GnssEngine>,
+    /// Why a manager has given the modem up, in its word, although it still shows it, such as `sim-missing`.
+    pub(crate) given_up: Option<String>,
     lte: RegistrationStatus,
     packet: RegistrationStatus,
     is_limited: bool,
@@ -85,6 +98,10 @@ impl Knowledge {
             levels: Levels::missing(Reason::NotPresent),
             data: Data::default(),
             radio_on: None,
+            attached: None,
+            bearer: None,
+            gnss: None,
+            given_up: None,
             lte: RegistrationStatus::Unknown,
             packet: RegistrationStatus::Unknown,
             is_limited: false,

@@ -1,0 +1,136 @@
+//! What a modem is asked to do, in ModemManager's terms.
+
+use std::time::Duration;
+
+use tm_types::{Cause, code};
+use tokio::time::{sleep, timeout};
+use zbus::Connection;
+use zbus::zvariant::OwnedObjectPath;
+
+use super::failure::{Failure, within};
+use super::manager::Service;
+use super::messages;
+use super::properties::Read;
+use super::proxies::{Modem3gppProxy, ModemProxy, UssdProxy};
+use super::reconnect::{self, Device};
+use crate::backend::{Action, Outcome, UssdReply};
+
+const USSD: &str = "org.freedesktop.ModemManager1.Modem.Modem3gpp.Ussd";
+/// `MM_MODEM_3GPP_USSD_SESSION_STATE_IDLE` and `_USER_RESPONSE`.
+const USSD_IDLE: u32 = 1;
+const USSD_WAITS: u32 = 3;
+
+/// `MM_MODEM_POWER_STATE_LOW` and `_ON`.
+const LOW: u32 = 2;
+const ON: u32 = 3;
+/// Bringing a modem up takes some 25 commands and a registration.
+pub(super) const ENABLE_TIME: Duration = Duration::from_secs(40);
+const DISABLE_TIME: Duration = Duration::from_secs(20);
+/// `AT+CFUN` may take 10 s (sim7600: 2.5).
+const POWER_TIME: Duration = Duration::from_secs(12);
+/// How long the radio rests: the network should notice.
+const OFF_TIME: Duration = Duration::from_secs(2);
+const REGISTER_TIME: Duration = Duration::from_secs(60);
+const RESET_TIME: Duration = Duration::from_secs(25);
+const CANCEL_TIME: Duration = Duration::from_secs(10);
+
+/// One modem as it is now.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) connection: Connection,
+    pub(super) service: Service,
+    pub(super) path: OwnedObjectPath,
+    /// For causes.
+    pub(super) port: String,
+    pub(super) device: Device,
+}
+
+/// Does it, within its time.
+pub(super) async fn perform(target: Target, action: Action) -> Result<Outcome, Cause> {
+    let time = action.time();
+    let late = || code::MODEM_TIMEOUT.with("seconds", time.as_secs());
+    // What was begun is ended within the time of the action: the radio does not stay off.
+    let doing = async {
+        match action {
+            Action::Reconnect => reconnect::reconnect(&target).await,
+            Action::CycleRadio => explain(cycle(&target).await, &target),
+            Action::Reset => explain(reset(&target).await, &target),
+            Action::Send {
+                to,
+                text,
+                wants_report,
+            } => {
+                let message = (to.as_str(), text.as_str(), wants_report);
+                let sent = messages::send(&target.service, &target.path, message).await;
+                explain(sent, &target)
+            }
+            Action::Delete(handle) => {
+                messages::delete(&target.service, &target.path, &handle, &target.port).await
+            }
+            Action::Ussd(code) => ussd(&target, &code).await,
+        }
+    };
+    timeout(time, doing).await.unwrap_or_else(|_| Err(late()))
+}
+
+fn explain(result: Result<Outcome, Failure>, target: &Target) -> Result<Outcome, Cause> {
+    result.map_err(|failure| failure.cause(&target.port))
+}
+
+async fn reset(target: &Target) -> Result<Outcome, Failure> {
+    let modem: ModemProxy<'_> = target.service.proxy(&target.path).await?;
+    match within(RESET_TIME, modem.reset()).await {
+        // The module went down before its answer came up.
+        Ok(()) | Err(Failure::Gone) => Ok(Outcome::Done),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Off and on. ModemManager switches the power only of a disabled modem.
+async fn cycle(target: &Target) -> Result<Outcome, Failure> {
+    let modem: ModemProxy<'_> = target.service.proxy(&target.path).await?;
+    within(DISABLE_TIME, modem.enable(false)).await?;
+    let low = within(POWER_TIME, modem.set_power_state(LOW)).await;
+    if low.is_ok() {
+        sleep(OFF_TIME).await;
+        within(POWER_TIME, modem.set_power_state(ON)).await?;
+    }
+    // Not every modem knows a low power: disabling alone has taken it out of the network.
+    within(ENABLE_TIME, modem.enable(true)).await?;
+    let network: Modem3gppProxy<'_> = target.service.proxy(&target.path).await?;
+    // No operator by name is the operator of the network's choice; an operator once chosen by hand would stay.
+    match within(REGISTER_TIME, network.register("")).await {
+        Ok(()) => Ok(Outcome::Done),
+        // The radio was cycled; whether there is a network shows in the registration.
+        Err(error @ (Failure::Refused(_) | Failure::Timeout(_))) => {
+            tracing::info!(?error, "no registration after the radio was switched on");
+            Ok(Outcome::Done)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+async fn ussd(target: &Target, code: &str) -> Result<Outcome, Cause> {
+    let failed = |failure: Failure| match failure {
+        Failure::Refused(detail) => code::USSD_FAILED.with("detail", detail),
+        failure => failure.cause(&target.port),
+    };
+    let state = || async {
+        let session = target.service.properties(&target.path, USSD).await;
+        session.map(|session| session.word("State"))
+    };
+    let talking = async {
+        let ussd: UssdProxy<'_> = target.service.proxy(&target.path).await?;
+        // Somebody's menu that was never answered.
+        if state().await? != Some(USSD_IDLE) {
+            let _ = within(CANCEL_TIME, ussd.cancel()).await;
+        }
+        let text = ussd.initiate(code).await?;
+        let is_menu = state().await? == Some(USSD_WAITS);
+        if is_menu {
+            let _ = within(CANCEL_TIME, ussd.cancel()).await;
+        }
+        Ok(Outcome::Ussd(UssdReply { text, is_menu }))
+    };
+    talking.await.map_err(failed)
+}

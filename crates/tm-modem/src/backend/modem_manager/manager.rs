@@ -1,0 +1,101 @@
+//! ModemManager as one instance that runs: who owns the name, and how its objects are reached.
+
+use std::time::Duration;
+
+use zbus::Connection;
+use zbus::names::OwnedUniqueName;
+use zbus::proxy::{Builder, CacheProperties, Defaults};
+use zbus::zvariant::ObjectPath;
+use zbus::{Proxy, zvariant};
+
+use super::failure::{Failure, within};
+use super::properties::{Objects, Properties};
+use super::proxies::{ObjectManagerProxy, PropertyReaderProxy};
+
+/// The name on the bus.
+pub(super) const NAME: &str = "org.freedesktop.ModemManager1";
+/// The object that lists the modems.
+pub(super) const ROOT: &str = "/org/freedesktop/ModemManager1";
+/// The interface that makes an object a modem.
+pub(super) const MODEM: &str = "org.freedesktop.ModemManager1.Modem";
+
+/// Properties are in ModemManager's memory.
+const READ_TIME: Duration = Duration::from_secs(5);
+
+/// One run of a service. Calls go to its unique name: they never start another, and fail when it is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    connection: Connection,
+    owner: OwnedUniqueName,
+}
+
+impl Service {
+    pub(crate) fn new(connection: Connection, owner: OwnedUniqueName) -> Self {
+        Self { connection, owner }
+    }
+
+    /// Its unique name on the bus.
+    pub(super) fn owner(&self) -> &str {
+        self.owner.as_str()
+    }
+
+    /// An interface of one of its objects.
+    pub(crate) async fn proxy<T>(&self, path: &ObjectPath<'_>) -> zbus::Result<T>
+    where
+        T: From<Proxy<'static>> + Defaults,
+        Builder<'static, T>: Sized,
+    {
+        Builder::<'static, T>::new(&self.connection)
+            .destination(self.owner.clone())?
+            .path(path.to_owned())?
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
+    }
+
+    /// Every modem with every property.
+    pub(super) async fn modems(&self) -> Result<Objects, Failure> {
+        let root = ObjectPath::from_static_str(ROOT).map_err(zvariant_failure)?;
+        let proxy: ObjectManagerProxy<'_> = self.proxy(&root).await?;
+        let mut objects = within(READ_TIME, proxy.get_managed_objects()).await?;
+        objects.retain(|_, interfaces| interfaces.contains_key(MODEM));
+        Ok(objects)
+    }
+
+    /// Every property of one interface.
+    pub(crate) async fn properties(
+        &self,
+        path: &ObjectPath<'_>,
+        interface: &str,
+    ) -> Result<Properties, Failure> {
+        let proxy: PropertyReaderProxy<'_> = self.proxy(path).await?;
+        within(READ_TIME, proxy.get_all(interface)).await
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn zvariant_failure(error: zvariant::Error) -> Failure {
+    Failure::Refused(error.to_string())
+}
+
+/// Who owns a name on the bus now; nobody is started for asking.
+pub(crate) async fn owner_of(
+    connection: &Connection,
+    name: &'static str,
+) -> zbus::Result<Option<OwnedUniqueName>> {
+    let dbus = zbus::fdo::DBusProxy::new(connection).await?;
+    let asking = async {
+        match dbus.get_name_owner(name.try_into()?).await {
+            Ok(owner) => Ok(Some(owner)),
+            Err(zbus::fdo::Error::NameHasNoOwner(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    };
+    tokio::time::timeout(READ_TIME, asking)
+        .await
+        .unwrap_or_else(|_| {
+            Err(zbus::Error::Failure(
+                "the system bus does not answer".to_owned(),
+            ))
+        })
+}
