@@ -8,7 +8,10 @@ use crate::{
     gate::GateHandle,
     modbus::{ModbusDevice, ModbusHandle, ModbusMode},
     script::Event,
-    sim7600::{Line, Scenario, SerialPaths, Sim7600, Sim7600Config, Sim7600Handle, TcpPorts},
+    sim7600::{
+        Line, MessageService, Scenario, SerialPaths, Sim7600, Sim7600Config, Sim7600Handle,
+        TcpPorts,
+    },
     sysfs::{SysfsHandle, SysfsTree, W1_SENSORS},
 };
 
@@ -148,6 +151,30 @@ impl Stage {
                     .concat();
                     modem.inject_garbage(Line::At, &noise);
                     modem.inject_garbage(Line::Nmea, &noise);
+                }
+            }
+            Event::PowerKey(press) => {
+                if let Some(modem) = &self.modem {
+                    modem.power_key(press);
+                }
+            }
+            Event::UsbRebind => {
+                if let Some(modem) = &self.modem {
+                    modem.usb_rebind();
+                }
+            }
+            Event::Message(text) => {
+                if let Some(modem) = &self.modem {
+                    modem.receive_sms("Vodafone", text);
+                }
+            }
+            Event::MessagesRefused(is_refused) => {
+                if let Some(modem) = &self.modem {
+                    modem.set_messages(MessageService {
+                        // "Network out of order" (3GPP TS 24.011, cause 38).
+                        refusal: is_refused.then_some(38),
+                        ..MessageService::default()
+                    });
                 }
             }
             Event::Meter(mode) => {

@@ -15,6 +15,14 @@ pub enum Event {
     Modem(Scenario),
     /// Garbage on both lines of the modem.
     Garbage,
+    /// The modem's power key is pressed that long.
+    PowerKey(Duration),
+    /// The modem's USB device is taken from its driver and given back.
+    UsbRebind,
+    /// A text message for the modem arrives.
+    Message(&'static str),
+    /// The operator takes no messages, or takes them again.
+    MessagesRefused(bool),
     /// To the energy meter.
     Meter(ModbusMode),
     /// To the cabinet's door: open or not.
@@ -35,8 +43,23 @@ pub enum Event {
 
 impl Event {
     /// The events beside those of [`Scenario::ALL`], with their names on a command line.
-    pub const OTHERS: [(&'static str, Self); 22] = [
+    pub const OTHERS: [(&'static str, Self); 29] = [
         ("garbage", Self::Garbage),
+        (
+            "power-key-short",
+            Self::PowerKey(Duration::from_millis(1200)),
+        ),
+        ("power-key-long", Self::PowerKey(Duration::from_secs(3))),
+        ("usb-rebind", Self::UsbRebind),
+        ("message", Self::Message("Balance 152.40 UAH")),
+        (
+            "message-long",
+            Self::Message(
+                "Шановний абоненте! Ваш тариф подовжено до 31.12.2026. Залишок на рахунку 152,40 грн, трафік 812 МБ.",
+            ),
+        ),
+        ("messages-refused", Self::MessagesRefused(true)),
+        ("messages-normal", Self::MessagesRefused(false)),
         ("meter-normal", Self::Meter(ModbusMode::Normal)),
         ("meter-silent", Self::Meter(ModbusMode::Silent)),
         (

@@ -2,18 +2,28 @@
 
 mod answers;
 mod at;
+mod changes;
 mod config;
+mod faults;
+mod gsm7;
+mod messages;
 mod nmea;
+mod pdu;
+mod play;
 mod ports;
 mod pty;
 mod run;
+mod scenario;
+mod settings;
+mod usb;
+mod ussd;
 mod world;
 
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    str::FromStr,
+    time::Duration,
 };
 
 use tokio::{
@@ -21,90 +31,37 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
 };
 
-pub use config::{Clock, Motion, Sim7600Config};
+pub use config::{Clock, Composition, Delivery, Motion, Sim7600Config};
+pub use messages::{MessageService, SentMessage};
 pub use ports::Line;
+pub use scenario::{Scenario, UnknownScenario};
+pub use usb::UsbPaths;
+pub use ussd::UssdAnswer;
 
 use crate::{port::Port, task::Task};
 
-/// What happens to the module, its SIM, its network or its sky.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scenario {
-    /// Everything well; ends every other one.
-    Normal,
-    /// The SIM is taken out.
-    NoSim,
-    /// The SIM waits for its PIN.
-    PinRequired,
-    /// No network found.
-    Searching,
-    /// The network refuses the SIM.
-    Denied,
-    /// In a foreign network.
-    Roaming,
-    /// The profile names an access point that the network does not know: registered, but no way to data.
-    WrongApn,
-    /// The profile names the right access point again.
-    ApnNormal,
-    /// The antenna sees no satellites.
-    NoSky,
-    /// A stronger sky that is not the true one: every level the same, elsewhere, and minutes ahead.
-    Spoofing,
-    /// The true sky again.
-    SpoofingOver,
-    /// Both ports stay open and silent.
-    Mute,
-    /// Both ports vanish.
-    Unplugged,
-    /// Both ports vanish and come back by themselves, with a module that has forgotten everything.
-    BrownOutReset,
-}
-
-impl Scenario {
-    /// All of them with their names on a command line.
-    pub const ALL: [(&'static str, Self); 15] = [
-        ("normal", Self::Normal),
-        ("plug", Self::Normal),
-        ("no-sim", Self::NoSim),
-        ("pin-required", Self::PinRequired),
-        ("searching", Self::Searching),
-        ("denied", Self::Denied),
-        ("roaming", Self::Roaming),
-        ("wrong-apn", Self::WrongApn),
-        ("apn-normal", Self::ApnNormal),
-        ("no-sky", Self::NoSky),
-        ("spoofing", Self::Spoofing),
-        ("spoofing-over", Self::SpoofingOver),
-        ("mute", Self::Mute),
-        ("unplug", Self::Unplugged),
-        ("brown-out", Self::BrownOutReset),
-    ];
-}
-
-impl FromStr for Scenario {
-    type Err = UnknownScenario;
-
-    fn from_str(name: &str) -> Result<Self, UnknownScenario> {
-        let known = Self::ALL.iter().find(|(known, _)| *known == name);
-        known
-            .map(|(_, scenario)| *scenario)
-            .ok_or_else(|| UnknownScenario(name.to_owned()))
-    }
-}
-
-/// No scenario has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no scenario is called {0:?}")]
-pub struct UnknownScenario(String);
-
 /// The truth about the simulated module, to hold the product's readings against.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct Status {
     /// The ports are there.
     pub is_present: bool,
+    /// It runs, whether or not its ports are there.
+    pub is_on: bool,
     /// How often it started.
     pub n_boots: u64,
     /// Command lines answered.
     pub n_commands: u64,
+    /// How often its ports appeared.
+    pub n_enumerations: u64,
+    /// The network has it.
+    pub is_registered: bool,
+    /// Its context is up.
+    pub has_data: bool,
+    /// Its context is up and carries packets.
+    pub has_traffic: bool,
+    /// A fault keeps it silent.
+    pub is_mute: bool,
     /// The GNSS engine runs.
     pub is_gnss_on: bool,
     /// The GNSS engine has a fix.
@@ -148,6 +105,7 @@ pub struct Sim7600Handle {
     // Unbounded: orders come from a script or a test, a few a second at most.
     orders: mpsc::UnboundedSender<Order>,
     status: watch::Receiver<Status>,
+    sent: messages::Sent,
 }
 
 enum Order {
@@ -156,6 +114,13 @@ enum Order {
     Connect(Line, DuplexStream, oneshot::Sender<io::Result<()>>),
     Serial(Line, PathBuf, oneshot::Sender<io::Result<()>>),
     Tcp(Line, Port),
+    Usb(PathBuf, String, oneshot::Sender<io::Result<()>>),
+    PowerKey(Duration),
+    UsbRebind,
+    Receive(String, String, Option<Vec<usize>>),
+    Messages(MessageService),
+    Ussd(String, UssdAnswer),
+    Delivery(Delivery),
 }
 
 impl Sim7600 {
@@ -163,10 +128,16 @@ impl Sim7600 {
     pub fn start(config: Sim7600Config) -> Self {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (truth, status) = watch::channel(Status::default());
-        let handle = Sim7600Handle { orders, status };
+        let sent = messages::Sent::default();
+        let run = run::run(config, sent.clone(), inbox, truth);
+        let handle = Sim7600Handle {
+            orders,
+            status,
+            sent,
+        };
         Self {
             handle,
-            _task: Task::spawn(run::run(config, inbox, truth)),
+            _task: Task::spawn(run),
         }
     }
 
@@ -192,6 +163,19 @@ impl Sim7600 {
         Ok(paths)
     }
 
+    /// Adds the module as a USB device in the socket `socket`, such as `1-1.3`, of the tree under `root`: `root/sys` and
+    /// `root/dev`. The device, its interfaces and its ports come and go with the module, each time with other numbers;
+    /// what is written to `authorized`, or to `unbind` and `bind` of the driver `usb`, is obeyed.
+    ///
+    /// # Errors
+    /// When the tree cannot be written.
+    pub async fn on_usb(&self, root: &Path, socket: &str) -> io::Result<UsbPaths> {
+        self.handle
+            .ask(|done| Order::Usb(root.to_owned(), socket.to_owned(), done))
+            .await?;
+        Ok(UsbPaths::new(root, socket))
+    }
+
     /// Adds both ports as TCP listeners on the loopback interface.
     ///
     /// # Errors
@@ -212,6 +196,51 @@ impl Sim7600Handle {
     /// Makes something happen.
     pub fn play(&self, scenario: Scenario) {
         self.send(Order::Play(scenario));
+    }
+
+    /// Presses the power key for that long: at least 100 ms switch the module on, at least 2.5 s off
+    /// (Hardware Design V1.02, tables 8 and 9).
+    pub fn power_key(&self, press: Duration) {
+        self.send(Order::PowerKey(press));
+    }
+
+    /// Takes the USB device from its driver and gives it back: the ports vanish and return, the module runs on.
+    pub fn usb_rebind(&self) {
+        self.send(Order::UsbRebind);
+    }
+
+    /// A text message is sent to the module's number; `from` is a number or a name.
+    pub fn receive_sms(&self, from: &str, text: &str) {
+        self.send(Order::Receive(from.to_owned(), text.to_owned(), None));
+    }
+
+    /// The same with its parts, counted from 0, in this order; those left out never come, those named twice come twice.
+    pub fn receive_sms_parts(&self, from: &str, text: &str, parts: &[usize]) {
+        self.send(Order::Receive(
+            from.to_owned(),
+            text.to_owned(),
+            Some(parts.to_vec()),
+        ));
+    }
+
+    /// What the module has sent, oldest first.
+    pub fn sent_messages(&self) -> Vec<SentMessage> {
+        self.sent.all()
+    }
+
+    /// Changes how the operator treats messages; the number of places on the card stays.
+    pub fn set_messages(&self, service: MessageService) {
+        self.send(Order::Messages(service));
+    }
+
+    /// Changes what the network answers to a service code; the answer `1` to `*111#` is the code `*111#/1`.
+    pub fn set_ussd(&self, code: &str, answer: UssdAnswer) {
+        self.send(Order::Ussd(code.to_owned(), answer));
+    }
+
+    /// Changes how answers come over the line; echo and error level after the next start only.
+    pub fn set_delivery(&self, delivery: Delivery) {
+        self.send(Order::Delivery(delivery));
     }
 
     /// Puts bytes on a line that no module would send.

@@ -1,59 +1,319 @@
 //! The AT dialogue of the module (SIM7500_SIM7600 AT Command Manual V3.00).
 
+mod ask;
+mod card;
+mod gnss;
+mod set;
+pub(super) mod sms;
+
 use super::{
-    answers,
-    world::{Boot, Effect, SimCard, World},
+    config::Delivery,
+    ports::Line,
+    world::{Effect, World},
 };
 
 /// Longest command line read (manual, 1.4.4).
 const MAX_COMMAND: usize = 559;
+/// Longest text at a prompt: a whole message in hexadecimal, with room.
+const MAX_PROMPTED: usize = 1024;
+/// Kept of what is typed while a command takes its time.
+const MAX_AHEAD: usize = 4096;
 
-/// The command line being typed.
-#[derive(Debug, Default)]
+const CONTROL_Z: u8 = 0x1A;
+const ESCAPE: u8 = 0x1B;
+
+/// One port's dialogue: the command line being typed, or what stands in its place.
+#[derive(Debug)]
 pub(super) struct Terminal {
+    port: Line,
+    echo: bool,
     line: Vec<u8>,
+    mode: Mode,
+    /// Which of the lines of [`Delivery::urcs_inside`] is next.
+    n_inside: usize,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Command,
+    /// A message is being typed.
+    Prompt(Prompted),
+    /// A command takes its time; what was typed meanwhile.
+    Busy {
+        ahead: Vec<u8>,
+        is_abortable: bool,
+    },
+}
+
+/// What the prompt of `AT+CMGS` waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Prompted {
+    /// Octets of this length without the service centre, in hexadecimal.
+    Octets(usize),
+    /// A text to this number.
+    Text(String),
 }
 
 /// How one command of a line ends; its lines are printed before.
+#[derive(Debug)]
 enum End {
     Ok,
     Error,
     /// `+CME ERROR` with its number and text.
     Cme(u16, &'static str),
+    /// `+CMS ERROR` with its number.
+    Cms(u16),
+    /// A prompt, and no final result yet.
+    Prompt(Prompted),
+    /// [`Effect::Answer`] brings the final result; any byte aborts it where that is so.
+    Later {
+        is_abortable: bool,
+    },
 }
 
-const NOT_INSERTED: End = End::Cme(10, "SIM not inserted");
+const NOT_ALLOWED: End = End::Cme(3, "operation not allowed");
 const NOT_SUPPORTED: End = End::Cme(4, "operation not supported");
+const NOT_INSERTED: End = End::Cme(10, "SIM not inserted");
+const PIN_REQUIRED: End = End::Cme(11, "SIM PIN required");
+const PUK_REQUIRED: End = End::Cme(12, "SIM PUK required");
+const SIM_FAILURE: End = End::Cme(13, "SIM failure");
+const SIM_BUSY: End = End::Cme(14, "SIM busy");
+const WRONG_PASSWORD: End = End::Cme(16, "incorrect password");
+const NO_NETWORK: End = End::Cme(30, "no network service");
+
+/// What a command prints and causes.
+#[derive(Debug, Default)]
+struct Reply {
+    lines: Vec<String>,
+    effects: Vec<Effect>,
+}
+
+impl Reply {
+    fn line(&mut self, line: impl Into<String>) {
+        self.lines.push(line.into());
+    }
+}
 
 impl Terminal {
+    pub(super) fn new(port: Line, delivery: &Delivery) -> Self {
+        Self {
+            port,
+            echo: !delivery.is_echo_off,
+            line: Vec::new(),
+            mode: Mode::Command,
+            n_inside: 0,
+        }
+    }
+
     /// Takes in what was written to the port; returns what the module prints and does.
     pub(super) fn feed(&mut self, bytes: &[u8], world: &mut World) -> (Vec<u8>, Vec<Effect>) {
         let (mut output, mut effects) = (Vec::new(), Vec::new());
         for byte in bytes {
-            if world.settings.echo {
-                output.push(*byte);
-            }
-            match byte {
-                b'\r' => {
-                    let line = std::mem::take(&mut self.line);
-                    let line = String::from_utf8_lossy(&line).trim().to_owned();
-                    answer(&line, world, &mut output, &mut effects);
-                }
-                b'\n' => {}
-                0x08 => {
-                    self.line.pop();
-                }
-                _ if self.line.len() < MAX_COMMAND => self.line.push(*byte),
-                _ => {}
-            }
+            self.byte(*byte, world, &mut output, &mut effects);
         }
         (output, effects)
     }
 
-    /// Forgets the half-typed line.
-    pub(super) fn clear(&mut self) {
-        self.line.clear();
+    /// A command that took its time ends; what was typed meanwhile is taken in.
+    pub(super) fn finish(
+        &mut self,
+        lines: &[String],
+        result: &str,
+        world: &mut World,
+    ) -> (Vec<u8>, Vec<Effect>) {
+        let Mode::Busy { ahead, .. } = std::mem::replace(&mut self.mode, Mode::Command) else {
+            return (Vec::new(), Vec::new());
+        };
+        let mut output = Vec::new();
+        for line in lines {
+            print(&mut output, line);
+        }
+        print(&mut output, result);
+        let (more, effects) = self.feed(&ahead, world);
+        output.extend(more);
+        (output, effects)
     }
+
+    fn byte(
+        &mut self,
+        byte: u8,
+        world: &mut World,
+        output: &mut Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match &mut self.mode {
+            Mode::Busy {
+                is_abortable: true, ..
+            } => {
+                // Manual, 4.2.2.
+                self.mode = Mode::Command;
+                world.withdraw(self.port);
+                print(output, "ERROR");
+            }
+            Mode::Busy { ahead, .. } => {
+                if ahead.len() < MAX_AHEAD {
+                    ahead.push(byte);
+                }
+            }
+            Mode::Prompt(prompted) => {
+                if self.echo {
+                    output.push(byte);
+                }
+                match byte {
+                    CONTROL_Z => {
+                        let (prompted, typed) = (prompted.clone(), std::mem::take(&mut self.line));
+                        self.mode = Mode::Command;
+                        let end = sms::typed(self.port, &prompted, &typed, world);
+                        self.conclude(end, world, output);
+                    }
+                    ESCAPE => {
+                        self.line.clear();
+                        self.mode = Mode::Command;
+                        print(output, "OK");
+                    }
+                    _ if self.line.len() < MAX_PROMPTED => self.line.push(byte),
+                    _ => {}
+                }
+            }
+            Mode::Command => {
+                if self.echo {
+                    output.push(byte);
+                }
+                match byte {
+                    b'\r' => {
+                        let line = std::mem::take(&mut self.line);
+                        let line = String::from_utf8_lossy(&line).trim().to_owned();
+                        self.answer(&line, world, output, effects);
+                    }
+                    b'\n' => {}
+                    0x08 => {
+                        self.line.pop();
+                    }
+                    _ if self.line.len() < MAX_COMMAND => self.line.push(byte),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        line: &str,
+        world: &mut World,
+        output: &mut Vec<u8>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Anything before the attention is noise; a line without one is not answered.
+        let upper = line.to_ascii_uppercase();
+        let Some(start) = upper.find("AT") else {
+            return;
+        };
+        world.n_commands += 1;
+        let rest = line.get(start + 2..).unwrap_or_default();
+        for command in commands(rest) {
+            let mut reply = Reply::default();
+            let end = self.execute(command.trim(), world, &mut reply);
+            effects.append(&mut reply.effects);
+            for line in reply.lines {
+                self.interrupt(world, output);
+                print(output, &line);
+            }
+            if !matches!(end, End::Ok) {
+                return self.conclude(end, world, output);
+            }
+        }
+        self.conclude(End::Ok, world, output);
+    }
+
+    /// Something that the module says by itself, in the middle of an answer.
+    fn interrupt(&mut self, world: &World, output: &mut Vec<u8>) {
+        let lines = &world.config.delivery.urcs_inside;
+        if let Some(line) = lines.get(self.n_inside % lines.len().max(1)) {
+            print(output, line);
+            self.n_inside += 1;
+        }
+    }
+
+    fn conclude(&mut self, end: End, world: &World, output: &mut Vec<u8>) {
+        match (end, world.settings.cmee) {
+            (End::Ok, _) => print(output, "OK"),
+            (End::Error, _) | (End::Cme(..), 0) => print(output, "ERROR"),
+            (End::Cme(code, _), 1) => print(output, &format!("+CME ERROR: {code}")),
+            (End::Cme(_, text), _) => print(output, &format!("+CME ERROR: {text}")),
+            (End::Cms(code), _) => print(output, &format!("+CMS ERROR: {code}")),
+            (End::Prompt(prompted), _) => {
+                // No end of line: the only one of its kind.
+                output.extend(b"\r\n> ");
+                self.mode = Mode::Prompt(prompted);
+            }
+            (End::Later { is_abortable }, _) => {
+                self.mode = Mode::Busy {
+                    ahead: Vec::new(),
+                    is_abortable,
+                };
+            }
+        }
+    }
+
+    fn execute(&mut self, command: &str, world: &mut World, reply: &mut Reply) -> End {
+        let at = command.find(['=', '?']).unwrap_or(command.len());
+        let (name, form) = command.split_at(at);
+        let name = name.trim().to_ascii_uppercase();
+        match name.as_str() {
+            "E" | "E0" => {
+                self.echo = false;
+                return End::Ok;
+            }
+            "E1" => {
+                self.echo = true;
+                return End::Ok;
+            }
+            _ => {}
+        }
+        // Offline, nothing but the way out is obeyed (manual, 2.2.x `+CFUN`: "7 offline mode").
+        if world.settings.cfun == 7 && !(name.is_empty() || name == "+CFUN" || name == "+CRESET") {
+            return NOT_ALLOWED;
+        }
+        match form.strip_prefix('=') {
+            Some("?") => ask::test(&name, self.port, world, reply),
+            Some(value) => set::set(&name, value.trim(), world, reply),
+            None => ask::ask(&name, form == "?", world, reply),
+        }
+    }
+}
+
+/// The commands of a line; a `;` between quotes divides nothing.
+fn commands(line: &str) -> Vec<&str> {
+    let (mut commands, mut start, mut is_quoted) = (Vec::new(), 0, false);
+    for (at, character) in line.char_indices() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            ';' if !is_quoted => {
+                commands.push(&line[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    commands.push(&line[start..]);
+    commands
+}
+
+/// The fields of a value, without quotes.
+fn fields(value: &str) -> Vec<&str> {
+    let (mut fields, mut start, mut is_quoted) = (Vec::new(), 0, false);
+    for (at, character) in value.char_indices() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => {
+                fields.push(value[start..at].trim().trim_matches('"'));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    fields.push(value[start..].trim().trim_matches('"'));
+    fields
 }
 
 /// One line printed by the module.
@@ -61,249 +321,4 @@ pub(super) fn print(output: &mut Vec<u8>, line: &str) {
     output.extend(b"\r\n");
     output.extend(line.as_bytes());
     output.extend(b"\r\n");
-}
-
-fn answer(line: &str, world: &mut World, output: &mut Vec<u8>, effects: &mut Vec<Effect>) {
-    // Anything before the attention is noise; a line without one is not answered.
-    let upper = line.to_ascii_uppercase();
-    let Some(start) = upper.find("AT") else {
-        return;
-    };
-    world.n_commands += 1;
-    let rest = line.get(start + 2..).unwrap_or_default();
-    for command in rest.split(';') {
-        let mut lines = Vec::new();
-        let end = execute(command.trim(), world, &mut lines, effects);
-        for line in lines {
-            print(output, &line);
-        }
-        match (end, world.settings.cmee) {
-            (End::Ok, _) => {}
-            (End::Error, _) | (End::Cme(..), 0) => return print(output, "ERROR"),
-            (End::Cme(code, _), 1) => return print(output, &format!("+CME ERROR: {code}")),
-            (End::Cme(_, text), _) => return print(output, &format!("+CME ERROR: {text}")),
-        }
-    }
-    print(output, "OK");
-}
-
-fn execute(
-    command: &str,
-    world: &mut World,
-    lines: &mut Vec<String>,
-    effects: &mut Vec<Effect>,
-) -> End {
-    let at = command.find(['=', '?']).unwrap_or(command.len());
-    let (name, form) = command.split_at(at);
-    let name = name.trim().to_ascii_uppercase();
-    match form.strip_prefix('=') {
-        Some("?") => test(&name),
-        Some(value) => set(&name, value.trim(), world, lines, effects),
-        None => ask(&name, form == "?", world, lines, effects),
-    }
-}
-
-fn test(name: &str) -> End {
-    if ACCEPTED.contains(&name) {
-        End::Ok
-    } else {
-        End::Error
-    }
-}
-
-fn ask(
-    name: &str,
-    query: bool,
-    world: &mut World,
-    lines: &mut Vec<String>,
-    effects: &mut Vec<Effect>,
-) -> End {
-    match name {
-        "" | "Z" | "&F" | "&W" => {}
-        "E" | "E0" => world.settings.echo = false,
-        "E1" => world.settings.echo = true,
-        "I" | "+SIMCOMATI" => {
-            lines.push("Manufacturer: SIMCOM INCORPORATED".to_owned());
-            lines.push("Model: SIMCOM_SIM7600G-H".to_owned());
-            lines.push("Revision: LE20B04SIM7600G22".to_owned());
-            lines.push(format!("IMEI: {}", world.config.imei));
-            lines.push("+GCAP: +CGSM".to_owned());
-        }
-        "+CGMI" => lines.push("SIMCOM INCORPORATED".to_owned()),
-        "+CGMM" => lines.push("SIMCOM_SIM7600G-H".to_owned()),
-        "+CGMR" => lines.push("+CGMR: LE20B04SIM7600G22".to_owned()),
-        "+CSUB" => lines.push("+CSUB: B04V03".to_owned()),
-        "+CGSN" => lines.push(world.config.imei.clone()),
-        "+CIMI" | "+CICCID" | "+ICCID" | "+CPIN" | "+SPIC" => return sim(name, world, lines),
-        "+CREG" if query => lines.push(answers::registration("+CREG", 0, world)),
-        "+CGREG" if query => lines.push(answers::registration("+CGREG", 1, world)),
-        "+CEREG" if query => lines.push(answers::registration("+CEREG", 2, world)),
-        "+COPS" if query => lines.push(answers::operator(world)),
-        "+CSQ" => lines.push(answers::signal(world)),
-        "+CPSI" if query => lines.push(answers::serving_cell(world)),
-        "+CNSMOD" if query => lines.push(format!(
-            "+CNSMOD: 0,{}",
-            if world.has_service() { 8 } else { 0 }
-        )),
-        "+CBC" | "+CPMUTEMP" if world.boot < Boot::MessagesRead => return End::Error,
-        "+CBC" => {
-            let millivolts = world.millivolts();
-            lines.push(format!(
-                "+CBC: {}.{:03}V",
-                millivolts / 1000,
-                millivolts % 1000
-            ));
-        }
-        "+CPMUTEMP" => lines.push(format!("+CPMUTEMP: {}", world.temperature())),
-        "+CGDCONT" if query => {
-            lines.push(format!(
-                "+CGDCONT: 1,\"IP\",\"{}\",\"0.0.0.0\",0,0,0,0",
-                world.access_point
-            ));
-            lines.push(format!(
-                "+CGDCONT: 2,\"IPV4V6\",\"ims\",\"{}\",0,0,0,0",
-                answers::NO_IPV6
-            ));
-        }
-        "+CGPADDR" => lines.extend(answers::addresses(world)),
-        "+CGATT" if query => lines.push(format!("+CGATT: {}", u8::from(world.has_service()))),
-        "+CGACT" if query => lines.extend(answers::activity(world)),
-        "+CEER" => lines.push(answers::last_error(world)),
-        "+CCLK" if query => lines.push(answers::clock(world)),
-        "+CGPS" if query => lines.push(format!("+CGPS: {},1", u8::from(world.gnss_on))),
-        "+CFUN" if query => lines.push(format!("+CFUN: {}", world.settings.cfun)),
-        "+CMEE" if query => lines.push(format!("+CMEE: {}", world.settings.cmee)),
-        "+CSCS" if query => lines.push("+CSCS: \"IRA\"".to_owned()),
-        "+IFC" if query => lines.push("+IFC: 0,0".to_owned()),
-        "+CNMP" if query => lines.push("+CNMP: 2".to_owned()),
-        "+CMGF" if query => lines.push("+CMGF: 0".to_owned()),
-        "+CUSBPIDSWITCH" if query => lines.push("+CUSBPIDSWITCH: 9001".to_owned()),
-        "+CRESET" => effects.push(Effect::Restart),
-        "+CPOF" => effects.push(Effect::PowerOff),
-        _ => return End::Error,
-    }
-    End::Ok
-}
-
-fn set(
-    name: &str,
-    value: &str,
-    world: &mut World,
-    lines: &mut Vec<String>,
-    effects: &mut Vec<Effect>,
-) -> End {
-    let settings = &mut world.settings;
-    match (name, value) {
-        ("+CMEE", "0" | "1" | "2") => settings.cmee = value.parse().unwrap_or(2),
-        ("+CREG", "0" | "1" | "2") => settings.creg[0] = value.parse().unwrap_or(0),
-        ("+CGREG", "0" | "1" | "2") => settings.creg[1] = value.parse().unwrap_or(0),
-        ("+CEREG", "0" | "1" | "2") => settings.creg[2] = value.parse().unwrap_or(0),
-        ("+CNLSA", "0" | "1") => settings.cnlsa = value == "1",
-        ("+COPS", "0") => world.deregistered = false,
-        ("+COPS", "2") => world.deregistered = true,
-        ("+COPS", "3,0" | "3,1") => settings.cops_format = 0,
-        ("+COPS", "3,2") => settings.cops_format = 2,
-        ("+CFUN", "1,1" | "6") => effects.push(Effect::Restart),
-        ("+CFUN", "0" | "1" | "4") => settings.cfun = value.parse().unwrap_or(1),
-        ("+CPIN", _) => return enter_pin(value.trim_matches('"'), world, lines),
-        ("+CGPS", "1" | "1,1") if world.gnss_on => return End::Error,
-        ("+CGPS", "1" | "1,1") => {
-            world.gnss_on = true;
-            world.sky.engine_started();
-        }
-        ("+CGPS", "0") => {
-            if !world.gnss_on {
-                return End::Error;
-            }
-            world.gnss_on = false;
-            // The confirmation comes after the final result.
-            effects.push(Effect::GnssStopped);
-        }
-        ("+CGDCONT", _) => {
-            let mut fields = value.split(',').map(|field| field.trim().trim_matches('"'));
-            let (id, _, access_point) = (fields.next(), fields.next(), fields.next());
-            if id == Some("1") {
-                access_point
-                    .unwrap_or_default()
-                    .clone_into(&mut world.access_point);
-            }
-        }
-        ("+CGPADDR", "1") => lines.extend(answers::addresses(world).into_iter().take(1)),
-        _ if ACCEPTED.contains(&name) => {}
-        _ => return NOT_SUPPORTED,
-    }
-    End::Ok
-}
-
-/// Commands that are taken and change nothing here.
-const ACCEPTED: &[&str] = &[
-    "+CTZU",
-    "+CTZR",
-    "+CVALARM",
-    "+CMTE",
-    "+CGEREP",
-    "+CATR",
-    "+CNMI",
-    "+CMGF",
-    "+CPMS",
-    "+CSCS",
-    "+CNMP",
-    "+CNSMOD",
-    "+AUTOCSQ",
-    "+CPSI",
-    "+CUSD",
-    "+CLIP",
-    "+IFC",
-    "+CVAUXV",
-    "+CVAUXS",
-    "+CGPSAUTO",
-    "+CGPSNMEA",
-    "+CMEE",
-    "+COPS",
-    "+CREG",
-    "+CGREG",
-    "+CEREG",
-    "+CGPS",
-    "+CFUN",
-    "+CSQ",
-];
-
-fn sim(name: &str, world: &World, lines: &mut Vec<String>) -> End {
-    if world.sim == SimCard::Missing {
-        return NOT_INSERTED;
-    }
-    if world.boot < Boot::SimRead {
-        return End::Cme(14, "SIM busy");
-    }
-    match (name, world.sim) {
-        ("+CPIN", SimCard::PinRequired) => lines.push("+CPIN: SIM PIN".to_owned()),
-        ("+CPIN", SimCard::PukRequired) => lines.push("+CPIN: SIM PUK".to_owned()),
-        ("+CPIN", _) => lines.push("+CPIN: READY".to_owned()),
-        ("+SPIC", _) => lines.push(format!("+SPIC: {},10,3,10", world.pin_tries)),
-        ("+CIMI", SimCard::PinRequired) => return End::Cme(11, "SIM PIN required"),
-        ("+CIMI", SimCard::PukRequired) => return End::Cme(12, "SIM PUK required"),
-        ("+CIMI", _) => lines.push(world.config.imsi.clone()),
-        _ => lines.push(format!("+ICCID: {}F", world.config.iccid)),
-    }
-    End::Ok
-}
-
-fn enter_pin(pin: &str, world: &mut World, lines: &mut Vec<String>) -> End {
-    match world.sim {
-        SimCard::Missing => return NOT_INSERTED,
-        SimCard::PukRequired => return End::Cme(12, "SIM PUK required"),
-        SimCard::Ready => return End::Cme(3, "operation not allowed"),
-        SimCard::PinRequired => {}
-    }
-    if pin == world.config.pin {
-        world.sim = SimCard::Ready;
-        world.pin_tries = 3;
-        lines.push("+CPIN: READY".to_owned());
-        return End::Ok;
-    }
-    world.pin_tries = world.pin_tries.saturating_sub(1);
-    if world.pin_tries == 0 {
-        world.sim = SimCard::PukRequired;
-    }
-    End::Cme(16, "incorrect password")
 }

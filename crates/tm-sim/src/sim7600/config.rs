@@ -43,6 +43,49 @@ pub struct Motion {
     pub heading_deg: f64,
 }
 
+/// How answers come over the line, which a client must bear.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Each byte is written on its own.
+    pub is_bytewise: bool,
+    /// The module starts with echo off, as after `ATE0&W`.
+    pub is_echo_off: bool,
+    /// `AT+CMEE` after a start; 2 when absent.
+    pub error_level: Option<u8>,
+    /// Lines that the module prints by itself between the echo and the lines of each answer, one after the other.
+    pub urcs_inside: Vec<String>,
+}
+
+/// A USB composition: which interfaces the module shows (`AT+CUSBPIDSWITCH`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Composition {
+    /// Diagnostics, NMEA, AT, modem, audio, QMI: as delivered.
+    #[default]
+    Qmi,
+    /// The same with MBIM.
+    Mbim,
+    /// RNDIS first, which moves the others by two interfaces.
+    Rndis,
+    /// With ECM at the end; Linux knows no serial ports in it.
+    Ecm,
+}
+
+impl Composition {
+    /// All of them with their product ids.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("9001", Self::Qmi),
+        ("9003", Self::Mbim),
+        ("9011", Self::Rndis),
+        ("9018", Self::Ecm),
+    ];
+
+    /// The USB product id, in hexadecimal.
+    pub fn product(self) -> &'static str {
+        let known = Self::ALL.iter().find(|(_, known)| *known == self);
+        known.map_or("9001", |(product, _)| product)
+    }
+}
+
 /// What the module is like.
 #[derive(Debug, Clone)]
 pub struct Sim7600Config {
@@ -78,6 +121,18 @@ pub struct Sim7600Config {
     pub altitude_m: f64,
     /// Absent for an antenna that stands still.
     pub motion: Option<Motion>,
+    /// What happens at the start, after power was applied and before the card is read.
+    pub scenarios: Vec<super::Scenario>,
+    /// How answers come over the line.
+    pub delivery: Delivery,
+    /// How the operator treats text messages.
+    pub messages: super::MessageService,
+    /// From a service code to the network's answer.
+    pub ussd_time: Duration,
+    /// The USB composition at first.
+    pub composition: Composition,
+    /// Whether the firmware knows `AT+CESQ`, which the manual does not.
+    pub has_extended_signal: bool,
 }
 
 impl Default for Sim7600Config {
@@ -100,6 +155,12 @@ impl Default for Sim7600Config {
             longitude_deg: 24.7103,
             altitude_m: 244.0,
             motion: None,
+            scenarios: Vec::new(),
+            delivery: Delivery::default(),
+            messages: super::MessageService::default(),
+            ussd_time: Duration::from_secs(2),
+            composition: Composition::default(),
+            has_extended_signal: false,
         }
     }
 }

@@ -1,6 +1,13 @@
 //! Lines between the module and its clients: any stream, TCP listeners, PTYs.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -15,13 +22,17 @@ use tokio::{
 use super::pty::{Probe, Pty};
 use crate::port::Port;
 
-/// One of the module's two ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One of the module's ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Line {
     /// Commands and answers (`ttyUSB2` on the real module).
     At,
     /// NMEA sentences (`ttyUSB1` on the real module).
     Nmea,
+    /// Commands and answers as well (`ttyUSB3` on the real module).
+    Modem,
+    /// Diagnostics or audio, which are silent here (`ttyUSB0` and `ttyUSB4` on the real module).
+    Silent,
 }
 
 /// What a line is connected to on the module's side.
@@ -33,6 +44,8 @@ pub(super) struct Ends {
     pub(super) printed: broadcast::Receiver<Vec<u8>>,
     /// Whether the port exists.
     pub(super) present: watch::Receiver<bool>,
+    /// Whether each byte is written on its own.
+    pub(super) bytewise: Arc<AtomicBool>,
 }
 
 impl Clone for Ends {
@@ -42,6 +55,7 @@ impl Clone for Ends {
             typed: self.typed.clone(),
             printed,
             present: self.present.clone(),
+            bytewise: self.bytewise.clone(),
         }
     }
 }
@@ -68,8 +82,16 @@ pub(super) async fn stream(stream: impl AsyncRead + AsyncWrite, mut ends: Ends) 
             tokio::select! {
                 printed = ends.next_print() => {
                     let Some(bytes) = printed else { return };
-                    if write.write_all(&bytes).await.is_err() {
-                        return;
+                    let is_bytewise = ends.bytewise.load(Ordering::Relaxed);
+                    let size = if is_bytewise { 1 } else { bytes.len().max(1) };
+                    for portion in bytes.chunks(size) {
+                        if write.write_all(portion).await.is_err() {
+                            return;
+                        }
+                        if is_bytewise {
+                            // Somebody who waits for it sees this byte alone.
+                            tokio::task::yield_now().await;
+                        }
                     }
                 }
                 n = read.read(&mut buffer) => match n {

@@ -1,6 +1,10 @@
 //! The module's one task.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::{
     sync::{broadcast, mpsc, watch},
@@ -11,9 +15,14 @@ use tokio::{
 use super::{
     Order, Scenario, Sim7600Config, Status,
     at::{self, Terminal},
+    changes,
+    faults::Cure,
+    messages::Sent,
+    pdu, play,
     ports::{self, Ends, Line},
     pty::Pty,
-    world::{Boot, Effect, World},
+    usb::{Request, UsbDevice},
+    world::{Boot, Effect, Later, World},
 };
 
 /// From the `OK` of a command that ends the module to the ports' vanishing.
@@ -25,21 +34,38 @@ const BURSTS_APART: Duration = Duration::from_millis(100);
 /// Lines printed, or portions written, that wait for a slow side.
 const QUEUE: usize = 64;
 
+/// How long the key switches off, and how long on (Hardware Design V1.02, tables 8 and 9).
+const KEY_OFF: Duration = Duration::from_millis(2500);
+const KEY_ON: Duration = Duration::from_millis(100);
+/// How long a module in a loop of brown-outs lives after `PB DONE` at the earliest.
+const LOOP_LIFE: Duration = Duration::from_secs(5);
+/// From a rebind to the ports' return.
+const REBIND: Duration = Duration::from_millis(500);
+/// How often the files of the USB tree are looked at: nothing tells of a write.
+const USB_LOOK: Duration = Duration::from_millis(20);
+
 /// Plays the module until its owner is gone.
 pub(super) async fn run(
     config: Sim7600Config,
+    sent: Sent,
     mut orders: mpsc::UnboundedReceiver<Order>,
     truth: watch::Sender<Status>,
 ) {
     let (typed, mut commands) = mpsc::channel(QUEUE);
-    // What is written to the NMEA port is read and ignored.
+    let (typed_modem, mut modem_commands) = mpsc::channel(QUEUE);
+    // What is written to the other ports is read and ignored.
     let (to_nowhere, mut nowhere) = mpsc::channel(QUEUE);
-    let mut module = Module::new(config, typed, to_nowhere);
+    let mut module = Module::new(config, sent, [typed, typed_modem, to_nowhere]);
     let mut lines = JoinSet::new();
     let mut second = next_burst(module.world.now());
     module.power_on();
+    for scenario in module.world.config.scenarios.clone() {
+        module.play(scenario);
+    }
     loop {
-        truth.send_replace(module.world.status(*module.present.borrow()));
+        module.say_changes();
+        truth.send_replace(module.world.status(*module.present.borrow(), module.is_on));
+        let at = |time: Option<Instant>| sleep_until(time.unwrap_or_else(Instant::now));
         tokio::select! {
             // In a fixed order: the same seed and the same orders give the same bytes.
             biased;
@@ -47,21 +73,19 @@ pub(super) async fn run(
                 Some(order) => module.obey(order, &mut lines),
                 None => return,
             },
-            Some(bytes) = commands.recv() => module.typed(&bytes),
+            Some(bytes) = commands.recv() => module.typed(Line::At, &bytes),
+            Some(bytes) = modem_commands.recv() => module.typed(Line::Modem, &bytes),
             Some(_) = nowhere.recv() => {}
             () = sleep_until(second) => {
                 module.second();
                 second = next_burst(module.world.now());
             }
-            () = sleep_until(module.next_boot_step.unwrap_or_else(Instant::now)), if module.next_boot_step.is_some() => {
-                module.boot_step();
-            }
-            () = sleep_until(module.vanishes.unwrap_or_else(Instant::now)), if module.vanishes.is_some() => {
-                module.vanish();
-            }
-            () = sleep_until(module.returns.unwrap_or_else(Instant::now)), if module.returns.is_some() => {
-                module.power_on();
-            }
+            () = at(module.next_boot_step), if module.next_boot_step.is_some() => module.boot_step(),
+            () = at(module.vanishes), if module.vanishes.is_some() => module.vanish(),
+            () = at(module.returns), if module.returns.is_some() => module.power_on(),
+            () = at(module.reappears), if module.reappears.is_some() => module.appear(),
+            () = at(module.world.next_due()), if module.world.next_due().is_some() => module.due(),
+            () = at(module.usb_look), if module.usb_look.is_some() => module.usb_look(),
             Some(_) = lines.join_next() => {}
         }
     }
@@ -80,72 +104,142 @@ fn next_burst(now: SystemTime) -> Instant {
     Instant::now() + wait
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Module {
     world: World,
-    terminal: Terminal,
+    terminals: [Terminal; 2],
     present: watch::Sender<bool>,
     at: broadcast::Sender<Vec<u8>>,
+    modem: broadcast::Sender<Vec<u8>>,
     nmea: broadcast::Sender<Vec<u8>>,
-    typed: mpsc::Sender<Vec<u8>>,
-    to_nowhere: mpsc::Sender<Vec<u8>>,
+    silence: broadcast::Sender<Vec<u8>>,
+    typed: [mpsc::Sender<Vec<u8>>; 3],
+    bytewise: Arc<AtomicBool>,
+    usb: Option<UsbDevice>,
+    /// The ports of the USB device as it is enumerated now.
+    usb_lines: JoinSet<()>,
+    usb_look: Option<Instant>,
+    /// The supply is there.
+    is_supplied: bool,
+    is_on: bool,
     next_boot_step: Option<Instant>,
     vanishes: Option<Instant>,
     returns: Option<Instant>,
+    /// When the ports of a module that runs are there again.
+    reappears: Option<Instant>,
     /// Whether the module comes back by itself after it vanished.
     restarts: bool,
+    /// Whether the supply breaks down after each start.
+    is_looping: bool,
 }
 
 impl Module {
-    fn new(
-        config: Sim7600Config,
-        typed: mpsc::Sender<Vec<u8>>,
-        to_nowhere: mpsc::Sender<Vec<u8>>,
-    ) -> Self {
+    fn new(config: Sim7600Config, sent: Sent, typed: [mpsc::Sender<Vec<u8>>; 3]) -> Self {
+        let terminal = |line| Terminal::new(line, &config.delivery);
+        let terminals = [terminal(Line::At), terminal(Line::Modem)];
+        let bytewise = Arc::new(AtomicBool::new(config.delivery.is_bytewise));
+        let channel = || broadcast::Sender::new(QUEUE);
         Self {
-            world: World::new(config),
-            terminal: Terminal::default(),
+            terminals,
+            bytewise,
+            world: World::new(config, sent),
             present: watch::Sender::new(false),
-            at: broadcast::Sender::new(QUEUE),
-            nmea: broadcast::Sender::new(QUEUE),
+            at: channel(),
+            modem: channel(),
+            nmea: channel(),
+            silence: channel(),
             typed,
-            to_nowhere,
+            usb: None,
+            usb_lines: JoinSet::new(),
+            usb_look: None,
+            is_supplied: true,
+            is_on: false,
             next_boot_step: None,
             vanishes: None,
             returns: None,
+            reappears: None,
             restarts: false,
+            is_looping: false,
         }
     }
 
     fn power_on(&mut self) {
         self.returns = None;
         self.vanishes = None;
+        self.is_supplied = true;
+        self.is_on = true;
         self.world.boot();
-        self.terminal.clear();
-        self.present.send_replace(true);
+        let delivery = &self.world.config.delivery;
+        self.terminals = [Line::At, Line::Modem].map(|line| Terminal::new(line, delivery));
         self.next_boot_step = Some(Instant::now() + self.world.config.boot_time / 4);
+        if self.is_looping {
+            self.restarts = true;
+            let life = self.world.config.boot_time.max(LOOP_LIFE);
+            self.vanishes = Some(Instant::now() + life);
+        }
+        self.appear();
+    }
+
+    /// The ports are there.
+    fn appear(&mut self) {
+        self.reappears = None;
+        self.world.n_enumerations += 1;
+        self.present.send_replace(true);
+        self.enumerate();
+    }
+
+    /// The ports are gone.
+    fn disappear(&mut self) {
+        self.present.send_replace(false);
+        self.usb_lines = JoinSet::new();
+    }
+
+    fn enumerate(&mut self) {
+        self.usb_lines = JoinSet::new();
+        let Some(usb) = &mut self.usb else { return };
+        let shown = usb.show(self.world.composition, self.world.n_enumerations);
+        // A tree that its owner removed is not made again.
+        for (line, path) in shown.unwrap_or_default() {
+            let ends = self.ends(line);
+            if let Ok(pty) = Pty::open(&path) {
+                self.usb_lines.spawn(ports::serial(path, Some(pty), ends));
+            }
+        }
     }
 
     fn boot_step(&mut self) {
         let line = self.world.boot_step();
-        self.print(&[line]);
+        self.say(&[line]);
         let more = self.world.boot < Boot::Done;
         self.next_boot_step = more.then(|| Instant::now() + self.world.config.boot_time / 4);
+        if !more {
+            self.deliver();
+        }
     }
 
     fn vanish(&mut self) {
         self.vanishes = None;
+        self.reappears = None;
         self.next_boot_step = None;
-        self.present.send_replace(false);
-        self.returns = self
-            .restarts
-            .then(|| Instant::now() + self.world.config.outage);
+        self.is_on = false;
+        self.disappear();
+        if let Some(usb) = &mut self.usb {
+            usb.hide();
+        }
+        let cure = if self.is_looping {
+            Cure::PowerKey
+        } else {
+            Cure::Restart
+        };
+        self.world.treat(cure);
+        let back = Instant::now() + self.world.config.outage;
+        self.returns = self.restarts.then_some(back);
     }
 
     fn obey(&mut self, order: Order, lines: &mut JoinSet<()>) {
         match order {
             Order::Play(scenario) => self.play(scenario),
-            Order::Garbage(Line::At, bytes) => drop(self.at.send(bytes)),
-            Order::Garbage(Line::Nmea, bytes) => drop(self.nmea.send(bytes)),
+            Order::Garbage(line, bytes) => drop(self.printer(line).send(bytes)),
             Order::Connect(line, stream, done) => {
                 let answer = if *self.present.borrow() {
                     lines.spawn(ports::stream(stream, self.ends(line)));
@@ -159,89 +253,277 @@ impl Module {
                 let _ = done.send(answer);
             }
             Order::Serial(line, path, done) => {
-                // Made here, so that the link exists when the caller goes on.
-                let first = if *self.present.borrow() {
-                    Pty::open(&path).map(Some)
-                } else {
-                    Ok(None)
-                };
-                let answer = first.map(|first| {
-                    lines.spawn(ports::serial(path, first, self.ends(line)));
-                });
-                let _ = done.send(answer);
+                let _ = done.send(self.serial(line, path, lines));
             }
             Order::Tcp(line, port) => {
                 lines.spawn(ports::tcp(port, self.ends(line)));
             }
+            Order::Usb(root, socket, done) => {
+                let _ = done.send(self.plug_in(&root, &socket));
+            }
+            Order::PowerKey(press) => self.power_key(press),
+            Order::UsbRebind => self.rebind(),
+            Order::Receive(from, text, parts) => self.receive(&from, &text, parts),
+            Order::Messages(service) => self.world.config.messages = service,
+            Order::Ussd(code, answer) => self.world.ussd.set(code, answer),
+            Order::Delivery(delivery) => {
+                self.bytewise.store(delivery.is_bytewise, Ordering::Relaxed);
+                self.world.config.delivery = delivery;
+            }
+        }
+    }
+
+    fn serial(
+        &mut self,
+        line: Line,
+        path: PathBuf,
+        lines: &mut JoinSet<()>,
+    ) -> std::io::Result<()> {
+        // Made here, so that the link exists when the caller goes on.
+        let first = if *self.present.borrow() {
+            Some(Pty::open(&path)?)
+        } else {
+            None
+        };
+        lines.spawn(ports::serial(path, first, self.ends(line)));
+        Ok(())
+    }
+
+    fn plug_in(&mut self, root: &Path, socket: &str) -> std::io::Result<()> {
+        self.usb = Some(UsbDevice::new(root, socket)?);
+        self.usb_look = Some(Instant::now() + USB_LOOK);
+        if *self.present.borrow() {
+            self.enumerate();
+        }
+        Ok(())
+    }
+
+    fn usb_look(&mut self) {
+        self.usb_look = Some(Instant::now() + USB_LOOK);
+        let Some(usb) = &mut self.usb else { return };
+        match usb.request() {
+            Some(Request::Release) if self.is_on => {
+                self.disappear();
+                if let Some(usb) = &mut self.usb {
+                    usb.release();
+                }
+            }
+            Some(Request::Take) if self.is_on => {
+                self.world.treat(Cure::Rebind);
+                self.appear();
+            }
+            // Another product id for the serial driver: the ports are there, or not, without a new enumeration.
+            Some(Request::NewId) if self.is_on => self.enumerate(),
+            _ => {}
+        }
+    }
+
+    fn rebind(&mut self) {
+        if !self.is_on {
+            return;
+        }
+        self.disappear();
+        if let Some(usb) = &mut self.usb {
+            usb.release();
+        }
+        self.world.treat(Cure::Rebind);
+        self.reappears = Some(Instant::now() + REBIND);
+    }
+
+    fn power_key(&mut self, press: Duration) {
+        if !self.is_supplied {
+            return;
+        }
+        if self.is_on && press >= KEY_OFF {
+            self.restarts = false;
+            self.world.treat(Cure::PowerKey);
+            self.vanishes = Some(Instant::now() + LAST_WORDS);
+        } else if !self.is_on && press >= KEY_ON {
+            self.returns = Some(Instant::now() + self.world.config.outage);
+        }
+    }
+
+    fn receive(&mut self, from: &str, text: &str, parts: Option<Vec<usize>>) {
+        let reference = self.world.messages.concatenation();
+        let all = pdu::deliver(from, text, self.world.now(), reference);
+        let order = parts.unwrap_or_else(|| (0..all.len()).collect());
+        for part in order.into_iter().filter_map(|index| all.get(index)) {
+            self.world.messages.hold(part.clone());
+        }
+        self.deliver();
+    }
+
+    /// What the network holds comes, where it can.
+    fn deliver(&mut self) {
+        if self.is_on {
+            let lines = at::sms::deliver(&mut self.world);
+            self.say(&lines);
         }
     }
 
     fn play(&mut self, scenario: Scenario) {
-        let is_present = *self.present.borrow();
-        let printed = self.world.play(scenario);
+        let printed = play::play(&mut self.world, scenario);
         match scenario {
             Scenario::Unplugged => {
+                self.is_supplied = false;
                 self.restarts = false;
+                self.world.treat(Cure::PowerKey);
                 self.vanish();
             }
-            Scenario::BrownOutReset => {
+            Scenario::BrownOutReset | Scenario::BrownOutLoop | Scenario::ModemSwapped => {
                 self.restarts = true;
+                self.is_looping = scenario == Scenario::BrownOutLoop;
+                self.world.treat(Cure::PowerKey);
                 self.vanish();
             }
-            Scenario::Normal if !is_present => self.power_on(),
-            _ => self.print(&printed),
+            Scenario::Normal => {
+                if self.is_looping {
+                    self.vanishes = None;
+                }
+                self.is_looping = false;
+                if self.is_on {
+                    self.say(&printed);
+                } else {
+                    self.power_on();
+                }
+            }
+            _ => self.say(&printed),
         }
     }
 
-    fn typed(&mut self, bytes: &[u8]) {
-        if self.world.muted || !*self.present.borrow() {
+    fn typed(&mut self, line: Line, bytes: &[u8]) {
+        if !*self.present.borrow() {
             return;
         }
-        let (mut output, effects) = self.terminal.feed(bytes, &mut self.world);
+        let is_heard = match self.world.faults.mute {
+            None | Some(Cure::Restart) => true,
+            Some(_) => false,
+        };
+        if !is_heard {
+            return;
+        }
+        let terminal = &mut self.terminals[usize::from(line == Line::Modem)];
+        let (output, effects) = terminal.feed(bytes, &mut self.world);
+        self.print(line, output);
+        self.effects(effects);
+    }
+
+    fn effects(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::GnssStopped => at::print(&mut output, "+CGPS: 0"),
+                Effect::Urc(line) => self.say(&[line]),
+                Effect::Answer(line, lines, result) => {
+                    let terminal = &mut self.terminals[usize::from(line == Line::Modem)];
+                    let (output, more) = terminal.finish(&lines, &result, &mut self.world);
+                    self.print(line, output);
+                    self.effects(more);
+                }
                 Effect::Restart | Effect::PowerOff => {
                     self.restarts = effect == Effect::Restart;
                     self.vanishes = Some(Instant::now() + LAST_WORDS);
                 }
             }
         }
-        if !output.is_empty() {
-            // Nobody listening is no fault.
-            let _ = self.at.send(output);
+    }
+
+    fn due(&mut self) {
+        while let Some(later) = self.world.due() {
+            match later {
+                Later::Do(effect) => self.effects(vec![effect]),
+                Later::Send(line, sent) => {
+                    let effect = at::sms::send(line, &sent, &mut self.world);
+                    self.effects(vec![effect]);
+                }
+                Later::Report(octets) => {
+                    if self.is_on {
+                        let lines = at::sms::report(octets, &mut self.world);
+                        self.say(&lines);
+                    }
+                }
+                Later::Deliver => self.deliver(),
+            }
         }
     }
 
     fn second(&mut self) {
         self.world.tick();
-        if self.world.gnss_on && !self.world.muted && *self.present.borrow() {
+        if !self.is_on {
+            return;
+        }
+        self.deliver();
+        let (lines, is_too_hot) = changes::alarms(&mut self.world);
+        self.say(&lines);
+        if is_too_hot && self.vanishes.is_none() {
+            self.effects(vec![Effect::PowerOff]);
+        }
+        let is_silent = self
+            .world
+            .faults
+            .mute
+            .is_some_and(|cure| cure != Cure::Restart);
+        if self.world.gnss_on && !is_silent && *self.present.borrow() {
             let now = self.world.now();
             let burst = self.world.sky.burst(now, &mut self.world.random);
             let _ = self.nmea.send(burst);
         }
     }
 
-    fn print(&self, lines: &[&str]) {
-        if lines.is_empty() || self.world.muted {
-            return;
+    fn say_changes(&mut self) {
+        if self.is_on {
+            let lines = changes::lines(&mut self.world);
+            self.say(&lines);
         }
+    }
+
+    /// Prints what the module says by itself, on the ports that `AT+CATR` chose.
+    fn say(&self, lines: &[impl AsRef<str>]) {
         let mut output = Vec::new();
         for line in lines {
-            at::print(&mut output, line);
+            at::print(&mut output, line.as_ref());
         }
-        let _ = self.at.send(output);
+        let ports = match self.world.settings.catr {
+            2 => &[Line::Modem][..],
+            3 => &[Line::At],
+            _ => &[Line::At, Line::Modem],
+        };
+        for port in ports {
+            self.print(*port, output.clone());
+        }
+    }
+
+    fn print(&self, line: Line, output: Vec<u8>) {
+        let is_mute = match self.world.faults.mute {
+            None => false,
+            // The sibling of a mute port speaks.
+            Some(Cure::Restart) => line == Line::At,
+            Some(_) => true,
+        };
+        if !output.is_empty() && !is_mute {
+            // Nobody listening is no fault.
+            let _ = self.printer(line).send(output);
+        }
+    }
+
+    fn printer(&self, line: Line) -> &broadcast::Sender<Vec<u8>> {
+        match line {
+            Line::At => &self.at,
+            Line::Modem => &self.modem,
+            Line::Nmea => &self.nmea,
+            Line::Silent => &self.silence,
+        }
     }
 
     fn ends(&self, line: Line) -> Ends {
-        let (printed, typed) = match line {
-            Line::At => (&self.at, &self.typed),
-            Line::Nmea => (&self.nmea, &self.to_nowhere),
+        let typed = match line {
+            Line::At => 0,
+            Line::Modem => 1,
+            Line::Nmea | Line::Silent => 2,
         };
         Ends {
-            typed: typed.clone(),
-            printed: printed.subscribe(),
+            typed: self.typed[typed].clone(),
+            printed: self.printer(line).subscribe(),
             present: self.present.subscribe(),
+            bytewise: self.bytewise.clone(),
         }
     }
 }

@@ -3,12 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
+use tokio::time::Instant;
 
-use super::{Scenario, Status, config::Sim7600Config, nmea::Sky};
+use super::{
+    Scenario, Status,
+    changes::Seen,
+    config::{Composition, Sim7600Config},
+    faults::{Cure, Faults},
+    messages::{Messages, Sent},
+    nmea::Sky,
+    ports::Line,
+    settings::Settings,
+    ussd::Ussd,
+};
 use crate::number::{Walk, round};
-
-/// `staticip` with a typing error.
-const MISTYPED: &str = "statikip";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SimCard {
@@ -16,6 +24,8 @@ pub(super) enum SimCard {
     Missing,
     PinRequired,
     PukRequired,
+    /// Ten wrong PUKs: never again.
+    Blocked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +34,14 @@ pub(super) enum Network {
     Roaming,
     Searching,
     Denied,
+}
+
+/// What the serving cell is, as `+CNSMOD` numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Technology {
+    Gsm,
+    Wcdma,
+    Lte,
 }
 
 /// How far the start has come.
@@ -37,84 +55,141 @@ pub(super) enum Boot {
 }
 
 /// What the module must do beside answering.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     Restart,
     PowerOff,
-    /// Tell that the GNSS engine stopped.
-    GnssStopped,
+    /// A line that comes after the answer.
+    Urc(String),
+    /// The end of a command that took its time: lines and final result.
+    Answer(Line, Vec<String>, String),
 }
 
-/// What commands set; gone after a restart.
+/// What happens later by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Later {
+    /// This.
+    Do(Effect),
+    /// The network takes a message that was given to the module.
+    Send(Line, Box<super::pdu::Submit>),
+    /// Its report.
+    Report(Vec<u8>),
+    /// The network tries again to deliver what it holds.
+    Deliver,
+}
+
+/// The card in the holder.
 #[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) echo: bool,
-    pub(super) cmee: u8,
-    pub(super) creg: [u8; 3],
-    pub(super) cops_format: u8,
-    pub(super) cnlsa: bool,
-    pub(super) cfun: u8,
+pub(super) struct Card {
+    pub(super) iccid: String,
+    pub(super) imsi: String,
+    /// What unlocks it; absent where nothing is asked for.
+    pub(super) pin: Option<String>,
+    pub(super) pin_tries: u8,
+    pub(super) puk_tries: u8,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            echo: true,
-            cmee: 2,
-            creg: [0; 3],
-            cops_format: 0,
-            cnlsa: false,
-            cfun: 1,
-        }
-    }
-}
+/// Tries for a PIN and for a PUK (3GPP TS 31.101).
+pub(super) const PIN_TRIES: u8 = 3;
+pub(super) const PUK_TRIES: u8 = 10;
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about the world"
+)]
 pub(super) struct World {
     pub(super) config: Sim7600Config,
     pub(super) random: Rng,
     pub(super) boot: Boot,
     pub(super) sim: SimCard,
-    pub(super) network: Network,
-    pub(super) muted: bool,
+    pub(super) card: Card,
+    pub(super) imei: String,
+    network: Network,
+    /// Which cells there are.
+    pub(super) cells: Technology,
+    pub(super) is_area_out: bool,
+    pub(super) is_reselecting: bool,
+    /// The flight pin.
+    pub(super) is_flight: bool,
+    pub(super) faults: Faults,
     pub(super) settings: Settings,
     /// Kept over a restart: `AT+COPS=2` is sticky.
     pub(super) deregistered: bool,
+    /// `AT+CGATT`; 1 after a start.
+    pub(super) is_attached: bool,
+    /// Context 1, which LTE brings up with the registration.
+    pub(super) is_active: bool,
     pub(super) access_point: String,
-    pub(super) pin_tries: u8,
+    pub(super) composition: Composition,
     pub(super) gnss_on: bool,
     pub(super) sky: Sky,
+    pub(super) messages: Messages,
+    pub(super) sent: Sent,
+    pub(super) ussd: Ussd,
     pub(super) n_boots: u64,
     pub(super) n_commands: u64,
+    pub(super) n_enumerations: u64,
+    pub(super) seen: Seen,
+    /// Kept in order of time.
+    agenda: Vec<(Instant, Later)>,
     rsrp: Walk,
     rsrq: Walk,
     snr: Walk,
     temperature: Walk,
+    /// Beside the walk: what a scenario adds.
+    pub(super) heat: f64,
     millivolts: Walk,
+    pub(super) sag_millivolts: i64,
+    /// Seconds since the supply alarm was printed.
+    pub(super) alarm_age: u64,
 }
 
 impl World {
-    pub(super) fn new(config: Sim7600Config) -> Self {
+    pub(super) fn new(config: Sim7600Config, sent: Sent) -> Self {
         let mut random = Rng::with_seed(config.seed);
         Self {
             sky: Sky::new(&config, &mut random),
             random,
             boot: Boot::Powered,
             sim: SimCard::Ready,
+            card: Card {
+                iccid: config.iccid.clone(),
+                imsi: config.imsi.clone(),
+                pin: None,
+                pin_tries: PIN_TRIES,
+                puk_tries: PUK_TRIES,
+            },
+            imei: config.imei.clone(),
             network: Network::Home,
-            muted: false,
-            settings: Settings::default(),
+            cells: Technology::Lte,
+            is_area_out: false,
+            is_reselecting: false,
+            is_flight: false,
+            faults: Faults::default(),
+            settings: Settings::new(&config.delivery),
             deregistered: false,
+            is_attached: true,
+            is_active: true,
             access_point: config.access_point.clone(),
-            pin_tries: 3,
+            composition: config.composition,
             gnss_on: config.gnss_autostart,
+            messages: Messages::new(&config.messages),
+            sent,
+            ussd: Ussd::default(),
             n_boots: 0,
             n_commands: 0,
+            n_enumerations: 0,
+            seen: Seen::default(),
+            agenda: Vec::new(),
             rsrp: Walk::around(-920.0, 6.0),
             rsrq: Walk::around(-105.0, 2.5),
             snr: Walk::around(12.0, 0.5),
             temperature: Walk::around(38.0, 0.15),
+            heat: 0.0,
             millivolts: Walk::around(3880.0, 3.0),
+            sag_millivolts: 0,
+            alarm_age: u64::MAX,
             config,
         }
     }
@@ -123,9 +198,23 @@ impl World {
     pub(super) fn boot(&mut self) {
         self.n_boots += 1;
         self.boot = Boot::Powered;
-        self.settings = Settings::default();
-        self.gnss_on = self.config.gnss_autostart;
+        self.settings.restart(&self.config.delivery);
+        self.gnss_on = self.config.gnss_autostart || self.settings.kept.gnss_auto;
+        self.is_attached = true;
+        self.is_active = true;
+        self.agenda
+            .retain(|(_, later)| matches!(later, Later::Report(_) | Later::Deliver));
+        self.ussd.cancel();
+        self.seen = Seen::default();
         self.sky.engine_started();
+        self.lock_card();
+    }
+
+    /// Power was taken from the card: a locked one asks again.
+    pub(super) fn lock_card(&mut self) {
+        if self.card.pin.is_some() && self.sim == SimCard::Ready {
+            self.sim = SimCard::PinRequired;
+        }
     }
 
     /// One step of the start; the line it prints.
@@ -137,11 +226,12 @@ impl World {
             }
             Boot::Started => {
                 self.boot = Boot::SimRead;
-                match self.sim {
+                match self.sim() {
                     SimCard::Ready => "+CPIN: READY",
                     SimCard::Missing => "+CPIN: NOT INSERTED",
                     SimCard::PinRequired => "+CPIN: SIM PIN",
                     SimCard::PukRequired => "+CPIN: SIM PUK",
+                    SimCard::Blocked => "+CPIN: SIM FAILURE",
                 }
             }
             Boot::SimRead => {
@@ -155,51 +245,39 @@ impl World {
         }
     }
 
-    /// Changes what the scenario is about and leaves the rest; the lines the module prints by itself.
-    pub(super) fn play(&mut self, scenario: Scenario) -> Vec<&'static str> {
-        match scenario {
-            Scenario::Normal => {
-                let lines = if self.sim == SimCard::Missing {
-                    vec!["+CPIN: READY"]
-                } else {
-                    vec![]
-                };
-                self.sim = SimCard::Ready;
-                self.network = Network::Home;
-                self.muted = false;
-                self.pin_tries = 3;
-                self.access_point.clone_from(&self.config.access_point);
-                self.sky.uncover();
-                self.sky.tell_truth();
-                return lines;
-            }
-            Scenario::NoSim => {
-                self.sim = SimCard::Missing;
-                return vec!["+SIMCARD: NOT AVAILABLE"];
-            }
-            Scenario::PinRequired => {
-                self.sim = SimCard::PinRequired;
-                self.pin_tries = 3;
-                return vec!["+CPIN: SIM PIN"];
-            }
-            Scenario::Searching => self.network = Network::Searching,
-            Scenario::Denied => self.network = Network::Denied,
-            Scenario::Roaming => self.network = Network::Roaming,
-            Scenario::WrongApn => {
-                MISTYPED.clone_into(&mut self.access_point);
-                return vec!["+CGEV: NW DEACT \"IP\",\"0.0.0.0\",1"];
-            }
-            Scenario::ApnNormal => {
-                self.access_point.clone_from(&self.config.access_point);
-                return vec!["+CGEV: EPS PDN ACT 1"];
-            }
-            Scenario::NoSky => self.sky.cover(),
-            Scenario::Spoofing => self.sky.spoof(),
-            Scenario::SpoofingOver => self.sky.tell_truth(),
-            Scenario::Mute => self.muted = true,
-            Scenario::Unplugged | Scenario::BrownOutReset => {}
-        }
-        Vec::new()
+    /// Changes what the network is, for all that the module can do about it.
+    pub(super) fn set_network(&mut self, network: Network) {
+        self.network = network;
+    }
+
+    /// Somebody does something that may heal.
+    pub(super) fn treat(&mut self, cure: Cure) {
+        self.faults.treat(cure);
+    }
+
+    /// Puts something on the agenda.
+    pub(super) fn later(&mut self, after: Duration, what: Later) {
+        let at = Instant::now() + after;
+        let place = self.agenda.partition_point(|(known, _)| *known <= at);
+        self.agenda.insert(place, (at, what));
+    }
+
+    /// The command that takes its time on this port was given up.
+    pub(super) fn withdraw(&mut self, port: Line) {
+        let is_its =
+            |later: &Later| matches!(later, Later::Do(Effect::Answer(line, ..)) if *line == port);
+        self.agenda.retain(|(_, later)| !is_its(later));
+    }
+
+    /// When the next thing is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.agenda.first().map(|(at, _)| *at)
+    }
+
+    /// What is due now, once.
+    pub(super) fn due(&mut self) -> Option<Later> {
+        let is_due = self.next_due().is_some_and(|at| at <= Instant::now());
+        is_due.then(|| self.agenda.remove(0).1)
     }
 
     /// A second passes.
@@ -222,32 +300,58 @@ impl World {
         self.config.clock.now()
     }
 
-    /// Whether the radio is in a cell it may use.
-    pub(super) fn has_service(&self) -> bool {
-        matches!(self.network, Network::Home | Network::Roaming) && self.may_register()
+    /// What the module finds in the holder.
+    pub(super) fn sim(&self) -> SimCard {
+        if self.faults.card.is_some() {
+            SimCard::Missing
+        } else {
+            self.sim
+        }
     }
 
-    /// Whether the network gives the module's access point a way to data; an empty one is the network's to choose.
+    /// What the module believes of the network.
+    pub(super) fn network(&self) -> Network {
+        match self.faults.network {
+            _ if self.is_area_out => Network::Searching,
+            Some((network, _)) => network,
+            // Cells of a kind that `AT+CNMP` excludes are not looked for.
+            None if !self.settings.kept.allows(self.cells) => Network::Searching,
+            None => self.network,
+        }
+    }
+
+    /// Whether the radio is in a cell it may use.
+    pub(super) fn has_service(&self) -> bool {
+        matches!(self.network(), Network::Home | Network::Roaming) && self.may_register()
+    }
+
+    /// Whether context 1 is up; an empty access point is the network's to choose.
     pub(super) fn has_data(&self) -> bool {
         let known = [self.config.access_point.as_str(), "internet", ""];
-        self.has_service() && known.contains(&self.access_point.as_str())
+        let is_known = known.contains(&self.access_point.as_str());
+        self.has_service() && self.is_attached && self.is_active && is_known
     }
 
     /// Whether SIM, radio and operator mode let the module look for a network.
     pub(super) fn may_register(&self) -> bool {
-        self.sim == SimCard::Ready
+        self.sim() == SimCard::Ready
             && self.settings.cfun == 1
+            && !self.is_flight
             && !self.deregistered
             && self.boot >= Boot::SimRead
     }
 
-    /// `<stat>` of `+CREG` and its siblings.
-    pub(super) fn registration(&self) -> u8 {
-        match self.network {
+    /// `<stat>` of `+CREG`, `+CGREG` and `+CEREG`.
+    pub(super) fn registration(&self, index: usize) -> u8 {
+        let is_lte = self.cells == Technology::Lte;
+        match self.network() {
             _ if !self.may_register() => 0,
-            Network::Home => 1,
             Network::Searching => 2,
+            // The third speaks of LTE alone.
+            _ if index == 2 && !is_lte => 0,
+            _ if index > 0 && !self.is_attached => 0,
             Network::Denied => 3,
+            Network::Home => 1,
             Network::Roaming => 5,
         }
     }
@@ -265,24 +369,76 @@ impl World {
     }
 
     pub(super) fn temperature(&self) -> i64 {
-        round(self.temperature.value())
+        round(self.temperature.value() + self.heat)
     }
 
     pub(super) fn millivolts(&self) -> i64 {
-        round(self.millivolts.value())
+        round(self.millivolts.value()) - self.sag_millivolts
     }
 
-    pub(super) fn status(&self, is_present: bool) -> Status {
+    pub(super) fn status(&self, is_present: bool, is_on: bool) -> Status {
         let (latitude_deg, longitude_deg) = self.sky.antenna();
         Status {
             is_present,
+            is_on,
             n_boots: self.n_boots,
             n_commands: self.n_commands,
+            n_enumerations: self.n_enumerations,
+            is_registered: self.has_service(),
+            has_data: is_on && self.has_data(),
+            has_traffic: is_on && self.has_data() && self.faults.stalled.is_none(),
+            is_mute: self.faults.mute.is_some(),
             is_gnss_on: self.gnss_on,
             has_fix: self.gnss_on && self.sky.has_fix(),
             latitude_deg,
             longitude_deg,
             rsrp_tenths: self.levels()[1],
+        }
+    }
+
+    /// Everything well again, but for what was swapped.
+    pub(super) fn mend(&mut self) {
+        self.network = Network::Home;
+        self.cells = Technology::Lte;
+        self.is_area_out = false;
+        self.is_reselecting = false;
+        self.is_flight = false;
+        self.faults = Faults::default();
+        self.deregistered = false;
+        self.heat = 0.0;
+        self.sag_millivolts = 0;
+        self.sim = SimCard::Ready;
+        self.card.pin = None;
+        self.card.pin_tries = PIN_TRIES;
+        self.card.puk_tries = PUK_TRIES;
+        self.access_point.clone_from(&self.config.access_point);
+        self.sky.uncover();
+        self.sky.tell_truth();
+    }
+
+    /// `scenario` names what is wrong until something heals it.
+    pub(super) fn break_down(&mut self, scenario: Scenario) {
+        let faults = &mut self.faults;
+        match scenario {
+            Scenario::Mute => faults.mute = Some(Cure::Nothing),
+            Scenario::MuteUntilReset => faults.mute = Some(Cure::Restart),
+            Scenario::MuteUntilRebind => faults.mute = Some(Cure::Rebind),
+            Scenario::MuteUntilPowerKey => faults.mute = Some(Cure::PowerKey),
+            Scenario::Stalled => faults.stalled = Some(Cure::Reconnect),
+            Scenario::StalledUntilRadio => faults.stalled = Some(Cure::Radio),
+            Scenario::StalledUntilReset => faults.stalled = Some(Cure::Restart),
+            Scenario::DeniedUntilRadio => faults.network = Some((Network::Denied, Cure::Radio)),
+            Scenario::NoServiceUntilOperator => {
+                faults.network = Some((Network::Searching, Cure::Operator));
+            }
+            Scenario::NoServiceUntilRadio => {
+                faults.network = Some((Network::Searching, Cure::Radio));
+            }
+            Scenario::NoServiceUntilReset => {
+                faults.network = Some((Network::Searching, Cure::Restart));
+            }
+            Scenario::NoSimUntilReset => faults.card = Some(Cure::Restart),
+            _ => {}
         }
     }
 }
