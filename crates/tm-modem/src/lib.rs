@@ -9,11 +9,6 @@ mod config;
 mod run;
 
 mod manager;
-#[expect(
-    dead_code,
-    reason = "nobody asks it before the backends are chosen between"
-)]
-mod network_manager;
 
 mod backend;
 mod network_manager;
