@@ -1,0 +1,309 @@
+//! Text messages: received ones are kept, asked-for ones are sent, and some ask for something.
+//!
+//! A received message is kept first and only then taken off the card, so that none is lost to a power cut; one that
+//! is seen again is known by sender, text and the operator's time, and only taken off. A taking-off that fails is
+//! not repeated: places on the card change owners; the message is seen again after the next start.
+//! Nothing here does I/O: what is to be done comes out as effects, in order.
+
+mod inbox;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use tm_types::{Cause, OperationId, Severity, code};
+use tokio::time::Instant;
+
+use crate::backend::{Action, MessageHandle, Outcome, Received, Ticket};
+use crate::config::Config;
+use crate::manager::Now;
+
+use inbox::Inbox;
+use outbox::{Awaited, Fate, Outbox, Outgoing};
+
+/// The longest message that is sent: ten parts of 153 septets.
+const TEXT_MAX: usize = 1530;
+
+/// What is to be done, in this order.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Effect {
+    /// Write [`Messages::memory`] and wait until it is on the disk. When that fails, whatever comes behind it in the
+    /// same list is not to be done: the message stays on the card, and is seen again.
+    Keep,
+    /// Ask this of the modem; its end goes to [`Messages::on_done`].
+    Act(Ticket, Action),
+    /// Publish an event.
+    Event(Severity, Cause),
+    /// End an operation.
+    Finish(OperationId, Result<Json, Cause>),
+}
+
+/// What is kept over a restart: about 100 KiB at most.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    inbox: Inbox,
+    sent: u64,
+    awaited: Awaited,
+}
+
+/// The text messages of a modem.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    memory: Memory,
+    room: usize,
+    outbox: Outbox,
+    /// Actions under way.
+    under_way: HashMap<Ticket, Task>,
+    is_store_full: bool,
+    effects: Vec<Effect>,
+}
+
+#[derive(Debug)]
+enum Task {
+    Delete(MessageHandle),
+    Send,
+}
+
+/// Gives tickets that are not used otherwise.
+pub(crate) type Tickets<'a> = &'a mut dyn FnMut() -> Ticket;
+
+/// What `send-sms` is asked with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendArguments {
+    to: String,
+    text: String,
+    #[serde(default)]
+    report: bool,
+}
+
+impl Messages {
+    /// Goes on from `memory`.
+    pub(crate) fn new(memory: Memory, config: &Config) -> Self {
+        Self {
+            memory,
+            room: usize::try_from(config.sms_inbox).unwrap_or(usize::MAX),
+            outbox: Outbox::default(),
+            under_way: HashMap::new(),
+            is_store_full: false,
+            effects: Vec::new(),
+        }
+    }
+
+    /// A message came, or was found on the card.
+    pub(crate) fn on_received(
+        &mut self,
+        received: Received,
+        now: Now,
+        tickets: Tickets<'_>,
+    ) -> Vec<Effect> {
+        let id = self
+            .memory
+            .inbox
+            .take(&received, &received.text, self.room, now.stamp);
+        if id.is_some() {
+            let cause = code::SMS_RECEIVED.with("from", mask(&received.from));
+            self.event(Severity::Info, cause);
+        }
+        self.effects.push(Effect::Keep);
+        self.act(
+            Task::Delete(received.handle.clone()),
+            Action::Delete(received.handle),
+            tickets,
+        );
+        self.advance(now, tickets)
+    }
+
+    /// The card has no room; said once until a message could be taken off.
+    pub(crate) fn on_store_full(&mut self) -> Vec<Effect> {
+        if !std::mem::replace(&mut self.is_store_full, true) {
+            self.event(Severity::Warning, code::SMS_STORE_FULL.plain());
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The operation `send-sms`: `{"to": "+380…", "text": "…", "report": false}`.
+    pub(crate) fn on_send(
+        &mut self,
+        id: OperationId,
+        args: &Json,
+        now: Now,
+        tickets: Tickets<'_>,
+    ) -> Vec<Effect> {
+        let outgoing = match read_arguments(args) {
+            Ok(args) => Outgoing::new(&args.to, args.text, args.report).of_operation(id.clone()),
+            Err(detail) => {
+                let cause = code::OPERATION_BAD_ARGUMENTS.with("detail", detail);
+                self.effects.push(Effect::Finish(id, Err(cause)));
+                return std::mem::take(&mut self.effects);
+            }
+        };
+        if self.outbox.push(outgoing).is_err() {
+            let cause = code::MODEM_BUSY.with("what", "text messages");
+            self.effects.push(Effect::Finish(id, Err(cause)));
+        }
+        self.advance(now, tickets)
+    }
+
+    /// An action has ended. Tickets of others are passed over: true when it was one of ours.
+    pub(crate) fn on_done(
+        &mut self,
+        ticket: Ticket,
+        result: &Result<Outcome, Cause>,
+        now: Now,
+        tickets: Tickets<'_>,
+    ) -> Option<Vec<Effect>> {
+        match self.under_way.remove(&ticket)? {
+            Task::Delete(handle) => self.on_deleted(&handle, result),
+            Task::Send => self.on_sent(result, now),
+        }
+        Some(self.advance(now, tickets))
+    }
+
+    fn on_deleted(&mut self, handle: &MessageHandle, result: &Result<Outcome, Cause>) {
+        match result {
+            Ok(_) => {
+                self.memory.inbox.on_deleted(handle);
+                self.is_store_full = false;
+            }
+            Err(cause) => tracing::debug!(code = %cause.code, "message stays on the card"),
+        }
+    }
+
+    fn on_sent(&mut self, result: &Result<Outcome, Cause>, now: Now) {
+        let Some(outgoing) = self.outbox.finish() else {
+            return;
+        };
+        let to = mask(&outgoing.to);
+        match result {
+            Ok(outcome) => {
+                let references = match outcome {
+                    Outcome::Sent(references) => references.clone(),
+                    Outcome::Done | Outcome::Ussd(_) => Vec::new(),
+                };
+                self.memory.sent += 1;
+                let parts = references.len().max(1);
+                let cause = code::SMS_SENT.with("to", to).and("parts", parts);
+                self.event(Severity::Info, cause);
+                if let Some(id) = outgoing.operation {
+                    let result = json!({"parts": parts, "references": references});
+                    self.effects.push(Effect::Finish(id, Ok(result)));
+                }
+                if outgoing.wants_report && !references.is_empty() {
+                    self.memory
+                        .awaited
+                        .push(&outgoing.to, references, now.stamp);
+                }
+            }
+            Err(cause) => {
+                let Err(outgoing) = self.outbox.retry(outgoing, now.instant) else {
+                    return;
+                };
+                let told = code::SMS_NOT_SENT.with("to", to).and("detail", &cause.code);
+                self.event(Severity::Warning, told);
+                if let Some(id) = outgoing.operation {
+                    self.effects.push(Effect::Finish(id, Err(cause.clone())));
+                }
+            }
+        }
+    }
+
+    /// The network's word on a part of a message.
+    pub(crate) fn on_delivery(
+        &mut self,
+        reference: u8,
+        failure: Option<&str>,
+        now: Now,
+    ) -> Vec<Effect> {
+        let fate = self
+            .memory
+            .awaited
+            .on_word(reference, failure.is_none(), &now.stamp);
+        match fate {
+            Some(Fate::Delivered(to)) => {
+                self.event(Severity::Info, code::SMS_DELIVERED.with("to", mask(&to)));
+            }
+            Some(Fate::Lost(to)) => {
+                let cause = code::SMS_NOT_DELIVERED.with("to", mask(&to));
+                let detail: String = failure.unwrap_or("?").chars().take(100).collect();
+                self.event(Severity::Warning, cause.and("detail", detail));
+            }
+            None => {}
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// A deadline has passed.
+    pub(crate) fn on_due(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+        self.advance(now, tickets)
+    }
+
+    /// When [`on_due`](Self::on_due) is due.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outbox.deadline()
+    }
+
+    /// What is told, texts included: the API shows them to `admin` only.
+    pub(crate) fn state(&self) -> tm_types::Messages {
+        tm_types::Messages {
+            inbox: self.memory.inbox.messages().cloned().collect(),
+            dropped: self.memory.inbox.dropped(),
+            sent: self.memory.sent,
+        }
+    }
+
+    /// What to keep: at once where an effect says so, else with the next minute.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Sends the next message, if its time has come.
+    fn advance(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+        if let Some(outgoing) = self.outbox.start(now.instant) {
+            let action = Action::Send {
+                to: outgoing.to.clone(),
+                text: outgoing.text.clone(),
+                wants_report: outgoing.wants_report,
+            };
+            self.act(Task::Send, action, tickets);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn act(&mut self, task: Task, action: Action, tickets: Tickets<'_>) {
+        let ticket = tickets();
+        self.under_way.insert(ticket, task);
+        self.effects.push(Effect::Act(ticket, action));
+    }
+
+    fn event(&mut self, severity: Severity, cause: Cause) {
+        self.effects.push(Effect::Event(severity, cause));
+    }
+}
+
+fn read_arguments(args: &Json) -> Result<SendArguments, String> {
+    let args = SendArguments::deserialize(args).map_err(|error| error.to_string())?;
+    let digits = args.to.strip_prefix('+').unwrap_or(&args.to);
+    if !(3..=20).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err("`to` is 3 to 20 digits, with + for an international number".to_owned());
+    }
+    if args.text.trim().is_empty() || args.text.chars().count() > TEXT_MAX {
+        return Err(format!("`text` is 1 to {TEXT_MAX} characters"));
+    }
+    Ok(args)
+}
+
+/// A number without its middle. Short numbers and names belong to services, not to people, and stay.
+fn mask(number: &str) -> String {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    let is_personal = digits.len() >= 7 && digits.bytes().all(|b| b.is_ascii_digit());
+    if !is_personal {
+        return number.chars().take(40).collect();
+    }
+    let (head, tail) = (&number[..4], &number[number.len() - 2..]);
+    format!("{head}…{tail}")
+}
