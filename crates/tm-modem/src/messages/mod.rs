@@ -5,27 +5,43 @@
 //! not repeated: places on the card change owners; the message is seen again after the next start.
 //! Nothing here does I/O: what is to be done comes out as effects, in order.
 
+mod alphabet;
+pub(crate) mod answers;
+mod commands;
 mod inbox;
+mod limits;
 mod outbox;
+mod pending;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tm_types::{Cause, OperationId, Severity, code};
+use tm_types::text::Language;
+use tm_types::{Cause, Operation, OperationId, Severity, code};
 use tokio::time::Instant;
 
 use crate::backend::{Action, MessageHandle, Outcome, Received, Ticket};
 use crate::config::Config;
 use crate::manager::Now;
 
+use answers::{End, Info, Voice};
+use commands::{Commands, Verdict};
 use inbox::Inbox;
 use outbox::{Awaited, Fate, Outbox, Outgoing};
+use pending::Pending;
+use words::Command;
 
 /// The longest message that is sent: ten parts of 153 septets.
 const TEXT_MAX: usize = 1530;
+/// Within this an operation asked for by text message has to begin, and its end is waited for.
+const REQUEST_TTL: Duration = Duration::from_mins(1);
+/// A refusal for one reason is told once in this time: nobody fills the log from outside.
+const REFUSAL_PERIOD: Duration = Duration::from_mins(10);
 
 /// What is to be done, in this order.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,8 +53,31 @@ pub(crate) enum Effect {
     Act(Ticket, Action),
     /// Publish an event.
     Event(Severity, Cause),
+    /// Ask for an operation, in the common way, with the issuer `sms`; how it stands goes to
+    /// [`Messages::on_operation`]. Its result is on `tm/v1/res/<id>`, also after a restart.
+    Request {
+        /// Its id.
+        id: OperationId,
+        /// Who does it.
+        executor: Executor,
+        /// What: `reset` or `reboot`.
+        op: &'static str,
+        /// With what.
+        args: Json,
+        /// How long it may take to begin.
+        ttl: Duration,
+    },
     /// End an operation.
     Finish(OperationId, Result<Json, Cause>),
+}
+
+/// Who does what a text message asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Executor {
+    /// This service.
+    Own,
+    /// The agent.
+    Agent,
 }
 
 /// What is kept over a restart: about 100 KiB at most.
@@ -48,6 +87,8 @@ pub(crate) struct Memory {
     inbox: Inbox,
     sent: u64,
     awaited: Awaited,
+    commands: commands::Memory,
+    pending: Pending,
 }
 
 /// The text messages of a modem.
@@ -55,6 +96,9 @@ pub(crate) struct Memory {
 pub(crate) struct Messages {
     memory: Memory,
     room: usize,
+    commands: Commands,
+    /// When a refusal for a reason was told last.
+    refusals: HashMap<&'static str, Instant>,
     outbox: Outbox,
     /// Actions under way.
     under_way: HashMap<Ticket, Task>,
@@ -83,9 +127,12 @@ struct SendArguments {
 
 impl Messages {
     /// Goes on from `memory`.
-    pub(crate) fn new(memory: Memory, config: &Config) -> Self {
+    pub(crate) fn new(mut memory: Memory, config: &Config, now: Instant) -> Self {
+        memory.pending.begin(now);
         Self {
             memory,
+            commands: Commands::new(config, now),
+            refusals: HashMap::new(),
             room: usize::try_from(config.sms_inbox).unwrap_or(usize::MAX),
             outbox: Outbox::default(),
             under_way: HashMap::new(),
@@ -94,28 +141,122 @@ impl Messages {
         }
     }
 
-    /// A message came, or was found on the card.
+    /// A modem came. The messages that it has were maybe sent long ago.
+    pub(crate) fn on_present(&mut self, now: Now) {
+        self.commands.on_present(now.instant);
+    }
+
+    /// A message came, or was found on the card. `info`: what the cabinet can say of itself now.
     pub(crate) fn on_received(
         &mut self,
-        received: Received,
+        received: &Received,
+        info: &Info,
         now: Now,
         tickets: Tickets<'_>,
     ) -> Vec<Effect> {
+        let text = self.commands.redact(&received.text);
         let id = self
             .memory
             .inbox
-            .take(&received, &received.text, self.room, now.stamp);
+            .take(received, &text, self.room, now.stamp);
+        let mut verdict = Verdict::Ordinary;
         if id.is_some() {
             let cause = code::SMS_RECEIVED.with("from", mask(&received.from));
             self.event(Severity::Info, cause);
+            verdict = self
+                .commands
+                .judge(received, &mut self.memory.commands, now);
+        }
+        if let Verdict::Follow(command @ (Command::ResetModem | Command::Reboot), language) =
+            verdict
+        {
+            let id = request_id(id, received);
+            self.memory
+                .pending
+                .push(id, &received.from, command, language, now.instant);
         }
         self.effects.push(Effect::Keep);
         self.act(
             Task::Delete(received.handle.clone()),
-            Action::Delete(received.handle),
+            Action::Delete(received.handle.clone()),
             tickets,
         );
+        self.follow(verdict, id, received, info, now);
         self.advance(now, tickets)
+    }
+
+    fn follow(
+        &mut self,
+        verdict: Verdict,
+        id: Option<u64>,
+        received: &Received,
+        info: &Info,
+        now: Now,
+    ) {
+        let from = &received.from;
+        let (command, language) = match verdict {
+            Verdict::Ordinary => return,
+            Verdict::Refused(reason) => return self.refuse(reason, from, now.instant),
+            Verdict::Unknown => {
+                self.refuse("unknown command", from, now.instant);
+                return self.answer(from, Voice(Language::En).commands(info));
+            }
+            Verdict::Follow(command, language) => (command, language),
+        };
+        let cause = code::SMS_COMMAND_ACCEPTED.with("from", mask(from));
+        let name = command.name(Language::En);
+        self.event(Severity::Info, cause.and("command", name));
+        let (executor, op) = match command {
+            Command::Status => return self.answer(from, Voice(language).status(info)),
+            Command::Position => return self.answer(from, Voice(language).position(info)),
+            Command::ResetModem => (Executor::Own, "reset"),
+            Command::Reboot => (Executor::Agent, "reboot"),
+        };
+        self.effects.push(Effect::Request {
+            id: request_id(id, received),
+            executor,
+            op,
+            args: json!({}),
+            ttl: REQUEST_TTL,
+        });
+    }
+
+    fn refuse(&mut self, reason: &'static str, from: &str, now: Instant) {
+        let told = self.refusals.get(reason);
+        if told.is_some_and(|told| now < *told + REFUSAL_PERIOD) {
+            return;
+        }
+        self.refusals.insert(reason, now);
+        let cause = code::SMS_COMMAND_REFUSED.with("from", mask(from));
+        self.event(Severity::Warning, cause.and("reason", reason));
+    }
+
+    fn answer(&mut self, to: &str, text: String) {
+        if self.outbox.push(Outgoing::new(to, text, false)).is_err() {
+            tracing::debug!("too many messages wait; one is not answered");
+        }
+    }
+
+    /// How an operation stands; those that no text message asked for are passed over.
+    pub(crate) fn on_operation(
+        &mut self,
+        operation: &Operation,
+        info: &Info,
+        now: Now,
+        tickets: Tickets<'_>,
+    ) -> Vec<Effect> {
+        if let Some(end) = End::of(operation)
+            && let Some(asked) = self.memory.pending.take(&operation.id)
+        {
+            let text = Voice(asked.language).ended(info, asked.command, &end);
+            self.answer(&asked.to, text);
+        }
+        self.advance(now, tickets)
+    }
+
+    /// The operations whose end is to be answered, also some of before a restart.
+    pub(crate) fn awaited_operations(&self) -> impl Iterator<Item = &OperationId> {
+        self.memory.pending.ids()
     }
 
     /// The card has no room; said once until a message could be taken off.
@@ -238,13 +379,18 @@ impl Messages {
     }
 
     /// A deadline has passed.
-    pub(crate) fn on_due(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+    pub(crate) fn on_due(&mut self, info: &Info, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+        for asked in self.memory.pending.take_overdue(now.instant) {
+            let text = Voice(asked.language).ended(info, asked.command, &End::Unknown);
+            self.answer(&asked.to, text);
+        }
         self.advance(now, tickets)
     }
 
     /// When [`on_due`](Self::on_due) is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.outbox.deadline()
+        let times = [self.outbox.deadline(), self.memory.pending.deadline()];
+        times.into_iter().flatten().min()
     }
 
     /// What is told, texts included: the API shows them to `admin` only.
@@ -283,6 +429,13 @@ impl Messages {
     fn event(&mut self, severity: Severity, cause: Cause) {
         self.effects.push(Effect::Event(severity, cause));
     }
+}
+
+/// The operator's time keeps the ids of two stores apart, should one be lost.
+fn request_id(id: Option<u64>, received: &Received) -> OperationId {
+    let sent_s = received.sent_at.map_or(0, |time| time.unix_ms() / 1000);
+    let id = id.unwrap_or(0);
+    OperationId::new(&format!("sms-{id}-{sent_s}")).expect("digits and dashes, far below 64")
 }
 
 fn read_arguments(args: &Json) -> Result<SendArguments, String> {

@@ -22,6 +22,7 @@ struct Bench {
     sending: Option<(Ticket, String, String, bool)>,
     events: Vec<Cause>,
     finished: Vec<(String, Result<Json, Cause>)>,
+    requests: Vec<(OperationId, Executor, &'static str)>,
 }
 
 impl Bench {
@@ -38,7 +39,7 @@ impl Bench {
             },
         };
         Self {
-            messages: Messages::new(Memory::default(), &config),
+            messages: Messages::new(Memory::default(), &config, now.instant),
             config,
             now,
             last_ticket: 0,
@@ -48,6 +49,7 @@ impl Bench {
             sending: None,
             events: Vec::new(),
             finished: Vec::new(),
+            requests: Vec::new(),
         }
     }
 
@@ -56,7 +58,7 @@ impl Bench {
         self.now.instant += time;
         self.now.stamp.time = self.now.stamp.time.plus_ms(ms);
         self.now.stamp.mono_ms += u64::try_from(ms).unwrap();
-        self.call(|messages, now, tickets| messages.on_due(now, tickets));
+        self.call(|messages, now, tickets| messages.on_due(&info(), now, tickets));
     }
 
     fn call(&mut self, call: impl FnOnce(&mut Messages, Now, Tickets<'_>) -> Vec<Effect>) {
@@ -97,6 +99,11 @@ impl Bench {
                 }
                 Effect::Act(_, action) => panic!("{action:?}"),
                 Effect::Event(_, cause) => self.events.push(cause),
+                Effect::Request {
+                    id, executor, op, ..
+                } => {
+                    self.requests.push((id, executor, op));
+                }
                 Effect::Finish(id, result) => self.finished.push((id.to_string(), result)),
             }
         }
@@ -121,13 +128,13 @@ impl Bench {
 
     fn receive(&mut self, received: Received) {
         self.card.push(received.handle.0[0].clone());
-        self.call(|messages, now, tickets| messages.on_received(received, now, tickets));
+        self.call(|messages, now, tickets| messages.on_received(&received, &info(), now, tickets));
     }
 
     /// Power fails: what is on the disk and on the card is left.
     fn power_cut(&mut self) {
         let memory = serde_json::from_str(&self.disk).unwrap();
-        self.messages = Messages::new(memory, &self.config);
+        self.messages = Messages::new(memory, &self.config, self.now.instant);
         self.sending = None;
         self.now.stamp.boot = BootId(self.now.stamp.boot.0 + 1);
         self.now.stamp.mono_ms = 60_000;
@@ -145,6 +152,19 @@ impl Bench {
 
     fn codes(&mut self) -> Vec<String> {
         self.events.drain(..).map(|cause| cause.code).collect()
+    }
+}
+
+fn info() -> Info {
+    Info {
+        site: "UA-0042".to_owned(),
+        cause: code::MODEM_SEARCHING.plain(),
+        operator: None,
+        rsrp_dbm: Some(-101.0),
+        is_uplink_connected: Some(false),
+        n_alarms: Some(1),
+        uptime_s: 3_600,
+        position: None,
     }
 }
 
@@ -370,3 +390,5 @@ fn numbers_of_people_are_masked() {
         assert_eq!(mask(number), expected);
     }
 }
+
+mod asking;
