@@ -2,19 +2,21 @@
 
 use tm_types::Stamp;
 
-/// Milliseconds that have passed since `then` at least.
+/// Milliseconds that have passed since `then`; nothing when it was in another boot and not both wall clocks are
+/// trusted.
 ///
-/// Within a boot the monotonic clock knows. Across boots this boot's time has passed in any case, and more where
-/// both wall clocks are trusted and say so.
-pub(crate) fn ms_since_at_least(then: &Stamp, now: &Stamp) -> u64 {
+/// Within a boot the monotonic clock knows; across boots this boot's time has passed in any case.
+pub(crate) fn ms_since(then: &Stamp, now: &Stamp) -> Option<u64> {
     if then.boot == now.boot {
-        return now.mono_ms.saturating_sub(then.mono_ms);
+        return Some(now.mono_ms.saturating_sub(then.mono_ms));
     }
-    if !(then.clock.is_trusted() && now.clock.is_trusted()) {
-        return now.mono_ms;
-    }
-    let by_wall = now.time.ms_since(then.time);
-    u64::try_from(by_wall).unwrap_or(0).max(now.mono_ms)
+    let by_wall = u64::try_from(now.time.ms_since(then.time)).unwrap_or(0);
+    (then.clock.is_trusted() && now.clock.is_trusted()).then(|| by_wall.max(now.mono_ms))
+}
+
+/// The same; what has passed at least where nobody knows.
+pub(crate) fn ms_since_at_least(then: &Stamp, now: &Stamp) -> u64 {
+    ms_since(then, now).unwrap_or(now.mono_ms)
 }
 
 #[cfg(test)]
@@ -34,14 +36,16 @@ mod tests {
         };
         let then = stamp(1, 5_000, 1_000_000, Clock::Ntp);
         let cases = [
-            (stamp(1, 9_000, 0, Clock::None), 4_000),
-            (stamp(1, 0, 0, Clock::None), 0),
-            (stamp(2, 3_000, 9_000_000, Clock::Restored), 3_000),
-            (stamp(2, 3_000, 9_000_000, Clock::Ntp), 8_000_000),
-            (stamp(2, 3_000, 500_000, Clock::Ntp), 3_000),
+            (stamp(1, 9_000, 0, Clock::None), Some(4_000)),
+            (stamp(1, 0, 0, Clock::None), Some(0)),
+            (stamp(2, 3_000, 9_000_000, Clock::Restored), None),
+            (stamp(2, 3_000, 9_000_000, Clock::Ntp), Some(8_000_000)),
+            (stamp(2, 3_000, 500_000, Clock::Ntp), Some(3_000)),
         ];
         for (now, expected) in cases {
-            assert_eq!(ms_since_at_least(&then, &now), expected, "{now:?}");
+            assert_eq!(ms_since(&then, &now), expected, "{now:?}");
+            let least = expected.unwrap_or(3_000);
+            assert_eq!(ms_since_at_least(&then, &now), least);
         }
     }
 }

@@ -24,6 +24,7 @@ mod diagnosis;
 mod ladder;
 
 mod age;
+mod balance;
 mod messages;
 mod operations;
 mod usage;

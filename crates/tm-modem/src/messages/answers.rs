@@ -105,7 +105,10 @@ impl Voice {
         };
         let sentence = alphabet.clean(sentence);
         loop {
-            let tail: String = facts.iter().map(|fact| format!(" {fact}.")).collect();
+            let mut tail = String::new();
+            for fact in &facts {
+                tail.extend([" ", fact, "."]);
+            }
             let tail = alphabet.clean(&tail);
             let room =
                 (alphabet.room() - alphabet.size(&head)).saturating_sub(alphabet.size(&tail));

@@ -60,13 +60,11 @@ impl Moment {
 
     fn is_followed_by(&self, stamp: &Stamp) -> bool {
         let time = stamp.time.unix_ms();
-        match self.expected(stamp) {
-            Some(expected) => (time - expected).abs() <= STEP_MS,
-            None => {
-                let gap = time - self.time.unix_ms();
-                (-STEP_MS..=ABSENCE_MS).contains(&gap)
-            }
+        if let Some(expected) = self.expected(stamp) {
+            return (time - expected).abs() <= STEP_MS;
         }
+        let gap = time - self.time.unix_ms();
+        (-STEP_MS..=ABSENCE_MS).contains(&gap)
     }
 }
 

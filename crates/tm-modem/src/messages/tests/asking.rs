@@ -26,7 +26,7 @@ impl Bench {
             .time
             .ms_since(Timestamp::of_unix_ms(START_MS))
             / 1000;
-        self.receive(message(1, from, text, sent_s));
+        self.receive(&message(1, from, text, sent_s));
     }
 
     /// Asks for the status; whether it is answered.
@@ -180,19 +180,19 @@ fn an_owner_who_asks_too_often_waits_also_over_a_restart() {
 #[test]
 fn a_command_is_done_once_and_not_when_it_is_old() {
     let mut bench = bench();
-    bench.receive(message(1, OWNER, "Ключ7 reboot", 0));
+    bench.receive(&message(1, OWNER, "Ключ7 reboot", 0));
     assert_eq!(bench.requests.len(), 1);
-    bench.receive(message(2, OWNER, "Ключ7 reboot", 0));
+    bench.receive(&message(2, OWNER, "Ключ7 reboot", 0));
     // The same, other words: the inbox does not know it.
-    bench.receive(message(2, OWNER, "Ключ7  Reboot.", 0));
+    bench.receive(&message(2, OWNER, "Ключ7  Reboot.", 0));
     assert_eq!(bench.requests.len(), 1);
     assert_eq!(bench.refusals(), ["already done"]);
     bench.power_cut();
-    bench.receive(message(2, OWNER, "Ключ7 перезавантажити", 0));
+    bench.receive(&message(2, OWNER, "Ключ7 перезавантажити", 0));
     assert_eq!(bench.requests.len(), 1);
-    bench.receive(message(3, OWNER, "Ключ7 status", -30 * 60));
+    bench.receive(&message(3, OWNER, "Ключ7 status", -30 * 60));
     assert_eq!(bench.refusals(), ["already done", "too old"]);
-    bench.receive(message(3, OWNER, "Ключ7 status", -20 * 60));
+    bench.receive(&message(3, OWNER, "Ключ7 status", -20 * 60));
     assert!(bench.sending.is_some());
 }
 
@@ -209,7 +209,7 @@ fn an_unreadable_time_or_half_a_message_asks_for_nothing() {
         },
     ] {
         let mut bench = bench();
-        bench.receive(received);
+        bench.receive(&received);
         assert!(bench.requests.is_empty() && bench.sending.is_none());
         assert_eq!(bench.refusals().len(), 1);
     }
@@ -222,14 +222,14 @@ fn without_a_good_clock_the_backlog_is_passed_over_and_later_ones_count() {
     bench.keep();
     bench.power_cut();
     (bench.now.stamp.clock, bench.now.stamp.time) = (Clock::Restored, Timestamp::EPOCH);
-    bench.receive(message(1, OWNER, "Ключ7 status", 900));
+    bench.receive(&message(1, OWNER, "Ключ7 status", 900));
     assert_eq!(bench.refusals(), ["too old"], "found at the start");
     bench.pass(6 * MINUTE);
-    bench.receive(message(1, OWNER, "Ключ7 status", 901));
+    bench.receive(&message(1, OWNER, "Ключ7 status", 901));
     assert!(bench.sending.is_some());
     bench.sent(Ok(Outcome::Done));
     bench.pass(6 * MINUTE);
-    bench.receive(message(1, OWNER, "Ключ7 status", -1_800));
+    bench.receive(&message(1, OWNER, "Ключ7 status", -1_800));
     assert!(
         bench.sending.is_none(),
         "older than the last by the operator's clock"
@@ -238,7 +238,7 @@ fn without_a_good_clock_the_backlog_is_passed_over_and_later_ones_count() {
         messages.on_present(now);
         Vec::new()
     });
-    bench.receive(message(1, OWNER, "Ключ7 status", 2_000));
+    bench.receive(&message(1, OWNER, "Ключ7 status", 2_000));
     assert!(bench.sending.is_none(), "the modem has just come");
 }
 

@@ -84,7 +84,7 @@ impl Bench {
                 Effect::Act(ticket, Action::Delete(handle)) => {
                     assert!(has_kept, "kept before");
                     self.card.retain(|place| *place != handle.0[0]);
-                    self.done(ticket, Ok(Outcome::Done));
+                    self.done(ticket, &Ok(Outcome::Done));
                 }
                 Effect::Act(
                     ticket,
@@ -113,22 +113,20 @@ impl Bench {
         self.disk = serde_json::to_string(self.messages.memory()).unwrap();
     }
 
-    fn done(&mut self, ticket: Ticket, result: Result<Outcome, Cause>) {
-        self.call(|messages, now, tickets| {
-            messages.on_done(ticket, &result, now, tickets).unwrap()
-        });
+    fn done(&mut self, ticket: Ticket, result: &Result<Outcome, Cause>) {
+        self.call(|messages, now, tickets| messages.on_done(ticket, result, now, tickets).unwrap());
     }
 
     /// What is being sent ends.
     fn sent(&mut self, result: Result<Outcome, Cause>) -> (String, String) {
         let (ticket, to, text, _) = self.sending.take().expect("something is being sent");
-        self.done(ticket, result);
+        self.done(ticket, &result);
         (to, text)
     }
 
-    fn receive(&mut self, received: Received) {
+    fn receive(&mut self, received: &Received) {
         self.card.push(received.handle.0[0].clone());
-        self.call(|messages, now, tickets| messages.on_received(&received, &info(), now, tickets));
+        self.call(|messages, now, tickets| messages.on_received(received, &info(), now, tickets));
     }
 
     /// Power fails: what is on the disk and on the card is left.
@@ -193,7 +191,7 @@ fn message(place: u32, from: &str, text: &str, sent_s: i64) -> Received {
 #[test]
 fn a_message_is_kept_then_taken_off_the_card() {
     let mut bench = Bench::new(&[]);
-    bench.receive(message(3, OWNER, "привіт", 0));
+    bench.receive(&message(3, OWNER, "привіт", 0));
     assert!(bench.card.is_empty());
     assert_eq!(bench.events, [code::SMS_RECEIVED.with("from", "+380…33")]);
     bench.power_cut();
@@ -207,13 +205,13 @@ fn a_message_is_kept_then_taken_off_the_card() {
 fn a_disk_that_takes_nothing_leaves_the_message_on_the_card() {
     let mut bench = Bench::new(&[]);
     bench.is_disk_full = true;
-    bench.receive(message(1, OWNER, "one", 0));
+    bench.receive(&message(1, OWNER, "one", 0));
     assert_eq!(bench.card, ["SM/1"]);
     assert_eq!(bench.texts(), ["one"], "but it is seen");
     bench.power_cut();
     bench.is_disk_full = false;
     bench.card.clear();
-    bench.receive(message(1, OWNER, "one", 0));
+    bench.receive(&message(1, OWNER, "one", 0));
     assert_eq!(
         (bench.texts(), bench.card.len()),
         (vec!["one".to_owned()], 0)
@@ -223,14 +221,14 @@ fn a_disk_that_takes_nothing_leaves_the_message_on_the_card() {
 #[test]
 fn a_message_seen_again_is_only_taken_off() {
     let mut bench = Bench::new(&[]);
-    bench.receive(message(1, OWNER, "one", 0));
+    bench.receive(&message(1, OWNER, "one", 0));
     bench.power_cut();
     bench.events.clear();
-    bench.receive(message(7, OWNER, "one", 0));
+    bench.receive(&message(7, OWNER, "one", 0));
     assert!(bench.card.is_empty() && bench.events.is_empty());
-    bench.receive(message(1, OWNER, "one", 1));
-    bench.receive(message(1, OWNER, "two", 0));
-    bench.receive(message(1, "777", "one", 0));
+    bench.receive(&message(1, OWNER, "one", 1));
+    bench.receive(&message(1, OWNER, "two", 0));
+    bench.receive(&message(1, "777", "one", 0));
     assert_eq!(bench.texts(), ["one", "one", "two", "one"]);
 }
 
@@ -241,12 +239,12 @@ fn without_the_operators_time_only_what_may_be_on_the_card_is_the_same() {
         sent_at: None,
         ..message(place, OWNER, "yes", 0)
     };
-    bench.receive(timeless(1));
-    bench.receive(timeless(1));
+    bench.receive(&timeless(1));
+    bench.receive(&timeless(1));
     assert_eq!(bench.texts().len(), 2, "taken off in between");
     // The disk has the second as not yet taken off.
     bench.power_cut();
-    bench.receive(timeless(1));
+    bench.receive(&timeless(1));
     assert_eq!(bench.texts().len(), 2);
 }
 
@@ -254,7 +252,7 @@ fn without_the_operators_time_only_what_may_be_on_the_card_is_the_same() {
 fn a_flood_leaves_the_newest_and_counts_the_rest() {
     let mut bench = Bench::new(&[("TM_MODEM_SMS_INBOX", "50")]);
     for n in 0..10_000 {
-        bench.receive(message(
+        bench.receive(&message(
             n % 50,
             "+15550000000",
             &format!("flood {n}"),
@@ -274,7 +272,7 @@ fn the_longest_messages_stay_within_one_message_of_the_bus() {
     let mut bench = Bench::new(&[("TM_MODEM_SMS_INBOX", "500")]);
     for n in 0..500 {
         let text = "\u{1}".repeat(5_000);
-        bench.receive(message(1, &"9".repeat(500), &text, n));
+        bench.receive(&message(1, &"9".repeat(500), &text, n));
     }
     let state = bench.messages.state();
     assert_eq!(state.inbox.len() as u64 + state.dropped, 500);
@@ -372,7 +370,7 @@ fn a_full_card_is_said_once_until_there_is_room() {
         bench.call(|messages, _, _| messages.on_store_full());
     }
     assert_eq!(bench.codes(), ["sms.store_full"]);
-    bench.receive(message(1, OWNER, "one", 0));
+    bench.receive(&message(1, OWNER, "one", 0));
     bench.events.clear();
     bench.call(|messages, _, _| messages.on_store_full());
     assert_eq!(bench.codes(), ["sms.store_full"]);
