@@ -41,16 +41,8 @@ pub enum BadTls {
 
 impl TlsOptions {
     /// Reads the files. Blocks for as long as the disk takes.
-    pub(super) fn client_config(&self) -> Result<ClientConfig, BadTls> {
-        let mut roots = RootCertStore::empty();
-        match &self.ca_file {
-            Some(path) => {
-                for certificate in certificates(path)? {
-                    roots.add(certificate)?;
-                }
-            }
-            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        }
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, BadTls> {
+        let roots = self.roots()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -65,6 +57,20 @@ impl TlsOptions {
             _ => return Err(BadTls::HalfClient),
         };
         Ok(config)
+    }
+
+    /// The authorities to trust. Blocks for as long as the disk takes.
+    pub(crate) fn roots(&self) -> Result<RootCertStore, BadTls> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca_file {
+            Some(path) => {
+                for certificate in certificates(path)? {
+                    roots.add(certificate)?;
+                }
+            }
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        }
+        Ok(roots)
     }
 }
 

@@ -4,5 +4,6 @@ mod bus;
 mod config;
 mod operations;
 mod peer;
+mod probe;
 mod session;
 mod session_tls;
