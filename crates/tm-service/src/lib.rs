@@ -14,6 +14,7 @@ mod store;
 
 pub mod bus;
 pub mod dedup;
+pub mod doctor;
 pub mod port;
 pub mod probe;
 pub mod session;

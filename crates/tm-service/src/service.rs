@@ -13,6 +13,7 @@ use crate::config::{
     BusSettings, ConfigSettings, DeviceSettings, EXIT_STRICT, Environment, LogSettings, Report,
     Settings,
 };
+use crate::doctor::{Machine, from_command_line};
 use crate::host::{HostParts, instance_name};
 use crate::log::is_log_filter;
 use crate::{Clock, Host, Store, start_log, watchdog};
@@ -23,7 +24,7 @@ const DATA_DIR: &str = "/data";
 /// The whole `main` of a service: `service_main(env!("CARGO_PKG_VERSION"), "gnss", tm_gnss::run)`.
 ///
 /// Sub-commands: none runs the service until SIGTERM or SIGINT, `health` asks a running one
-/// (exit code 0 or 1), `config` prints the values in force.
+/// (exit code 0 or 1), `config` prints the values in force, `doctor` looks at the whole cabinet.
 pub fn service_main<C, E, F>(version: &'static str, service: &str, run: F) -> ExitCode
 where
     C: Settings,
@@ -48,9 +49,18 @@ where
                 code => code,
             }
         }
+        Some("doctor") => {
+            let findings = Loaded::<C>::of(&instance, &environment)
+                .report
+                .findings()
+                .to_vec();
+            let mut machine = Machine::here(environment, version);
+            machine.config_findings = findings;
+            from_command_line(machine, std::env::args().skip(2))
+        }
         Some("--version" | "version") => say(version),
         Some(other) => complain(&format!(
-            "unknown sub-command {other}: use none, health, config or version"
+            "unknown sub-command {other}: use none, health, config, doctor or version"
         )),
     }
 }
