@@ -23,7 +23,9 @@ mod situation;
 mod diagnosis;
 mod ladder;
 
+mod actuator;
 mod age;
+mod antenna;
 mod balance;
 mod messages;
 mod operations;

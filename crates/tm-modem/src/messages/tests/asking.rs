@@ -33,7 +33,7 @@ impl Bench {
     fn is_answered(&mut self) -> bool {
         self.ask(OWNER, "Ключ7 status");
         self.sending.is_some() && {
-            self.sent(Ok(Outcome::Sent(vec![1])));
+            self.sent(&Ok(Outcome::Sent(vec![1])));
             true
         }
     }
@@ -74,14 +74,14 @@ fn status_is_answered_in_one_message_to_whoever_asked() {
         .with("from", "+380…33")
         .and("command", "status");
     assert!(bench.events.contains(&accepted));
-    let (to, text) = bench.sent(Ok(Outcome::Sent(vec![1])));
+    let (to, text) = bench.sent(&Ok(Outcome::Sent(vec![1])));
     assert_eq!(to, OWNER);
     assert_eq!(
         text,
         "UA-0042: The modem is looking for a network. No cloud. Alarms 1. RSRP -101. Up 0 d 1 h."
     );
     bench.ask("+380931112233", "Ключ7 позиція");
-    assert_eq!(bench.sent(Ok(Outcome::Done)).1, "UA-0042: Позиції немає.");
+    assert_eq!(bench.sent(&Ok(Outcome::Done)).1, "UA-0042: Позиції немає.");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn without_a_good_clock_the_backlog_is_passed_over_and_later_ones_count() {
     bench.pass(6 * MINUTE);
     bench.receive(&message(1, OWNER, "Ключ7 status", 901));
     assert!(bench.sending.is_some());
-    bench.sent(Ok(Outcome::Done));
+    bench.sent(&Ok(Outcome::Done));
     bench.pass(6 * MINUTE);
     bench.receive(&message(1, OWNER, "Ключ7 status", -1_800));
     assert!(
@@ -253,7 +253,7 @@ fn a_reset_is_asked_for_and_its_end_is_answered_once() {
     assert!(bench.sending.is_none());
     bench.operation(&id, OperationStatus::Succeeded, None);
     assert_eq!(
-        bench.sent(Ok(Outcome::Done)).1,
+        bench.sent(&Ok(Outcome::Done)).1,
         "UA-0042: reset modem: done."
     );
     bench.operation(&id, OperationStatus::Succeeded, None);
@@ -272,7 +272,7 @@ fn a_reboot_is_answered_by_the_next_run() {
     assert_eq!(awaited, [&id]);
     bench.operation(&id, OperationStatus::Succeeded, None);
     assert_eq!(
-        bench.sent(Ok(Outcome::Done)).1,
+        bench.sent(&Ok(Outcome::Done)).1,
         "UA-0042: перезагрузить: сделано."
     );
 }
@@ -288,7 +288,7 @@ fn a_refusal_and_a_silence_are_answered_too() {
         Some("Rebooted 3 times today."),
     );
     assert_eq!(
-        bench.sent(Ok(Outcome::Done)).1,
+        bench.sent(&Ok(Outcome::Done)).1,
         "UA-0042: reboot: not done. Rebooted 3 times today."
     );
     bench.pass(MINUTE);
@@ -296,7 +296,7 @@ fn a_refusal_and_a_silence_are_answered_too() {
     assert!(bench.messages.deadline().is_some());
     bench.pass(15 * MINUTE);
     assert_eq!(
-        bench.sent(Ok(Outcome::Done)).1,
+        bench.sent(&Ok(Outcome::Done)).1,
         "UA-0042: reboot: no answer."
     );
     assert_eq!(bench.messages.deadline(), None);
@@ -307,7 +307,7 @@ fn an_answer_that_cannot_go_out_is_tried_three_times_more() {
     let mut bench = bench();
     bench.ask(OWNER, "Ключ7 status");
     for wait in [30, 120, 300] {
-        bench.sent(Err(code::MODEM_BUSY.with("what", "a reset")));
+        bench.sent(&Err(code::MODEM_BUSY.with("what", "a reset")));
         assert!(bench.sending.is_none());
         assert_eq!(
             bench.messages.deadline(),
@@ -316,7 +316,7 @@ fn an_answer_that_cannot_go_out_is_tried_three_times_more() {
         bench.pass(wait * SECOND);
     }
     bench.events.clear();
-    bench.sent(Err(code::MODEM_BUSY.with("what", "a reset")));
+    bench.sent(&Err(code::MODEM_BUSY.with("what", "a reset")));
     assert_eq!(bench.codes(), ["sms.not_sent"]);
     assert_eq!(bench.messages.deadline(), None);
 }
@@ -326,7 +326,7 @@ fn a_word_that_is_not_known_is_answered_with_those_that_are() {
     let mut bench = bench();
     bench.ask(OWNER, "Ключ7 sudo rm");
     assert_eq!(
-        bench.sent(Ok(Outcome::Done)).1,
+        bench.sent(&Ok(Outcome::Done)).1,
         "UA-0042: ? status, position, reset modem, reboot"
     );
     assert_eq!(bench.refusals(), ["unknown command"]);

@@ -118,9 +118,9 @@ impl Bench {
     }
 
     /// What is being sent ends.
-    fn sent(&mut self, result: Result<Outcome, Cause>) -> (String, String) {
+    fn sent(&mut self, result: &Result<Outcome, Cause>) -> (String, String) {
         let (ticket, to, text, _) = self.sending.take().expect("something is being sent");
-        self.done(ticket, &result);
+        self.done(ticket, result);
         (to, text)
     }
 
@@ -286,7 +286,7 @@ fn an_operation_sends_and_learns_of_the_delivery() {
     bench.send(&json!({"to": OWNER, "text": "hello", "report": true}));
     assert!(bench.sending.as_ref().unwrap().3, "with a report");
     assert_eq!(
-        bench.sent(Ok(Outcome::Sent(vec![7, 8]))),
+        bench.sent(&Ok(Outcome::Sent(vec![7, 8]))),
         (OWNER.to_owned(), "hello".to_owned())
     );
     let result = json!({"parts": 2, "references": [7, 8]});
@@ -306,14 +306,14 @@ fn a_failed_part_is_a_failed_message_and_a_day_is_enough() {
     let mut bench = Bench::new(&[]);
     for _ in 0..2 {
         bench.send(&json!({"to": "777", "text": "hello", "report": true}));
-        bench.sent(Ok(Outcome::Sent(vec![1])));
+        bench.sent(&Ok(Outcome::Sent(vec![1])));
         bench.events.clear();
         bench.call(|messages, now, _| messages.on_delivery(1, Some("no credit"), now));
         let cause = code::SMS_NOT_DELIVERED.with("to", "777");
         assert_eq!(bench.events, [cause.and("detail", "no credit")]);
     }
     bench.send(&json!({"to": "777", "text": "hello", "report": true}));
-    bench.sent(Ok(Outcome::Sent(vec![1])));
+    bench.sent(&Ok(Outcome::Sent(vec![1])));
     bench.events.clear();
     bench.pass(Duration::from_hours(24));
     bench.call(|messages, now, _| messages.on_delivery(1, None, now));
@@ -325,10 +325,10 @@ fn a_failed_operation_is_told_and_the_next_goes_on() {
     let mut bench = Bench::new(&[]);
     bench.send(&json!({"to": OWNER, "text": "one"}));
     bench.send(&json!({"to": OWNER, "text": "two"}));
-    bench.sent(Err(code::MODEM_TIMEOUT.with("seconds", 600)));
+    bench.sent(&Err(code::MODEM_TIMEOUT.with("seconds", 600)));
     assert!(bench.finished[0].1.is_err());
     assert_eq!(bench.codes(), ["sms.not_sent"]);
-    assert_eq!(bench.sent(Ok(Outcome::Sent(vec![1]))).1, "two");
+    assert_eq!(bench.sent(&Ok(Outcome::Sent(vec![1]))).1, "two");
 }
 
 #[test]
