@@ -124,6 +124,11 @@ impl Data {
         }
     }
 
+    /// Whether a context for data is active; nothing where that is not shown.
+    pub(crate) fn is_active(&self) -> Option<bool> {
+        self.active
+    }
+
     /// Number of the context that is for data; the first, where none is told.
     pub(crate) fn context_for_data(&self) -> u8 {
         self.context.unwrap_or(1)

@@ -6,10 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use tm_service::bus::Request;
-use tm_service::config::Setting;
 use tm_types::{Cause, code};
-
-use crate::config::UssdCode;
 
 /// Every operation of this service (`docs/modem.md`).
 pub(crate) const OPERATIONS: &[&str] = &[
@@ -27,8 +24,6 @@ pub(crate) const OPERATIONS: &[&str] = &[
 pub(crate) const RESET_RUNG: u8 = 3;
 /// The longest time that a crew may have: a forgotten one must not leave the cabinet alone for weeks.
 const HANDS_OFF_MAX: Duration = Duration::from_hours(48);
-/// The longest text of a message: ten parts of 153 characters.
-const TEXT_MAX: usize = 1530;
 
 /// An operation, understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,17 +36,10 @@ pub(crate) enum Asked {
     Resume,
     /// Do nothing automatically for so long; nothing: from now on again.
     HandsOff(Duration),
-    /// Send a text message.
-    Send {
-        /// The receiver: digits, with `+` for an international number.
-        to: String,
-        /// What to say.
-        text: String,
-        /// Whether to ask for a delivery report.
-        wants_report: bool,
-    },
-    /// Send a service code.
-    Ussd(String),
+    /// Send a text message; the messages read the arguments.
+    Send,
+    /// Send a service code; the service codes read the arguments.
+    Ussd,
     /// Read the balance.
     Balance,
 }
@@ -70,21 +58,6 @@ struct RungArgs {
 #[serde(deny_unknown_fields)]
 struct HandsOffArgs {
     minutes: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SendArgs {
-    to: String,
-    text: String,
-    #[serde(default)]
-    report: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UssdArgs {
-    code: String,
 }
 
 /// Reads a request; `operation.bad_arguments` with what is wrong.
@@ -118,30 +91,8 @@ pub(crate) fn read(request: &Request) -> Result<Asked, Cause> {
             }
             Asked::HandsOff(time)
         }
-        "send-sms" => {
-            let SendArgs { to, text, report } = arguments(args)?;
-            let digits = to.strip_prefix('+').unwrap_or(&to);
-            let is_number =
-                (2..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-            if !is_number {
-                return Err(bad(
-                    "to is a number of 2 to 20 digits, with + before a country code",
-                ));
-            }
-            if text.is_empty() || text.chars().count() > TEXT_MAX {
-                return Err(bad("text has 1 to 1530 characters"));
-            }
-            Asked::Send {
-                to,
-                text,
-                wants_report: report,
-            }
-        }
-        "ussd" => {
-            let UssdArgs { code } = arguments(args)?;
-            let code = UssdCode::parse(&code).ok_or_else(|| bad("code is such as *101#"))?;
-            Asked::Ussd(code.as_str().to_owned())
-        }
+        "send-sms" => Asked::Send,
+        "ussd" => Asked::Ussd,
         "balance" => {
             arguments::<NoArgs>(args)?;
             Asked::Balance
@@ -204,30 +155,6 @@ mod tests {
         check("hands-off", r#"{"minutes": 60}"#, Ok(hour));
         check("hands-off", r#"{"minutes": 2881}"#, bad());
         check("hands-off", r#"{"minutes": 18446744073709551615}"#, bad());
-        let send = Asked::Send {
-            to: "+380501112233".to_owned(),
-            text: "так".to_owned(),
-            wants_report: false,
-        };
-        check(
-            "send-sms",
-            r#"{"to": "+380501112233", "text": "так"}"#,
-            Ok(send),
-        );
-        for to in ["", "+", "1", "abc", "+38 050", "111111111111111111111"] {
-            check(
-                "send-sms",
-                &format!(r#"{{"to": "{to}", "text": "x"}}"#),
-                bad(),
-            );
-        }
-        check("send-sms", r#"{"to": "111", "text": ""}"#, bad());
-        check(
-            "ussd",
-            r##"{"code": "*101#"}"##,
-            Ok(Asked::Ussd("*101#".to_owned())),
-        );
-        check("ussd", r#"{"code": "AT+CRESET"}"#, bad());
         check("balance", "[]", bad());
         check("dance", "{}", Err("operation.unknown"));
     }

@@ -21,6 +21,9 @@ pub(crate) struct Seen {
     /// A SIM was usable, or asked for its PIN.
     #[serde(default)]
     pub(crate) sim: bool,
+    /// A network took the card.
+    #[serde(default)]
+    pub(crate) registered: bool,
 }
 
 /// How a modem that answers stands.
@@ -134,6 +137,7 @@ mod tests {
         let all = Seen {
             modem: true,
             sim: true,
+            registered: true,
         };
         let cases: [(Code, bool, Expected, Seen, HealthStatus, usize); 10] = [
             (

@@ -4,8 +4,9 @@
 //! and knows no way. Everything a backend has to say comes as a [`Report`]; everything it is asked for is an
 //! [`Action`] under a [`Ticket`], and ends with exactly one [`Report::Done`], also when the modem is gone.
 
-pub(crate) mod serial;
+pub(crate) mod chosen;
 pub(crate) mod modem_manager;
+pub(crate) mod serial;
 
 use std::time::Duration;
 

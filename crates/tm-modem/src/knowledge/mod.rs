@@ -11,6 +11,7 @@ use tm_types::{
     Cell, GnssEngine, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus,
 };
 
+use crate::backend::modem_manager::Device;
 use crate::backend::serial::Ask;
 use crate::data::Data;
 
@@ -78,6 +79,8 @@ pub(crate) struct Knowledge {
     pub(crate) bearer: Option<Bearer>,
     /// The satellite receiver, as a manager has it; nothing where it is not told.
     pub(crate) gnss: Option<GnssEngine>,
+    /// What names it to NetworkManager; nothing where nobody tells.
+    pub(crate) device: Option<Device>,
     /// Why a manager has given the modem up, in its word, although it still shows it, such as `sim-missing`.
     pub(crate) given_up: Option<String>,
     lte: RegistrationStatus,
@@ -101,6 +104,7 @@ impl Knowledge {
             attached: None,
             bearer: None,
             gnss: None,
+            device: None,
             given_up: None,
             lte: RegistrationStatus::Unknown,
             packet: RegistrationStatus::Unknown,

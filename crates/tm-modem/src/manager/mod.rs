@@ -1,36 +1,74 @@
 //! Decides: events in, effects out. No I/O, no clock of its own, and no knowledge of the way to the modem.
 
 mod event;
+mod hear;
+mod operate;
+mod recovery;
 mod report;
 #[cfg(test)]
 mod tests;
+mod texts;
 
-use tm_service::port::PortEvent;
-use tm_types::{Cause, HealthStatus, ModemPresence, ModemState, Reason, SimStatus, Stamp, code};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tm_types::{Cause, Device, HealthStatus, ModemPresence, ModemState, Stamp, Timestamp, code};
 use tokio::time::Instant;
 
-use crate::backend::{Presence, Report, Round};
+use crate::antenna::Antenna;
+use crate::backend::Ticket;
+use crate::backend::modem_manager::Device as HostDevice;
+use crate::balance::{self, Codes};
 use crate::config::Config;
 use crate::data::Sight;
 use crate::knowledge::Knowledge;
+use crate::ladder::{self, Input, Rung};
+use crate::messages::{self, Messages};
 use crate::network_time::NetworkTime;
-use crate::points::points;
 use crate::relay::Relay;
 use crate::situation::Seen;
+use crate::surroundings::Surroundings;
+use crate::usage::{self, Usage};
+use crate::usb::UsbModem;
 
 pub(crate) use crate::backend::Now;
-pub(crate) use event::{Effect, Event};
+pub(crate) use event::{Asking, Effect, Event, File, Probe};
+
+use recovery::Care;
+
+/// What was kept from earlier runs.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// What was ever there.
+    pub(crate) seen: Seen,
+    /// Where a context for data was ever shown.
+    pub(crate) sight: Sight,
+    /// Where the recovery stands.
+    pub(crate) recovery: ladder::Memory,
+    /// How much data went through.
+    pub(crate) usage: usage::Memory,
+    /// Text messages.
+    pub(crate) messages: messages::Memory,
+    /// The balance.
+    pub(crate) balance: balance::Memory,
+    /// The modem's serial number.
+    pub(crate) imei: Option<String>,
+}
 
 /// The manager of the modem in one slot.
 #[derive(Debug)]
 pub(crate) struct Manager {
     config: Config,
+    /// How people call the cabinet.
+    site: String,
     seen: Seen,
     sight: Sight,
+    imei: Option<String>,
     presence: Option<ModemPresence>,
     /// Why it is not present; unused while it is.
     trouble: Cause,
     port: Option<String>,
+    backend: Option<&'static str>,
     known: Knowledge,
     /// Whether something was read since the modem came.
     is_read: bool,
@@ -38,32 +76,80 @@ pub(crate) struct Manager {
     /// Since when data cannot flow although a modem answers.
     waiting_since: Option<Instant>,
     network_time: NetworkTime,
+    /// The network's time as it was told last.
+    told_time: Option<Timestamp>,
     relay: Relay,
+    nmea_port: Option<String>,
+    antenna: Antenna,
+    usb: Option<Option<UsbModem>>,
+    surroundings: Surroundings,
+    care: Care,
+    usage: Usage,
+    messages: Messages,
+    codes: Codes,
+    /// Steps of the recovery that the modem takes.
+    steps: BTreeMap<Ticket, Rung>,
+    n_tickets: u64,
+    /// The link is to be looked at: something has changed.
+    is_news: bool,
     state: Option<ModemState>,
+    /// When it was told.
+    state_at: Option<Instant>,
     health: Option<(HealthStatus, Vec<Cause>)>,
     effects: Vec<Effect>,
 }
 
 impl Manager {
     /// A manager that has heard nothing in this run.
-    pub(crate) fn new(config: Config, seen: Seen, sight: Sight) -> Self {
+    pub(crate) fn new(config: Config, device: &Device, kept: Kept, now: Now) -> Self {
+        let usage = Usage::new(
+            kept.usage,
+            &device.timezone,
+            config.billing_day,
+            config.data_limit_mb,
+        );
+        let site = [&device.site, &device.name]
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty());
         Self {
-            config,
-            seen,
-            sight,
+            site: site.unwrap_or(&device.id).clone(),
+            seen: kept.seen,
+            sight: kept.sight,
+            imei: kept.imei,
             presence: None,
             trouble: code::MODEM_STARTING.plain(),
             port: None,
+            backend: None,
             known: Knowledge::new(),
             is_read: false,
             stamp: None,
             waiting_since: None,
             network_time: NetworkTime::default(),
+            told_time: None,
             relay: Relay::default(),
+            nmea_port: None,
+            antenna: Antenna::default(),
+            usb: None,
+            surroundings: Surroundings::new(config.mains_series.as_deref()),
+            care: Care::new(&config, kept.recovery, seed(&device.id), now.instant),
+            usage,
+            messages: Messages::new(kept.messages, &config, now.instant),
+            codes: Codes::new(kept.balance, &config),
+            steps: BTreeMap::new(),
+            n_tickets: 0,
+            is_news: false,
             state: None,
+            state_at: None,
             health: None,
             effects: Vec::new(),
+            config,
         }
+    }
+
+    /// The topics that tell of the surroundings.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        self.surroundings.topics()
     }
 
     /// Takes in what happened; what is to be done, in this order.
@@ -71,116 +157,91 @@ impl Manager {
         match event {
             Event::Backend(report) => self.on_report(report, now),
             Event::Nmea(event) => self.on_nmea(event, now),
-            Event::Due => {}
+            Event::Usb(usb) => self.on_usb(usb, now),
+            Event::Network(word) => self.on_network(word),
+            Event::Bus(message) => {
+                self.surroundings.hear(&message, &now.stamp, now.instant);
+                self.is_news = true;
+            }
+            Event::BusDown => self.surroundings.forget(),
+            Event::Command(request) => self.on_command(request, now),
+            Event::Operation(operation) => self.on_operation(&operation, now),
+            Event::Probed(cause) => self.on_probed(cause, now),
+            Event::Stepped(rung, call) => self.on_stepped(rung, call, now),
+            Event::Due => self.on_due(now),
         }
-        self.effects
-            .extend(self.relay.due(now.instant).map(Effect::Sentences));
+        if self.is_news && self.presence.is_some() {
+            self.is_news = false;
+            self.look(now);
+        }
         self.publish(now);
         std::mem::take(&mut self.effects)
     }
 
-    /// When [`Event::Due`] is due; nothing while only others can say more.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.relay.deadline()
-    }
-
-    fn on_report(&mut self, report: Report, now: Now) {
-        match report {
-            Report::Presence(presence) => self.on_presence(presence, now),
-            Report::Known(known, round) => self.on_known(*known, round, now),
-            Report::NetworkTime { unix_s } => self.on_network_time(unix_s, now),
-            Report::Restarted => {
-                self.network_time.forget();
-                self.waiting_since = Some(now.instant);
-            }
-            Report::Interrupted => self.network_time.forget(),
-            Report::Sentences(sentences) => self.effects.push(Effect::Sentences(sentences)),
-            Report::Message(_) | Report::Delivery { .. } | Report::StoreFull | Report::Done(..) => {
-            }
+    fn on_due(&mut self, now: Now) {
+        let sentences = self.relay.due(now.instant);
+        self.on_sentences(sentences, now);
+        self.on_messages_due(now);
+        if self.codes.deadline().is_some_and(|due| due <= now.instant) {
+            self.with_codes(|codes, tickets| codes.on_due(now, tickets));
+        }
+        if self.care.deadline(now) <= now.instant && self.presence.is_some() {
+            self.on_time(now);
+            self.usage.on_time(&now.stamp);
+            self.is_news = true;
         }
     }
 
-    fn on_presence(&mut self, presence: Presence, now: Now) {
-        let was_present = self.presence == Some(ModemPresence::Present);
-        let Some(trouble) = presence.trouble else {
-            if !was_present {
-                tracing::info!(port = presence.port.as_deref(), "modem answers");
-                self.waiting_since = Some(now.instant);
-                self.is_read = false;
-            }
-            self.presence = Some(ModemPresence::Present);
-            self.port = presence.port;
-            return;
-        };
-        let is_absent = trouble.is(code::MODEM_ABSENT);
-        let is_fault = self.config.expected.is_fault(!is_absent || self.seen.modem);
-        (self.presence, self.trouble) = if is_fault || presence.presence == ModemPresence::Mute {
-            (Some(presence.presence), trouble)
-        } else {
-            let cause = code::MODEM_NOT_CONFIGURED.plain();
-            (Some(ModemPresence::NotConfigured), cause)
-        };
-        self.port = presence.port;
-        let why = if presence.presence == ModemPresence::Mute {
-            Reason::Timeout
-        } else {
-            Reason::NotPresent
-        };
-        self.known.forget_service(why);
-        self.network_time.forget();
-        self.waiting_since = None;
-        if was_present {
-            self.effects
-                .push(Effect::Points(now.stamp, points(&self.known)));
-        }
+    /// When [`Event::Due`] is due.
+    pub(crate) fn deadline(&self, now: Now) -> Instant {
+        let care = self.care.deadline(now);
+        [
+            self.relay.deadline(),
+            self.messages.deadline(),
+            self.codes.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(care, Instant::min)
     }
 
-    fn on_known(&mut self, known: Knowledge, round: Round, now: Now) {
-        self.known = known;
-        self.is_read = true;
-        self.stamp = Some(now.stamp);
-        let has_sim = matches!(
-            self.known.sim.status,
-            SimStatus::Ready | SimStatus::PinRequired | SimStatus::PukRequired
-        );
-        let seen = Seen {
-            modem: true,
-            sim: self.seen.sim || has_sim,
-        };
-        if seen != self.seen {
-            self.seen = seen;
-            self.effects.push(Effect::Remember(seen));
-        }
-        let technology = self.known.registration.technology.as_deref();
-        let sight = self.known.data.extend(&self.sight, technology);
-        if sight != self.sight {
-            self.sight = sight.clone();
-            self.effects.push(Effect::RememberSight(sight));
-        }
-        if let Round::Full(stamp) = round {
-            self.effects
-                .push(Effect::Points(stamp, points(&self.known)));
-        }
+    /// By which way the modem is reached from now on.
+    pub(crate) fn use_backend(&mut self, backend: &'static str) {
+        self.backend = Some(backend);
     }
 
-    fn on_network_time(&mut self, unix_s: i64, now: Now) {
-        let anchor = self.network_time.on_reading(&now.stamp, unix_s);
-        self.effects.extend(anchor.map(Effect::Anchor));
+    /// What names the modem to NetworkManager.
+    pub(crate) fn device(&self) -> HostDevice {
+        let by_manager = self.known.device.clone();
+        by_manager.unwrap_or_else(|| {
+            let usb = self.usb.as_ref().and_then(Option::as_ref);
+            let network = usb.and_then(|usb| usb.network.as_ref());
+            HostDevice {
+                interface: network.map(|network| network.interface.clone()),
+                ..HostDevice::default()
+            }
+        })
     }
 
-    fn on_nmea(&mut self, event: PortEvent, now: Now) {
-        match event {
-            PortEvent::Opened(port) => tracing::info!(%port, "NMEA port opened"),
-            PortEvent::Failed(error) => tracing::debug!(%error, "NMEA port cannot be opened"),
-            PortEvent::Lost(why) => {
-                tracing::info!(why, "NMEA port lost");
-                self.relay.clear();
-            }
-            PortEvent::Bytes(bytes) => {
-                let messages = self.relay.feed(&bytes, now.instant);
-                self.effects
-                    .extend(messages.into_iter().map(Effect::Sentences));
-            }
-        }
+    fn ticket(&mut self) -> Ticket {
+        self.n_tickets += 1;
+        Ticket(self.n_tickets)
     }
+
+    /// Hands an input to the ladder, for operations.
+    fn tell_ladder(&mut self, input: Input, now: Now) {
+        self.climb(input, now);
+    }
+}
+
+/// What is written to the store.
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("our own types are serialised to memory")
+}
+
+/// Different on each device: FNV-1a of its id.
+fn seed(id: &str) -> u64 {
+    id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

@@ -1,6 +1,7 @@
 //! What the properties of NetworkManager and of one of its devices say.
 
 use crate::backend::modem_manager::{Device, Properties, Read};
+use crate::diagnosis::{self, Connectivity, DeviceState};
 
 /// `NM_DEVICE_TYPE_MODEM`.
 const MODEM: u32 = 8;
@@ -16,6 +17,26 @@ pub(crate) struct NetworkEvidence {
     pub(crate) primary_type: Option<String>,
 }
 
+impl NetworkEvidence {
+    /// For the diagnosis; nothing where NetworkManager is not there.
+    pub(crate) fn word(&self) -> Option<diagnosis::NetworkManager> {
+        let device = self.device.as_ref();
+        // Without a device the modem cannot be the way to the internet, if there is one.
+        let is_primary = device.map_or_else(
+            || self.primary_type.as_ref().map(|_| false),
+            |device| self.primary_type.as_ref().map(|_| device.is_primary),
+        );
+        self.is_running.then(|| diagnosis::NetworkManager {
+            device: device.map_or(DeviceState::Unknown, |device| {
+                DeviceState::of_number(device.state)
+            }),
+            state_reason: device.map(|device| device.state_reason),
+            connectivity: device.map_or(Connectivity::Unknown, |device| device.ip4_connectivity),
+            is_primary,
+        })
+    }
+}
+
 /// What NetworkManager knows of one device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct DeviceEvidence {
@@ -29,22 +50,6 @@ pub(crate) struct DeviceEvidence {
     pub(crate) ip4_connectivity: Connectivity,
     /// Whether the host's way to the internet goes by it.
     pub(crate) is_primary: bool,
-}
-
-/// How far packets get (NMConnectivityState).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Connectivity {
-    /// Not checked.
-    #[default]
-    Unknown,
-    /// Not connected.
-    None,
-    /// To a portal that wants something.
-    Portal,
-    /// Not to the internet.
-    Limited,
-    /// To the internet.
-    Full,
 }
 
 /// Whether a device of NetworkManager is that modem.
@@ -76,7 +81,10 @@ pub(super) fn evidence(manager: &Properties, device: Option<&Properties>) -> Net
                 .or_else(|| device.text("Interface")),
             state: device.word("State").unwrap_or_default(),
             state_reason: reason.unwrap_or_default(),
-            ip4_connectivity: connectivity(device.word("Ip4Connectivity")),
+            // Before NetworkManager 1.16 devices do not tell.
+            ip4_connectivity: device
+                .word("Ip4Connectivity")
+                .map_or(Connectivity::Unknown, Connectivity::of_number),
             is_primary: primary.is_some() && device.path("ActiveConnection") == primary,
         }
     });
@@ -84,17 +92,6 @@ pub(super) fn evidence(manager: &Properties, device: Option<&Properties>) -> Net
         is_running: true,
         device,
         primary_type: manager.text("PrimaryConnectionType"),
-    }
-}
-
-/// Before NetworkManager 1.16 devices do not tell.
-fn connectivity(state: Option<u32>) -> Connectivity {
-    match state {
-        Some(1) => Connectivity::None,
-        Some(2) => Connectivity::Portal,
-        Some(3) => Connectivity::Limited,
-        Some(4) => Connectivity::Full,
-        _ => Connectivity::Unknown,
     }
 }
 

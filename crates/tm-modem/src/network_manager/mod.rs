@@ -22,7 +22,7 @@ use crate::backend::modem_manager::{
     Device, Failure, Properties, Read, Service, SystemBus, owner_of,
 };
 
-pub(crate) use evidence::{Connectivity, DeviceEvidence, NetworkEvidence, is_device};
+pub(crate) use evidence::{NetworkEvidence, is_device};
 
 /// The name on the bus.
 pub(crate) const NAME: &str = "org.freedesktop.NetworkManager";

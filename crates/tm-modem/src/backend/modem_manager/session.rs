@@ -413,6 +413,7 @@ impl Worker {
         let wants = ours.cared.wants(&snapshot, &self.settings, conditions, now);
         let mut known = snapshot.knowledge(&ours.levels);
         known.gnss = gnss;
+        known.device = Some(ours.target.device.clone());
         known.is_pin_withheld = ours.cared.is_pin_withheld;
         if !wants.is_empty() && !run.is_caring {
             run.is_caring = true;

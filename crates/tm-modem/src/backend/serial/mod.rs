@@ -18,11 +18,11 @@ use tm_service::port::{Link, Opener};
 use tokio::time::{Instant, sleep_until};
 
 use self::core::{Core, Effect, Event};
-use self::layout::Layouts;
 use super::{Action, Now, Report, Ticket};
 use crate::config::Config;
 
 pub(crate) use self::ask::Ask;
+pub(crate) use self::layout::Layouts;
 
 /// A modem on a serial port.
 pub(crate) struct Serial {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tm_service::config::{Environment, Report, Settings};
 use tm_service::port::{Absence, Link, OpenError, Opened, Opener, Opening, PortUrl};
-use tm_types::{BootId, Clock, HealthStatus, Modem, Reading, Stamp, Timestamp};
+use tm_types::{BootId, Clock, Device, HealthStatus, Modem, Reading, Stamp, Timestamp};
 use tokio::io::duplex;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -14,8 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::module::Module;
 use crate::backend::serial::core::{self as serial, Core};
 use crate::config::Config;
-use crate::data::Sight;
-use crate::manager::{Effect, Event, Manager, Now};
+use crate::manager::{Effect, Event, Kept, Manager, Now};
 use crate::situation::Seen;
 
 /// What is behind the port at the moment: a module, or why it cannot be opened.
@@ -56,6 +55,20 @@ pub(super) struct Bench {
     pub(super) effects: Vec<Effect>,
 }
 
+/// Now, so long after the start.
+pub(super) fn stamped(instant: Instant, elapsed: Duration) -> Now {
+    let mono_ms = 50_000 + u64::try_from(elapsed.as_millis()).unwrap();
+    // 1970: the machine's own wall clock must not matter.
+    let stamp = Stamp {
+        time: Timestamp::EPOCH,
+        mono_ms,
+        boot: BootId(7),
+        clock: Clock::None,
+        err_ms: None,
+    };
+    Now { instant, stamp }
+}
+
 /// No modem on USB.
 pub(super) fn absent() -> OpenError {
     Absence::Device {
@@ -93,33 +106,25 @@ impl Bench {
         };
         let config = config(variables);
         let started = Instant::now();
+        let now = stamped(started, Duration::ZERO);
+        let kept = Kept {
+            seen,
+            ..Kept::default()
+        };
         Self {
             behind,
             players,
             asked,
             link: Link::new(config.port.clone(), Arc::new(socket)),
             core: Core::new(config.clone(), started),
-            manager: Manager::new(config, seen, Sight::default()),
+            manager: Manager::new(config, &Device::default(), kept, now),
             started,
             effects: Vec::new(),
         }
     }
 
     fn now(&self) -> Now {
-        let elapsed = self.started.elapsed();
-        let mono_ms = 50_000 + u64::try_from(elapsed.as_millis()).unwrap();
-        // 1970: the machine's own wall clock must not matter.
-        let stamp = Stamp {
-            time: Timestamp::EPOCH,
-            mono_ms,
-            boot: BootId(7),
-            clock: Clock::None,
-            err_ms: None,
-        };
-        Now {
-            instant: Instant::now(),
-            stamp,
-        }
+        stamped(Instant::now(), self.started.elapsed())
     }
 
     /// Runs for a time.
@@ -135,8 +140,12 @@ impl Bench {
     }
 
     async fn turn(&mut self) {
-        let deadline = [self.manager.deadline(), self.core.deadline()];
-        let deadline = deadline.into_iter().flatten().min();
+        let manager = self.manager.deadline(self.now());
+        let deadline = self
+            .core
+            .deadline()
+            .map_or(manager, |core| core.min(manager));
+        let deadline = Some(deadline);
         let event = tokio::select! {
             event = self.link.next() => serial::Event::Port(event),
             () = async {

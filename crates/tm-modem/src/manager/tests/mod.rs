@@ -6,10 +6,10 @@ mod module;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tm_service::port::OpenError;
-use tm_types::{BootId, Clock, Reading, RegistrationStatus, Timestamp};
+use tm_service::port::{OpenError, PortEvent};
+use tm_types::{BootId, Clock, Reading, Reason, RegistrationStatus, Timestamp};
 
-use self::bench::{Bench, absent, config};
+use self::bench::{Bench, absent, config, stamped};
 use self::module::Module;
 use super::*;
 use crate::backend::serial::core::{self as serial, Core};
@@ -19,10 +19,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 const NOTHING: Seen = Seen {
     modem: false,
     sim: false,
+    registered: false,
 };
 const EVERYTHING: Seen = Seen {
     modem: true,
     sim: true,
+    registered: true,
 };
 
 #[tokio::test(start_paused = true)]
@@ -536,7 +538,8 @@ proptest! {
         let start = Instant::now();
         let config = config(&[("TM_MODEM_PIN", "0042")]);
         let mut core = Core::new(config.clone(), start);
-        let mut manager = Manager::new(config, NOTHING, Sight::default());
+        let beginning = stamped(start, Duration::ZERO);
+        let mut manager = Manager::new(config, &Device::default(), Kept::default(), beginning);
         let mut elapsed = Duration::ZERO;
         let mut on = |event, elapsed: Duration| {
             let mono_ms = u64::try_from(elapsed.as_millis()).unwrap();

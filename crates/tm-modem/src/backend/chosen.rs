@@ -1,0 +1,167 @@
+//! Which way is gone: the configured one, or the one that is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tm_service::Clock;
+use tm_service::port::Opener;
+use tm_types::code;
+use tokio::time::{Instant, sleep_until};
+
+use super::modem_manager::{ModemManager, Settings, SystemBus};
+use super::serial::Serial;
+use super::{Action, Report, Ticket};
+use crate::config::{BackendChoice, Config};
+
+/// How long ModemManager may be missing before a port is opened: at boot it starts a few seconds after the
+/// containers, and a port opened too early disturbs it while it probes.
+const MANAGER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The way to the modem.
+pub(crate) struct Backend {
+    /// Nothing under `serial`, and where there is no system bus.
+    manager: Option<ModemManager>,
+    /// Nothing under `modemmanager`, and while ModemManager is there.
+    serial: Option<Serial>,
+    /// What a serial way is made from, under `auto`.
+    spare: Option<(Config, Arc<dyn Opener>, Clock)>,
+    /// When the port is opened unless ModemManager shows up.
+    give_up: Option<Instant>,
+    bus: Option<SystemBus>,
+}
+
+impl Backend {
+    /// The way of this configuration; nothing is opened yet.
+    pub(crate) fn new(
+        config: &Config,
+        imei: Option<String>,
+        ports: &Arc<dyn Opener>,
+        clock: &Clock,
+    ) -> Self {
+        let serial = || Serial::new(config.clone(), Arc::clone(ports), clock.clone());
+        let bus = config.dbus.as_deref().map(SystemBus::new);
+        let manager = |bus: &SystemBus| {
+            let settings = Settings::new(config, imei.clone());
+            ModemManager::new(bus.clone(), settings, clock.clone())
+        };
+        match (config.backend, &bus) {
+            (BackendChoice::Serial, _) | (BackendChoice::Auto, None) => Self {
+                manager: None,
+                serial: Some(serial()),
+                spare: None,
+                give_up: None,
+                bus,
+            },
+            (BackendChoice::ModemManager, None) => {
+                // Without an address the usual place of a host is tried, so that the reason is told.
+                let bus = SystemBus::new(super::modem_manager::SYSTEM_BUS);
+                Self {
+                    manager: Some(manager(&bus)),
+                    serial: None,
+                    spare: None,
+                    give_up: None,
+                    bus: Some(bus),
+                }
+            }
+            (choice, Some(found)) => {
+                let is_auto = choice == BackendChoice::Auto;
+                Self {
+                    manager: Some(manager(found)),
+                    serial: None,
+                    spare: is_auto.then(|| (config.clone(), Arc::clone(ports), clock.clone())),
+                    give_up: is_auto.then(|| Instant::now() + MANAGER_PATIENCE),
+                    bus,
+                }
+            }
+        }
+    }
+
+    /// The name of the way that is gone now.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.serial.is_some() {
+            "serial"
+        } else {
+            "modemmanager"
+        }
+    }
+
+    /// The system bus, where there is one.
+    pub(crate) fn bus(&self) -> Option<&SystemBus> {
+        self.bus.as_ref()
+    }
+
+    /// The next word. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Report {
+        loop {
+            let report = tokio::select! {
+                report = next_of_manager(self.manager.as_mut()) => report,
+                report = next_of_serial(self.serial.as_mut()) => return report,
+                () = at(self.give_up) => {
+                    self.open_port();
+                    continue;
+                }
+            };
+            let Report::Presence(presence) = &report else {
+                if self.serial.is_none() {
+                    return report;
+                }
+                continue;
+            };
+            let trouble = presence.trouble.as_ref();
+            let is_missing = trouble.is_some_and(|trouble| trouble.is(code::MODEM_MANAGER_ABSENT));
+            if self.spare.is_none() {
+                return report;
+            }
+            if !is_missing {
+                // It came late, or came back: two readers on one port steal each other's answers.
+                if self.serial.take().is_some() {
+                    tracing::info!("ModemManager is there: the port is left to it");
+                }
+                self.give_up = None;
+                return report;
+            }
+            if self.serial.is_none() && self.give_up.is_none() {
+                self.give_up = Some(Instant::now() + MANAGER_PATIENCE);
+            }
+        }
+    }
+
+    fn open_port(&mut self) {
+        self.give_up = None;
+        if let Some((config, ports, clock)) = &self.spare {
+            tracing::info!("no ModemManager: the modem is looked for on its own port");
+            let serial = Serial::new(config.clone(), Arc::clone(ports), clock.clone());
+            self.serial = Some(serial);
+        }
+    }
+
+    /// Asks for something; it ends with one [`Report::Done`].
+    pub(crate) fn ask(&mut self, ticket: Ticket, action: Action) {
+        if let Some(serial) = &mut self.serial {
+            serial.ask(ticket, action);
+        } else if let Some(manager) = &mut self.manager {
+            manager.ask(ticket, action);
+        }
+    }
+}
+
+async fn next_of_manager(manager: Option<&mut ModemManager>) -> Report {
+    match manager {
+        Some(manager) => manager.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_of_serial(serial: Option<&mut Serial>) -> Report {
+    match serial {
+        Some(serial) => serial.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,413 @@
+//! The link is looked at, and healed: evidence gathered, diagnosed, and handed to the ladder.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use tm_types::{
+    Cause, LinkStatus, ModemPresence, Operation, OperationId, OperationStatus, Reason, Recovery,
+    SimStatus, code,
+};
+use tokio::time::Instant;
+
+use super::event::{Asking, Effect, File, Probe};
+use super::{Manager, Now};
+use crate::backend::{Action, Outcome, Ticket};
+use crate::config::Config;
+use crate::diagnosis::{Bytes, Diagnosis, Evidence, NetworkManager, Uplink, Watch};
+use crate::ladder::{Call, Input, Ladder, Memory, Output, Rung};
+use crate::messages::Executor;
+
+/// How often the link is looked at when nothing is heard: the mildest patience is longer.
+const LOOK_PERIOD: Duration = Duration::from_secs(30);
+/// The same while something is wrong.
+const TROUBLE_PERIOD: Duration = Duration::from_secs(10);
+/// Between two probes: each costs some kilobytes (`docs/doctor.md`).
+const PROBE_PERIOD: Duration = Duration::from_mins(10);
+/// How long a probe's word counts.
+const PROBE_AGE: Duration = Duration::from_mins(15);
+/// How long the agent may take to begin with a reboot.
+const REBOOT_TTL: Duration = Duration::from_secs(30);
+/// Names the reboots that the ladder asks for.
+const REBOOT_ID: &str = "recovery-reboot-";
+
+/// What the recovery stands on.
+#[derive(Debug)]
+pub(super) struct Care {
+    is_on: bool,
+    watch: Watch,
+    ladder: Ladder,
+    pub(super) diagnosis: Option<Diagnosis>,
+    pub(super) network_manager: Option<NetworkManager>,
+    probe: Option<(Cause, Instant)>,
+    is_probing: bool,
+    next_probe: Instant,
+    pub(super) next_look: Instant,
+    /// Operations that wait for a step.
+    asked: Vec<(Rung, OperationId)>,
+    n_reboots: u64,
+}
+
+impl Care {
+    pub(super) fn new(config: &Config, memory: Memory, seed: u64, now: Instant) -> Self {
+        let mut barred = BTreeMap::new();
+        if !config.pwrkey_verified {
+            let reason = "TM_MODEM_PWRKEY_VERIFIED is not set";
+            barred.insert(Rung::PowerKey, reason.to_owned());
+        }
+        if !config.reboot {
+            barred.insert(Rung::Reboot, "TM_MODEM_REBOOT is false".to_owned());
+        }
+        Self {
+            is_on: config.recovery,
+            watch: Watch::default(),
+            ladder: Ladder::new(memory, barred, seed),
+            diagnosis: None,
+            network_manager: None,
+            probe: None,
+            is_probing: false,
+            next_probe: now,
+            next_look: now + LOOK_PERIOD,
+            asked: Vec::new(),
+            n_reboots: 0,
+        }
+    }
+
+    /// When the link is looked at, or the ladder decides.
+    pub(super) fn deadline(&self, now: Now) -> Instant {
+        let mono = Duration::from_millis(now.stamp.mono_ms);
+        let decision = self
+            .ladder
+            .deadline()
+            .map(|at| now.instant + at.saturating_sub(mono));
+        decision.map_or(self.next_look, |decision| decision.min(self.next_look))
+    }
+
+    /// For the state; nothing while the watchdog is switched off.
+    pub(super) fn view(&self, now: Now) -> Option<Recovery> {
+        self.is_on.then(|| self.ladder.view(&now.stamp))
+    }
+
+    /// Whether a step is under way or its effect is awaited.
+    pub(super) fn is_healing(&self, now: Now) -> bool {
+        self.ladder.view(&now.stamp).status == tm_types::RecoveryStatus::Judging
+    }
+}
+
+impl Manager {
+    /// Looks at the link, and does what the ladder wants.
+    pub(super) fn look(&mut self, now: Now) {
+        let evidence = self.evidence(now);
+        let mono = Duration::from_millis(now.stamp.mono_ms);
+        let diagnosis = self.care.watch.diagnose(&evidence, mono);
+        let is_quiet = diagnosis.standing.is_quiet();
+        let period = if is_quiet {
+            LOOK_PERIOD
+        } else {
+            TROUBLE_PERIOD
+        };
+        self.care.next_look = now.instant + period;
+        let old = self.care.diagnosis.as_ref();
+        if old.is_none_or(|old| old.cause.code != diagnosis.cause.code) {
+            tracing::info!(code = %diagnosis.cause.code, evidence = %diagnosis.evidence, "diagnosis");
+        }
+        self.probe_if_wanted(&evidence, is_quiet, now);
+        self.care.diagnosis = Some(diagnosis.clone());
+        if self.care.is_on {
+            self.climb(Input::Diagnosis(diagnosis), now);
+        }
+    }
+
+    /// The ladder's clock has come.
+    pub(super) fn on_time(&mut self, now: Now) {
+        if self.care.is_on {
+            self.climb(Input::Time, now);
+        }
+    }
+
+    /// Hands an input to the ladder and does what it wants.
+    pub(super) fn climb(&mut self, input: Input, now: Now) {
+        let mut then = Vec::new();
+        let mut is_urgent = false;
+        let mut is_changed = false;
+        for output in self.care.ladder.on(input, &now.stamp) {
+            match output {
+                Output::Event(severity, cause) => {
+                    tracing::info!(code = %cause.code, args = ?cause.args, "recovery");
+                    self.effects.push(Effect::Event(severity, cause));
+                }
+                Output::Save { is_urgent: now } => {
+                    is_changed = true;
+                    is_urgent |= now;
+                }
+                Output::Act(rung) => then.push(rung),
+            }
+        }
+        let steps: Vec<Effect> = then.into_iter().map(|rung| self.step(rung, now)).collect();
+        let bytes = self.care.ladder.memory().bytes();
+        if is_urgent {
+            self.effects
+                .push(Effect::SaveThen(File::Recovery, bytes, steps));
+        } else {
+            if is_changed {
+                self.effects.push(Effect::Save(File::Recovery, bytes));
+            }
+            self.effects.extend(steps);
+        }
+    }
+
+    fn step(&mut self, rung: Rung, now: Now) -> Effect {
+        let action = match rung {
+            Rung::Reconnect => Action::Reconnect,
+            Rung::CycleRadio => Action::CycleRadio,
+            Rung::Reset => Action::Reset,
+            Rung::UsbRebind | Rung::PowerKey => return Effect::Step(rung),
+            Rung::Reboot => return self.ask_for_reboot(now),
+        };
+        let ticket = self.ticket();
+        self.steps.insert(ticket, rung);
+        Effect::Ask(ticket, action)
+    }
+
+    fn ask_for_reboot(&mut self, now: Now) -> Effect {
+        self.care.n_reboots += 1;
+        let stamp = now.stamp;
+        let id = format!(
+            "{REBOOT_ID}{}-{}-{}",
+            stamp.boot, stamp.mono_ms, self.care.n_reboots
+        );
+        Effect::Request(Asking {
+            id: OperationId::new(&id).expect("a boot and numbers"),
+            executor: Executor::Agent,
+            op: "reboot",
+            args: json!({}),
+            ttl: REBOOT_TTL,
+            issuer: "modem",
+        })
+    }
+
+    /// A step that the modem takes has ended, as far as the modem says.
+    pub(super) fn on_step_done(
+        &mut self,
+        ticket: Ticket,
+        result: &Result<Outcome, Cause>,
+        now: Now,
+    ) -> bool {
+        let Some(rung) = self.steps.remove(&ticket) else {
+            return false;
+        };
+        let call = match result {
+            Ok(_) => Call::Taken,
+            Err(cause) if cause.is(code::MODEM_UNSUPPORTED) => {
+                Call::Unavailable(detail(cause).to_owned())
+            }
+            Err(cause) => Call::Failed(cause.clone()),
+        };
+        self.on_stepped(rung, call, now);
+        true
+    }
+
+    /// A step has ended, whoever took it.
+    pub(super) fn on_stepped(&mut self, rung: Rung, call: Call, now: Now) {
+        let waiting = std::mem::take(&mut self.care.asked);
+        let (ended, others) = waiting.into_iter().partition(|(asked, _)| *asked == rung);
+        self.care.asked = others;
+        for (_, id) in ended {
+            let end = match &call {
+                Call::Taken => Ok(json!({"rung": rung.number(), "action": rung.action()})),
+                Call::Failed(cause) => Err(cause.clone()),
+                Call::Unavailable(reason) => Err(unavailable(rung, reason)),
+            };
+            self.effects.push(Effect::Finish(id, end));
+        }
+        self.climb(Input::Done(rung, call), now);
+    }
+
+    /// An operator wants a step.
+    pub(super) fn on_rung_asked(&mut self, id: OperationId, number: u8, issuer: String, now: Now) {
+        let Some(rung) = Rung::of_number(number) else {
+            let cause = code::OPERATION_BAD_ARGUMENTS.with("detail", "rung is 1 to 6");
+            self.effects.push(Effect::Finish(id, Err(cause)));
+            return;
+        };
+        if let Some(reason) = self.care.ladder.barred(rung) {
+            let cause = unavailable(rung, reason);
+            self.effects.push(Effect::Finish(id, Err(cause)));
+            return;
+        }
+        if self.care.asked.len() >= ASKED_MAX {
+            let cause = code::MODEM_BUSY.with("what", "other steps");
+            self.effects.push(Effect::Finish(id, Err(cause)));
+            return;
+        }
+        self.care.asked.push((rung, id));
+        self.climb(Input::Request { rung, issuer }, now);
+    }
+
+    /// How a reboot stands that the ladder asked for.
+    pub(super) fn on_reboot(&mut self, operation: &Operation, now: Now) {
+        if !operation.id.as_str().starts_with(REBOOT_ID) {
+            return;
+        }
+        let call = match operation.status {
+            OperationStatus::Accepted => return,
+            OperationStatus::Running | OperationStatus::Succeeded => Call::Taken,
+            OperationStatus::Failed | OperationStatus::Expired => {
+                let problem = operation.problem.as_ref();
+                let code = problem.map_or(code::OPERATION_FAILED.as_str(), |p| p.code.as_str());
+                if code == code::AGENT_NOT_ON_BALENA.as_str() {
+                    Call::Unavailable("there is no balena supervisor".to_owned())
+                } else {
+                    Call::Failed(code::OPERATION_FAILED.with("detail", code))
+                }
+            }
+        };
+        self.on_stepped(Rung::Reboot, call, now);
+    }
+
+    /// What a probe found.
+    pub(super) fn on_probed(&mut self, cause: Option<Cause>, now: Now) {
+        tracing::debug!(
+            code = cause.as_ref().map(|cause| &*cause.code),
+            "probe ended"
+        );
+        self.care.is_probing = false;
+        self.care.probe = cause.map(|cause| (cause, now.instant));
+        self.look(now);
+    }
+
+    /// The internet is asked only while something is wrong and a way seems to be there.
+    fn probe_if_wanted(&mut self, evidence: &Evidence, is_quiet: bool, now: Now) {
+        let has_way = evidence.presence == ModemPresence::Present
+            && evidence.has_context != Some(false)
+            && evidence
+                .network_manager
+                .is_none_or(|manager| manager.is_primary != Some(false));
+        let is_failing = matches!(evidence.uplink, Uplink::Failing(_));
+        let care = &mut self.care;
+        if is_quiet || !has_way || !is_failing || care.is_probing || now.instant < care.next_probe {
+            return;
+        }
+        let uplink = self.surroundings.uplink();
+        let Some(broker) = uplink.and_then(|(uplink, _)| uplink.broker.clone()) else {
+            return;
+        };
+        care.is_probing = true;
+        care.next_probe = now.instant + PROBE_PERIOD;
+        self.effects.push(Effect::Probe(Probe { broker }));
+    }
+
+    fn evidence(&self, now: Now) -> Evidence {
+        let known = &self.known;
+        let is_trouble = matches!(
+            self.presence,
+            Some(ModemPresence::Absent | ModemPresence::Mute)
+        );
+        let registration = &known.registration;
+        let data_trouble = known
+            .data
+            .trouble(registration, known.sim.imsi.as_deref(), &self.sight);
+        let bearer = known.bearer.as_ref();
+        // An absent context is believed of a port only where `Data` has reason to.
+        let has_context = bearer
+            .map(|bearer| bearer.is_connected)
+            .or_else(|| data_trouble.as_ref().map(|_| false))
+            .or_else(|| known.data.is_active().filter(|is_active| *is_active));
+        let counted = bearer.and_then(|bearer| Some((bearer.rx_bytes?, bearer.tx_bytes?)));
+        let counted = counted.or_else(|| {
+            let network = self.usb.as_ref()?.as_ref()?.network.as_ref()?;
+            Some((network.rx_bytes, network.tx_bytes))
+        });
+        let probe = self.care.probe.as_ref();
+        let fresh = |at: Instant| now.instant.saturating_duration_since(at) < PROBE_AGE;
+        Evidence {
+            presence: self.presence.unwrap_or(ModemPresence::NotConfigured),
+            trouble: is_trouble.then(|| self.trouble.clone()),
+            is_on_usb: self.is_on_usb(),
+            sim: known.sim.status,
+            is_card_expected: self.config.expected.is_fault(self.seen.sim),
+            is_pin_withheld: known.is_pin_withheld,
+            pin_tries: known.pin_tries,
+            is_radio_on: known.radio_on,
+            registration: registration.status,
+            operator: registration
+                .operator
+                .clone()
+                .or_else(|| registration.plmn.clone()),
+            reject_cause: registration.reject_cause.clone(),
+            hears_cell: self.hears_cell(),
+            was_registered: self.seen.registered,
+            data_trouble,
+            has_context,
+            bytes: counted.map(|(rx, tx)| Bytes { rx, tx }),
+            network_manager: self.care.network_manager,
+            uplink: self.uplink(now),
+            probe: probe
+                .filter(|(_, at)| fresh(*at))
+                .map(|(cause, _)| cause.clone()),
+            temperature_cel: known.levels.temperature.ok().map(rounded),
+            supply_v: known.levels.supply.ok(),
+            has_mains: self.surroundings.mains(),
+            data_limit: self.usage.limit_reached(),
+        }
+    }
+
+    /// Not told while no modem answers, or a level could not be read.
+    fn hears_cell(&self) -> Option<bool> {
+        let levels = &self.known.levels;
+        if levels.rssi.is_ok() || levels.rsrp.is_ok() || levels.cell.is_ok() {
+            return Some(true);
+        }
+        let is_silent = self.presence == Some(ModemPresence::Present)
+            && self.known.sim.status == SimStatus::Ready
+            && levels.rssi == Err(Reason::NotPresent)
+            && levels.cell == Err(Reason::NotPresent);
+        is_silent.then_some(false)
+    }
+
+    fn uplink(&self, now: Now) -> Uplink {
+        let Some((uplink, heard)) = self.surroundings.uplink() else {
+            return Uplink::Silent;
+        };
+        match uplink.link {
+            LinkStatus::NotConfigured => Uplink::Silent,
+            LinkStatus::Connecting => Uplink::Connecting,
+            LinkStatus::Failed => Uplink::Failing(uplink.cause.clone()),
+            LinkStatus::Connected => {
+                // The state is told with every batch; its age is that of the telling and that told.
+                let since = now.instant.saturating_duration_since(heard);
+                let mono = Duration::from_millis(now.stamp.mono_ms);
+                let last_ack = uplink.ack_age_ms.map(|age| {
+                    mono.saturating_sub(since)
+                        .saturating_sub(Duration::from_millis(age))
+                });
+                Uplink::Connected {
+                    last_ack,
+                    has_backlog: uplink.journal.records_pending > 0,
+                }
+            }
+        }
+    }
+}
+
+/// More operators never ask at once.
+const ASKED_MAX: usize = 8;
+
+fn unavailable(rung: Rung, reason: &str) -> Cause {
+    code::RECOVERY_RUNG_UNAVAILABLE
+        .with("rung", rung.number())
+        .and("action", rung.action())
+        .and("reason", reason)
+}
+
+fn detail(cause: &Cause) -> &str {
+    cause.args.get("detail").map_or("", String::as_str)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a temperature; `as` saturates"
+)]
+fn rounded(celsius: f64) -> i32 {
+    celsius.round() as i32
+}
