@@ -23,6 +23,8 @@ fn relayed(submit: &sms::Submit) -> String {
     let n_digits = usize::from_str_radix(&pdu[6..8], 16).unwrap();
     let end = 6 + 4 + n_digits.div_ceil(2) * 2;
     let (address, coding, data) = (&pdu[6..end], &pdu[end..end + 4], &pdu[end + 6..]);
+    // Behind the length: what a network takes at most (TS 23.040, 9.2.3.16).
+    assert!(data.len() / 2 - 1 <= 140, "{pdu}");
     format!(
         "00{:02X}{address}{coding}62115212000080{data}",
         first & 0x40
