@@ -59,6 +59,27 @@ fn limited_service_is_told() {
 }
 
 #[test]
+fn transitional_lines_are_no_reading() {
+    for tail in [
+        "0,EUTRAN-BAND0,4294967295,0,0,0,0,0,0",
+        "0,EUTRAN-BAND0,+4294967295,0,0,-98,-892,-591,12",
+        "0,EUTRAN-BAND3,1650,5,5,0,0,0,0",
+        "0,EUTRAN-BAND3,1650,5,5,-0,0.0,00,0",
+    ] {
+        let line = format!("+CPSI: LTE,Online,250-20,0x4D07,200468789,{tail}");
+        assert_eq!(
+            sim7600::serving_cells(&lines(&line)),
+            Some(vec![]),
+            "{line}"
+        );
+    }
+    // A channel that no band has.
+    let line = "+CPSI: LTE,Online,250-20,0x4D07,1,0,EUTRAN-BAND3,4294967294,5,5,-98,-892,-591,12";
+    let cells = sim7600::serving_cells(&lines(line)).unwrap();
+    assert!(matches!(cells.as_slice(), [ServingCell::Lte(cell)] if cell.earfcn.is_none()));
+}
+
+#[test]
 fn unreadable_answers_are_nothing() {
     for line in [
         "",

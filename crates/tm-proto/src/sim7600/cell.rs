@@ -139,6 +139,9 @@ pub struct GsmCell {
     pub rssi_dbm: Option<f64>,
 }
 
+/// 3GPP TS 36.101, 5.7.3: eighteen bits.
+const MAX_EARFCN: u32 = 262_143;
+
 /// Reads the answer to `AT+CPSI?`, one cell a line; several lines are printed during a change of cell.
 ///
 /// Lines that the module prints while it re-selects (all levels zero, channel 4294967295) are left out, so an
@@ -194,11 +197,12 @@ fn cell(fields: &[&str]) -> Line {
 
 /// Seen while re-selecting: `…,468,EUTRAN-BAND0,4294967295,0,0,0,0,0,0`.
 fn is_transitional(fields: &[&str]) -> bool {
-    let no_channel = fields.get(7) == Some(&"4294967295");
+    let no_channel = fields.get(7).and_then(|field| field.parse().ok()) == Some(u32::MAX);
+    let is_zero = |level: &&str| fields::decimal(level).is_some_and(|level| level.abs() < 0.1);
     no_channel
         || fields
             .get(10..14)
-            .is_some_and(|levels| levels.iter().all(|level| *level == "0"))
+            .is_some_and(|levels| levels.iter().all(is_zero))
 }
 
 fn lte(fields: &[&str], is_limited: bool) -> Option<LteCell> {
@@ -227,7 +231,7 @@ fn lte(fields: &[&str], is_limited: bool) -> Option<LteCell> {
         band: band
             .strip_prefix("EUTRAN-BAND")
             .and_then(|number| number.parse().ok()),
-        earfcn: earfcn.parse().ok(),
+        earfcn: earfcn.parse().ok().filter(|channel| *channel <= MAX_EARFCN),
         downlink_mhz: bandwidth_mhz(downlink),
         uplink_mhz: bandwidth_mhz(uplink),
         levels: levels(fields.get(10..14)?)?,
