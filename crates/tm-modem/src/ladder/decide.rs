@@ -163,7 +163,7 @@ impl Ladder {
     fn turn_waiting(&mut self, diagnosis: &Diagnosis, row: &Row) -> bool {
         let now_ms = self.now_ms();
         let patience_ms = self.stretched(row.patience_s * 1000, 0);
-        let bring_up_ms = self.enumerated_ms.map_or(0, |at| {
+        let bring_up_ms = self.memory.enumerated_ms.map_or(0, |at| {
             at.saturating_add(self.table.general.bring_up_s * 1000)
         });
         let Some(episode) = &mut self.memory.episode else {
@@ -306,9 +306,12 @@ impl Ladder {
         let Some(episode) = &mut self.memory.episode else {
             return false;
         };
-        let (is_mild, is_short) = (episode.is_mild, episode.is_short);
+        let is_mild = episode.is_mild;
+        // A round in which the strongest step was passed over may still find its cure; one with it may not.
+        let strongest = row.rungs.iter().max().copied().unwrap_or(0);
+        let is_whole = !episode.is_short || episode.tried[usize::from(strongest)] > 0;
         let tally = episode.tally(&row.code);
-        if !is_short {
+        if is_whole {
             tally.rounds = tally.rounds.saturating_add(1);
         }
         let is_over = row.rounds > 0 && tally.rounds >= row.rounds;
@@ -404,7 +407,7 @@ impl Ladder {
             episode.n_steps = episode.n_steps.saturating_add(1);
             episode.phase = Phase::Acting(trial);
         }
-        self.save(rung >= Rung::Reset);
+        self.save(true);
         self.out.push(Output::Act(rung));
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Memory {
     pub(super) boot: Option<BootId>,
     /// The monotonic clock at the last input, ms.
     pub(super) mono_ms: u64,
+    /// When the modem last appeared on USB, in powered time, ms; with the machine, where nobody saw it.
+    pub(super) enumerated_ms: Option<u64>,
     /// The trouble under way.
     pub(super) episode: Option<Episode>,
     /// Steps, newest last.
@@ -181,6 +183,7 @@ impl Memory {
             powered_ms: part(&value, "powered_ms").unwrap_or(0),
             boot: part(&value, "boot"),
             mono_ms: part(&value, "mono_ms").unwrap_or(0),
+            enumerated_ms: part(&value, "enumerated_ms"),
             episode: part(&value, "episode"),
             steps: steps.collect(),
             held_by: part(&value, "held_by"),
@@ -199,6 +202,7 @@ impl Memory {
             self.powered_ms = 0;
         }
         let now = self.powered_ms;
+        self.enumerated_ms = self.enumerated_ms.map(|at| at.min(now));
         self.steps
             .retain(|step| Rung::of_number(step.rung).is_some());
         for step in &mut self.steps {
@@ -280,6 +284,12 @@ impl Memory {
         }
         let mut is_kept = is_kept.into_iter().rev();
         self.steps.retain(|_| is_kept.next().unwrap_or(false));
+    }
+
+    /// Whether an operator asked for the last step.
+    #[cfg(test)]
+    pub(super) fn is_last_requested(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.is_requested)
     }
 
     /// The steps for the state.

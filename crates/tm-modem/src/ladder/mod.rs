@@ -33,6 +33,8 @@ use memory::{Episode, HandsOff, LONGEST_HANDS_OFF_MS, Phase};
 
 /// After a start the first look at the evidence may be half blind.
 const FIRST_LOOK_MS: u64 = 60_000;
+/// A modem is on USB so long after the machine's start: 11 to 12 s for itself (hardware design, table 8), and the host.
+const APPEARS_MS: u64 = 30_000;
 /// While there is something to remember, it is written at least so often, so that powered time is not lost.
 const SAVED_EVERY_MS: u64 = 3_600_000;
 
@@ -103,8 +105,6 @@ pub(crate) struct Ladder {
     /// Different on each device: spreads long waits.
     seed: u64,
     diagnosis: Option<Diagnosis>,
-    /// When the modem last appeared on USB, in powered time, ms.
-    enumerated_ms: Option<u64>,
     /// A request that came while a call was under way.
     waiting_request: Option<(Rung, String)>,
     saved_ms: u64,
@@ -136,7 +136,6 @@ impl Ladder {
             barred,
             seed,
             diagnosis: None,
-            enumerated_ms: None,
             waiting_request: None,
             now: None,
             due_ms: None,
@@ -150,9 +149,10 @@ impl Ladder {
         let before_ms = self.memory.powered_ms;
         let is_new_boot = self.memory.advance(now);
         self.now = Some(*now);
-        if self.enumerated_ms.is_none() {
-            // The modem had its time since the machine started, at the most.
-            self.enumerated_ms = Some(self.now_ms().saturating_sub(now.mono_ms));
+        if is_new_boot || self.memory.enumerated_ms.is_none() {
+            // Nobody saw it appear; after a start of the machine it did so by then.
+            let since_boot = now.mono_ms.saturating_sub(APPEARS_MS);
+            self.memory.enumerated_ms = Some(self.now_ms().saturating_sub(since_boot));
         }
         if is_new_boot {
             self.on_boot();
@@ -294,7 +294,7 @@ impl Ladder {
         let now_ms = self.now_ms();
         let before = self.diagnosis.as_ref().map(|before| before.stage);
         if before == Some(Stage::Gone) && diagnosis.stage > Stage::Gone {
-            self.enumerated_ms = Some(now_ms);
+            self.memory.enumerated_ms = Some(now_ms);
         }
         let is_first = self.diagnosis.is_none();
         let is_quiet = diagnosis.standing.is_quiet();

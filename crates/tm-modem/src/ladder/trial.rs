@@ -27,6 +27,11 @@ impl Ladder {
             Call::Taken => {
                 trial.until_ms = now_ms.saturating_add(judge_ms);
                 episode.phase = Phase::Judging(trial.clone());
+                if rung >= Rung::Reset {
+                    // It enumerates anew, even if nobody looked while it was gone.
+                    self.memory.enumerated_ms = Some(now_ms);
+                    self.save(false);
+                }
             }
             Call::Failed(_) => {
                 trial.until_ms = now_ms.saturating_add(FAILED_LOOK_MS.min(judge_ms));
