@@ -250,30 +250,37 @@ impl Ladder {
         let Some(episode) = &self.memory.episode else {
             return 0;
         };
-        let now_ms = self.now_ms();
         let mut ceiling = if episode.is_mild { MILD } else { u8::MAX };
         if row.class == Class::Hardware {
             // Faults of the hardware come apart: a held port says nothing about a module that is gone.
             return ceiling;
         }
-        for (code, tally) in &episode.tallies {
-            let is_recent = now_ms.saturating_sub(tally.seen_ms) < CEILING_MS;
-            let Some(other) = self.table.row(code) else {
+        for other in self.hopeless(row) {
+            let Some(tally) = episode.tallies.get(&other.code) else {
                 continue;
             };
-            if !is_recent || !other.person || other.class != row.class {
-                continue;
-            }
             let highest = other.rungs.iter().max().copied();
             if tally.is_ended {
                 ceiling = ceiling.min(MILD);
-            } else if let Some(highest) = highest
-                && tally.stood_ms >= STOOD_MS
-            {
+            } else if let Some(highest) = highest {
                 ceiling = ceiling.min(highest);
             }
         }
         ceiling
+    }
+
+    /// What only a person can mend and stood lately, in the class of this row.
+    fn hopeless(&self, row: &Row) -> impl Iterator<Item = &Row> {
+        let now_ms = self.now_ms();
+        let class = row.class;
+        let tallies = self.memory.episode.iter();
+        let tallies = tallies.flat_map(|episode| &episode.tallies);
+        let stood = tallies.filter(move |(_, tally)| {
+            let is_recent = now_ms.saturating_sub(tally.seen_ms) < CEILING_MS;
+            is_recent && (tally.is_ended || tally.stood_ms >= STOOD_MS)
+        });
+        let rows = stood.filter_map(|(code, _)| self.table.row(code));
+        rows.filter(move |other| other.person && other.class == class)
     }
 
     pub(super) fn say_unavailable(&mut self, rung: Rung, reason: &str) {
@@ -303,6 +310,11 @@ impl Ladder {
 
     /// Every allowed rung was tried or passed over.
     fn end_round(&mut self, row: &Row) -> bool {
+        let mut held_down: Vec<Row> = Vec::new();
+        if row.class != Class::Hardware {
+            let others = self.hopeless(row).filter(|other| other.code != row.code);
+            held_down.extend(others.filter(|other| other.rounds > 0).cloned());
+        }
         let Some(episode) = &mut self.memory.episode else {
             return false;
         };
@@ -314,6 +326,15 @@ impl Ladder {
         if is_whole {
             tally.rounds = tally.rounds.saturating_add(1);
         }
+        // The round was theirs as well: it went as high as they allow.
+        for other in held_down {
+            let highest = other.rungs.iter().max().copied().unwrap_or(0);
+            let is_whole = !episode.is_short || episode.tried[usize::from(highest)] > 0;
+            let tally = episode.tally(&other.code);
+            tally.rounds = tally.rounds.saturating_add(u32::from(is_whole));
+            tally.is_ended |= tally.rounds >= other.rounds;
+        }
+        let tally = episode.tally(&row.code);
         let is_over = row.rounds > 0 && tally.rounds >= row.rounds;
         if is_mild || is_over || row.rungs.is_empty() {
             tally.is_ended = true;

@@ -282,12 +282,14 @@ impl Ladder {
         episode.quiet_since_ms = None;
         episode.forget_patience();
         // A card may be missed at each start, and be read after one reset; caps bound that all the same.
-        let table = &self.table;
-        episode.tallies.retain(|code, _| {
-            table
-                .row(code)
-                .is_none_or(|row| row.class != table::Class::Card)
-        });
+        let is_card = |code: &str| {
+            let row = self.table.row(code);
+            row.is_some_and(|row| row.class == table::Class::Card)
+        };
+        if episode.tallies.keys().any(|code| is_card(code)) {
+            episode.tallies.retain(|code, _| !is_card(code));
+            episode.new_round();
+        }
     }
 
     fn on_diagnosis(&mut self, diagnosis: Diagnosis) {
