@@ -286,7 +286,12 @@ impl Ladder {
             let row = self.table.row(code);
             row.is_some_and(|row| row.class == table::Class::Card)
         };
-        if episode.tallies.keys().any(|code| is_card(code)) {
+        let is_over = |code: &str, tally: &memory::Tally| tally.is_ended && is_card(code);
+        if episode
+            .tallies
+            .iter()
+            .any(|(code, tally)| is_over(code, tally))
+        {
             episode.tallies.retain(|code, _| !is_card(code));
             episode.new_round();
         }
