@@ -12,6 +12,7 @@ use super::manager::Service;
 use super::messages;
 use super::properties::Read;
 use super::proxies::{Modem3gppProxy, ModemProxy, UssdProxy};
+use super::raw;
 use super::reconnect::{self, Device};
 use crate::backend::{Action, Outcome, UssdReply};
 
@@ -79,24 +80,37 @@ fn explain(result: Result<Outcome, Failure>, target: &Target) -> Result<Outcome,
 
 async fn reset(target: &Target) -> Result<Outcome, Failure> {
     let modem: ModemProxy<'_> = target.service.proxy(&target.path).await?;
-    match within(RESET_TIME, modem.reset()).await {
+    let result = match within(RESET_TIME, modem.reset()).await {
+        // By way of AT ports ModemManager knows no reset of this family (run with 1.20.4); the module does.
+        Err(failure @ Failure::Unsupported(_)) => match raw::order(&modem, "AT+CRESET", 5).await {
+            Err(Failure::Forbidden(_) | Failure::Unsupported(_)) => Err(failure),
+            result => result,
+        },
+        result => result,
+    };
+    match result {
         // The module went down before its answer came up.
         Ok(()) | Err(Failure::Gone) => Ok(Outcome::Done),
         Err(failure) => Err(failure),
     }
 }
 
-/// Off and on. ModemManager switches the power only of a disabled modem.
+/// Off and on. ModemManager switches the power only of a disabled modem, and by way of AT ports not of this family
+/// (run with 1.20.4): then the module itself is asked, and where that is not let through, disabling has to do.
 async fn cycle(target: &Target) -> Result<Outcome, Failure> {
     let modem: ModemProxy<'_> = target.service.proxy(&target.path).await?;
     within(DISABLE_TIME, modem.enable(false)).await?;
-    let low = within(POWER_TIME, modem.set_power_state(LOW)).await;
-    if low.is_ok() {
-        sleep(OFF_TIME).await;
-        within(POWER_TIME, modem.set_power_state(ON)).await?;
-    }
-    // Not every modem knows a low power: disabling alone has taken it out of the network.
+    let cycled = match within(POWER_TIME, modem.set_power_state(LOW)).await {
+        Ok(()) => {
+            sleep(OFF_TIME).await;
+            within(POWER_TIME, modem.set_power_state(ON)).await
+        }
+        Err(Failure::Unsupported(_)) => by_module(&modem).await,
+        Err(failure) => Err(failure),
+    };
+    // Whatever became of it, the modem is not left disabled.
     within(ENABLE_TIME, modem.enable(true)).await?;
+    cycled?;
     let network: Modem3gppProxy<'_> = target.service.proxy(&target.path).await?;
     // No operator by name is the operator of the network's choice; an operator once chosen by hand would stay.
     match within(REGISTER_TIME, network.register("")).await {
@@ -108,6 +122,15 @@ async fn cycle(target: &Target) -> Result<Outcome, Failure> {
         }
         Err(failure) => Err(failure),
     }
+}
+
+async fn by_module(modem: &ModemProxy<'_>) -> Result<(), Failure> {
+    match raw::order(modem, "AT+CFUN=4", 10).await {
+        Err(Failure::Forbidden(_) | Failure::Unsupported(_)) => return Ok(()),
+        result => result?,
+    }
+    sleep(OFF_TIME).await;
+    raw::order(modem, "AT+CFUN=1", 10).await
 }
 
 async fn ussd(target: &Target, code: &str) -> Result<Outcome, Cause> {

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Gone,
     /// ModemManager does not allow this to anybody, or not to us.
     Forbidden(String),
+    /// ModemManager cannot do this with this modem.
+    Unsupported(String),
     /// It was tried and failed, or cannot be done now.
     Refused(String),
 }
@@ -24,6 +26,10 @@ impl Failure {
         match self {
             Self::Timeout(time) => code::MODEM_TIMEOUT.with("seconds", time.as_secs()),
             Self::Gone => code::MODEM_ABSENT.with("port", port),
+            Self::Unsupported(detail) => {
+                let cause = code::MODEM_UNSUPPORTED.with("backend", "ModemManager");
+                cause.and("detail", detail)
+            }
             Self::Forbidden(detail) | Self::Refused(detail) => {
                 code::MODEM_REFUSED.with("detail", detail)
             }
@@ -48,6 +54,7 @@ impl From<zbus::Error> for Failure {
             | "UnknownInterface" | "Disconnected" => Self::Gone,
             "NoReply" if detail.contains("disconnected") => Self::Gone,
             "Unauthorized" | "AccessDenied" => Self::Forbidden(detail),
+            "Unsupported" => Self::Unsupported(detail),
             _ => Self::Refused(detail),
         }
     }

@@ -69,7 +69,11 @@ impl Waiting {
                 let reason = format!("it did not answer within {} s", time.as_secs());
                 return Some(absent(code::MODEM_MANAGER_FAILED.with("reason", reason)));
             }
-            Err(Failure::Forbidden(reason) | Failure::Refused(reason)) => {
+            Err(
+                Failure::Forbidden(reason)
+                | Failure::Unsupported(reason)
+                | Failure::Refused(reason),
+            ) => {
                 return Some(absent(code::MODEM_MANAGER_FAILED.with("reason", reason)));
             }
         };

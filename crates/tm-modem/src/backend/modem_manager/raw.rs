@@ -30,27 +30,42 @@ pub(super) enum Permission {
 }
 
 /// What the module's own answers said in the last round of everything.
+///
+/// Not `AT+CSQ`: ModemManager takes its answer for an unsolicited line and hands on nothing (run with 1.20.4).
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Levels {
     pub(super) cells: Option<Level<Vec<ServingCell>>>,
-    pub(super) rssi: Option<Level<i16>>,
     pub(super) temperature: Option<Level>,
     pub(super) supply: Option<Level>,
 }
 
+impl Levels {
+    /// Received power over the whole channel, dBm, as the serving cell has it.
+    pub(super) fn rssi_dbm(&self) -> Option<f64> {
+        match self.cells.as_ref()?.as_ref().ok()?.first()? {
+            ServingCell::Lte(cell) => cell.levels.rssi_dbm,
+            ServingCell::Wcdma(cell) => cell.rssi_dbm,
+            ServingCell::Gsm(cell) => cell.rssi_dbm,
+            ServingCell::NoService { .. } => None,
+        }
+    }
+}
+
 /// Asks for everything that ModemManager itself does not tell.
+///
+/// A module that does not answer is not asked the rest: ten unanswered commands in a row, and ModemManager gives
+/// it up (modemmanager: 3).
 pub(super) async fn read(modem: &ModemProxy<'_>, permission: &mut Permission) -> Levels {
     let mut levels = Levels::default();
     let Some(cells) = ask(modem, permission, "AT+CPSI?").await else {
         return levels;
     };
+    let is_mute = cells == Err(Reason::Timeout);
     levels.cells = Some(cells.and_then(|lines| level(&lines, sim7600::serving_cells)));
-    if let Some(quality) = ask(modem, permission, "AT+CSQ").await {
-        levels.rssi = Some(quality.and_then(|lines| {
-            level(&lines, sim7600::signal_quality)?
-                .rssi_dbm
-                .ok_or(Reason::NotPresent)
-        }));
+    if is_mute {
+        levels.temperature = Some(Err(Reason::Timeout));
+        levels.supply = Some(Err(Reason::Timeout));
+        return levels;
     }
     if let Some(temperature) = ask(modem, permission, "AT+CPMUTEMP").await {
         levels.temperature =
@@ -60,6 +75,16 @@ pub(super) async fn read(modem: &ModemProxy<'_>, permission: &mut Permission) ->
         levels.supply = Some(supply.and_then(|lines| level(&lines, sim7600::supply_voltage_v)));
     }
     levels
+}
+
+/// One command for its effect.
+pub(super) async fn order(
+    modem: &ModemProxy<'_>,
+    command: &str,
+    time_s: u32,
+) -> Result<(), Failure> {
+    let time = CALL_TIME + Duration::from_secs(time_s.into());
+    within(time, modem.command(command, time_s)).await.map(drop)
 }
 
 /// Switches on the supply of the active antenna; the module forgets it with every restart (gnss: 7).
@@ -109,10 +134,8 @@ async fn ask(
 /// "Operation only allowed in debug mode" comes as Unauthorized; a modem without an AT port as Unsupported.
 fn is_refusal(answer: &Result<String, Failure>) -> bool {
     match answer {
-        Err(Failure::Forbidden(_)) => true,
-        Err(Failure::Refused(detail)) => {
-            detail.contains("debug mode") || detail.contains("AT commands not supported")
-        }
+        Err(Failure::Forbidden(_) | Failure::Unsupported(_)) => true,
+        Err(Failure::Refused(detail)) => detail.contains("debug mode"),
         _ => false,
     }
 }
@@ -138,7 +161,7 @@ mod tests {
         check(Err(Failure::Refused(debug.to_owned())), true);
         check(Err(Failure::Refused("Unknown error".to_owned())), false);
         check(Err(Failure::Timeout(CALL_TIME)), false);
-        check(Ok("+CSQ: 21,99".to_owned()), false);
+        check(Ok("+CBC: 3.9V".to_owned()), false);
     }
 
     #[test]
@@ -148,7 +171,7 @@ mod tests {
         assert_eq!(lines(text).len(), 2);
         assert!(level(&lines(text), sim7600::serving_cells).is_ok());
         assert_eq!(
-            level(&lines("?"), sim7600::signal_quality),
+            level(&lines("?"), sim7600::supply_voltage_v),
             Err(Reason::BadReply)
         );
     }

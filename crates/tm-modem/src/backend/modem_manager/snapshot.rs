@@ -203,16 +203,14 @@ impl Snapshot {
         settle(&mut levels.rsrq, level("rsrq"));
         // Named "snr" in LTE and 5G; ModemManager takes it from the modem's own report.
         settle(&mut levels.sinr, level("snr"));
-        let told = level("rssi").map(|level| {
-            #[expect(clippy::cast_possible_truncation, reason = "a level has three digits")]
-            let whole = level.round() as i16;
-            whole
-        });
-        levels.rssi = match raw.rssi {
-            Some(Ok(rssi)) => Ok(rssi),
-            Some(Err(why)) => told.ok_or(why),
-            None => told.ok_or(missing),
-        };
+        levels.rssi = level("rssi")
+            .or_else(|| raw.rssi_dbm())
+            .map(|level| {
+                #[expect(clippy::cast_possible_truncation, reason = "a level has three digits")]
+                let whole = level.round() as i16;
+                whole
+            })
+            .ok_or(missing);
         levels.temperature = raw.temperature.unwrap_or(Err(Reason::NotPresent));
         levels.supply = raw.supply.unwrap_or(Err(Reason::NotPresent));
     }

@@ -179,8 +179,8 @@ impl World {
             | "AT+CGDCONT" | "AT+CGACT" | "AT+CVAUXV" | "AT+CVAUXS" | "AT+CLIP" | "AT+CRC" => {
                 ok(&[])
             }
+            "AT" | "ATE0" | "ATV1" | "ATX4" | "ATZ" | "AT&C1" | "ATH" | "AT+CRESET" => ok(&[]),
             _ if command.starts_with("AT+") => "\r\n+CME ERROR: 4\r\n".to_owned(),
-            "AT" | "ATE0" | "ATV1" | "ATX4" | "ATZ" | "AT&C1" | "ATH" => ok(&[]),
             _ => error(),
         }
     }
