@@ -25,7 +25,7 @@ use super::failure::Failure;
 use super::gnss::Cache;
 use super::manager::{NAME, Service, owner_of};
 use super::messages::{self, Listing};
-use super::presence::{Waiting, no_manager};
+use super::presence::{PATIENCE, Waiting, no_manager};
 use super::properties::Read;
 use super::raw::{Levels, Permission};
 use super::reconnect::Device;
@@ -78,6 +78,8 @@ struct Run {
     modem: Option<Ours>,
     /// The object of our modem before it vanished.
     former: Option<OwnedObjectPath>,
+    /// Until then our modem may still come; another one is not taken for it.
+    hold: Instant,
 }
 
 /// The modem while it is there.
@@ -286,7 +288,10 @@ impl Worker {
         run.jobs.clear();
         (run.is_reading, run.is_listing, run.is_caring) = (false, false, false);
         let port = run.modem.as_ref().map(|ours| ours.target.port.clone());
-        run.former = run.modem.take().map(|ours| ours.target.path);
+        if let Some(ours) = run.modem.take() {
+            run.former = Some(ours.target.path);
+            run.hold = Instant::now() + PATIENCE;
+        }
         let gone = code::MODEM_ABSENT.with("port", port.unwrap_or_default());
         if let Some((ticket, action)) = run.acting.take() {
             // That it goes is what a reset is asked for.
@@ -378,9 +383,14 @@ impl Worker {
         }
     }
 
-    async fn on_reading(&mut self, run: &mut Run, reading: Reading) {
+    async fn on_reading(&mut self, run: &mut Run, mut reading: Reading) {
         let now = Instant::now();
         run.permission = reading.permission;
+        if self.is_stranger(&reading) && now < run.hold {
+            // Ours is restarting, perhaps, or was not looked at yet.
+            run.read_at(run.hold);
+            reading.snapshot = Ok(None);
+        }
         let judged = run.waiting.judge(&reading, now);
         let gnss = reading.gnss();
         let snapshot = match reading.snapshot {
@@ -430,6 +440,15 @@ impl Worker {
         }
         let round = reading.full.map_or(Round::Service, Round::Full);
         self.report(Report::Known(Box::new(known), round)).await;
+    }
+
+    /// Another modem than the one that was ours.
+    fn is_stranger(&self, reading: &Reading) -> bool {
+        let Ok(Some(snapshot)) = &reading.snapshot else {
+            return false;
+        };
+        let imei = snapshot.object.imei();
+        imei.is_some() && self.imei.is_some() && imei != self.imei
     }
 
     /// Our modem, for the first time or again.
@@ -502,6 +521,7 @@ impl Run {
             last_read: None,
             modem: None,
             former: None,
+            hold: Instant::now() + PATIENCE,
         }
     }
 
@@ -510,7 +530,11 @@ impl Run {
         let soon = self
             .last_read
             .map_or(now, |last| (last + COALESCE).max(now));
-        self.next_change.get_or_insert(soon);
+        self.read_at(soon);
+    }
+
+    fn read_at(&mut self, at: Instant) {
+        self.next_change = Some(self.next_change.map_or(at, |other| other.min(at)));
     }
 
     fn deadline(&self) -> Instant {

@@ -309,3 +309,7 @@ fn error_text(value: &Value<'_>) -> Option<String> {
         .or_else(|| text(0))?;
     (!words.is_empty()).then(|| words.to_owned())
 }
+
+#[cfg(test)]
+#[path = "tests/snapshots.rs"]
+mod tests;
