@@ -10,7 +10,7 @@ use zbus::names::OwnedUniqueName;
 use zbus::zvariant::{OwnedObjectPath, Value};
 use zbus::{Connection, MatchRule, Message, MessageStream};
 
-use super::manager::{NAME, ROOT};
+use super::manager::{MODEM, NAME, ROOT};
 use super::messages::SMS;
 
 /// The bit of NMEA sentences in `Location` (MMModemLocationSource, `MM_MODEM_LOCATION_SOURCE_GPS_NMEA`).
@@ -104,8 +104,10 @@ fn note(message: &Message, heard: &mut Heard) -> Option<bool> {
             heard.owner = Some(new.try_into().ok());
         }
         "InterfacesRemoved" => {
-            let (path, _): (OwnedObjectPath, Vec<String>) = message.body().deserialize().ok()?;
-            if heard.removed.len() < REMOVED_MAX {
+            let body = message.body();
+            let (path, interfaces): (OwnedObjectPath, Vec<&str>) = body.deserialize().ok()?;
+            // A modem that is unlocked or disabled loses interfaces and stays.
+            if interfaces.contains(&MODEM) && heard.removed.len() < REMOVED_MAX {
                 heard.removed.push(path);
             }
             heard.is_changed = true;
@@ -177,9 +179,12 @@ mod tests {
         assert_eq!(owner(""), Some(None));
         let path = ObjectPath::try_from(PATH).unwrap();
         let manager = "org.freedesktop.DBus.ObjectManager";
-        let gone = (path.clone(), vec!["org.freedesktop.ModemManager1.Modem"]);
+        let gone = (path.clone(), vec![MODEM]);
         let heard = check(ROOT, manager, "InterfacesRemoved", &gone, true);
         assert_eq!(heard.removed[0].as_str(), PATH);
+        let less = (path, vec!["org.freedesktop.ModemManager1.Modem.Signal"]);
+        let heard = check(ROOT, manager, "InterfacesRemoved", &less, true);
+        assert!(heard.removed.is_empty() && heard.is_changed);
         let properties = "org.freedesktop.DBus.Properties";
         let changed = |path: &str, interface: &str, values: HashMap<&str, Value<'_>>, is_news| {
             let body = (interface, values, Vec::<&str>::new());

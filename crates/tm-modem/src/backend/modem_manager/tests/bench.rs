@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{ModemManager, SystemBus};
 use super::responder::Responder;
+use tm_service::config::Setting;
+
 use crate::backend::{Action, Outcome, Presence, Report, Ticket};
+use crate::config::Pin;
 use crate::knowledge::Knowledge;
 
 /// Probing a virtual modem takes 5 to 12 s, two machines at once longer.
@@ -38,12 +41,13 @@ pub(super) struct Bench {
 
 impl Bench {
     /// A module and a bus; nobody else yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: &str, pin: Option<&str>) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let name = format!("tm-module-{}", std::process::id());
+        let name = format!("tm-{name}-{}", std::process::id());
         let address = format!("unix:path={}", root.path().join("bus").display());
         let clock = tm_service::Clock::system();
-        let settings = super::settings(root.path());
+        let mut settings = super::settings(root.path());
+        settings.pin = pin.and_then(Pin::parse);
         let mut bench = Self {
             bus: None,
             manager: None,
@@ -56,6 +60,23 @@ impl Bench {
         };
         bench.start_bus();
         bench
+    }
+
+    /// A connection of its own to the private bus.
+    pub(super) async fn connection(&self) -> zbus::Connection {
+        let address = format!("unix:path={}", self.socket().display());
+        let builder = zbus::connection::Builder::address(address.as_str()).unwrap();
+        builder.build().await.unwrap()
+    }
+
+    /// The address of the private bus.
+    pub(super) fn address(&self) -> String {
+        format!("unix:path={}", self.socket().display())
+    }
+
+    /// The way to the private bus.
+    pub(super) fn bus(&self) -> SystemBus {
+        SystemBus::new(&self.address())
     }
 
     fn socket(&self) -> PathBuf {

@@ -3,6 +3,8 @@
 #[cfg(feature = "real-modem-manager")]
 mod bench;
 #[cfg(feature = "real-modem-manager")]
+mod network_manager;
+#[cfg(feature = "real-modem-manager")]
 mod responder;
 #[cfg(feature = "real-modem-manager")]
 mod story;

@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use tm_types::{ModemPresence, Reason, RegistrationStatus, SimStatus, code};
 
+use super::super::Device;
 use super::bench::Bench;
+use super::network_manager;
 use crate::backend::{Action, Outcome, Report, Round, UssdReply};
 use crate::knowledge::Knowledge;
+use crate::network_manager::{Connectivity, NetworkManager};
 
 /// Packed to seven bits (3GPP TS 23.038, 6.1.2.1).
 fn septets(text: &str) -> String {
@@ -37,7 +40,7 @@ fn is_home(known: &Knowledge) -> bool {
 async fn a_real_modem_manager() {
     let from = Instant::now();
     let step = |what: &str| println!("--- {:3} s: {what}", from.elapsed().as_secs());
-    let mut bench = Bench::new();
+    let mut bench = Bench::new("module", None);
 
     step("nobody on the bus");
     let nobody = bench.presence("nobody", |_| true).await;
@@ -257,4 +260,83 @@ async fn a_real_modem_manager() {
     bench.start_manager(true).await;
     bench.known("a registered modem", is_home).await;
     step("done");
+}
+
+#[tokio::test]
+async fn a_card_that_asks_for_its_pin() {
+    for (pin, status, n_pins) in [
+        (Some("1234"), SimStatus::Ready, 1),
+        // One wrong try is made, and none after it.
+        (Some("4321"), SimStatus::PinRequired, 1),
+        (None, SimStatus::PinRequired, 0),
+    ] {
+        println!("--- PIN {pin:?}");
+        let mut bench = Bench::new(&format!("pin-{}", pin.unwrap_or("none")), pin);
+        bench.responder.world().is_locked = true;
+        bench.start_manager(false).await;
+        let is_withheld = pin == Some("4321");
+        let is_it =
+            |known: &Knowledge| known.sim.status == status && known.is_pin_withheld == is_withheld;
+        bench.known("the card", is_it).await;
+        let full =
+            |report: &Report| matches!(report, Report::Known(_, Round::Full(_))).then_some(());
+        bench.until("one more round", full).await;
+        let world = bench.responder.world();
+        let pins = world.commands.iter().filter(|c| c.starts_with("AT+CPIN="));
+        assert_eq!(pins.count(), n_pins, "{pin:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_a_network_manager_the_connection_is_its_own() {
+    let mut bench = Bench::new("network", None);
+    let (connection, double) =
+        network_manager::start(&bench.address(), "/org/freedesktop/ModemManager1/Modem/0").await;
+    bench.start_manager(false).await;
+    let full = |report: &Report| matches!(report, Report::Known(_, Round::Full(_))).then_some(());
+    for _ in 0..2 {
+        bench.until("a round of everything", full).await;
+    }
+    let is_enabled = |bench: &Bench| {
+        let world = bench.responder.world();
+        world.commands.iter().any(|command| command == "AT+CREG=2")
+    };
+    assert!(!is_enabled(&bench), "enabling is left to NetworkManager");
+
+    let mut watcher = NetworkManager::new(bench.bus());
+    watcher.follow(Device {
+        object: Some("/org/freedesktop/ModemManager1/Modem/0".to_owned()),
+        ..Device::default()
+    });
+    let evidence = watcher.next().await;
+    assert_eq!(evidence.primary_type.as_deref(), Some("gsm"));
+    let device = evidence.device.unwrap();
+    assert_eq!((device.is_primary, device.state), (true, 100));
+    assert_eq!(device.ip4_connectivity, Connectivity::Full);
+
+    assert_eq!(bench.perform(Action::Reconnect).await, Ok(Outcome::Done));
+    let asked = std::mem::take(&mut double.lock().unwrap().asked);
+    let root = "/org/freedesktop/NetworkManager";
+    let expected = [
+        format!("deactivate {root}/ActiveConnection/1"),
+        format!("activate {root}/Settings/2 {root}/Devices/3"),
+    ];
+    assert_eq!(asked, expected);
+    double.lock().unwrap().active = None;
+    assert_eq!(bench.perform(Action::Reconnect).await, Ok(Outcome::Done));
+    let asked = std::mem::take(&mut double.lock().unwrap().asked);
+    assert_eq!(
+        asked,
+        [format!("activate / {root}/Devices/3")],
+        "whatever it thinks best"
+    );
+
+    drop(connection);
+    let gone = tokio::time::timeout(super::bench::PATIENCE, watcher.next())
+        .await
+        .unwrap();
+    assert!(!gone.is_running);
+    bench
+        .known("a modem that is enabled after all", is_home)
+        .await;
 }
