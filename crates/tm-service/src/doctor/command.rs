@@ -7,15 +7,17 @@ use tm_types::text::Language;
 
 use super::{Diagnosis, Machine, examine, json, text, texts};
 use crate::config::Environment;
+use crate::port::PortUrl;
 
 /// What `doctor --help` says.
 pub const USAGE: &str = "\
-usage: doctor [--json] [--lang en|uk|ru] [--broker URL] [--web-url URL] [--no-network]
+usage: doctor [--json] [--lang en|uk|ru] [--broker URL] [--web-url URL] [--port PORT] [--no-network]
 
   --json         a machine-readable report for a ticket, without secrets
   --lang         language of the sentences; without it LC_ALL, LC_MESSAGES or LANG
   --broker       the cloud broker, mqtt://host:port or mqtts://host:port; without it TM_UPLINK_URL
   --web-url      plain-HTTP page for finding portals; without it balena's connectivity check
+  --port         ask the modem itself on its AT port, such as usb:1e0e:9001:02, when no service holds it
   --no-network   look at nothing beyond the cabinet: costs no data
 
 exit code: 0 all well, 1 something failed, 2 could not run";
@@ -34,6 +36,8 @@ pub struct Options {
     pub broker: Option<String>,
     /// The page for finding portals instead of balena's.
     pub web_url: Option<String>,
+    /// The modem's AT port.
+    pub port: Option<PortUrl>,
     /// Whether nothing beyond the cabinet is looked at.
     pub no_network: bool,
 }
@@ -79,6 +83,11 @@ impl Options {
                     let wrong = Unusable::Value("--web-url", "http://host/path");
                     options.web_url = Some(value().ok_or(wrong)?);
                 }
+                "--port" => {
+                    let port = value().and_then(|url| url.parse().ok());
+                    let wrong = Unusable::Value("--port", "a port such as usb:1e0e:9001:02");
+                    options.port = Some(port.ok_or(wrong)?);
+                }
                 "--help" | "-h" => return Err(Unusable::Help),
                 _ => return Err(Unusable::Unknown(name.to_owned())),
             }
@@ -106,6 +115,7 @@ impl Options {
         if let (Some(url), Ok(Some(targets))) = (&self.web_url, &mut machine.targets) {
             url.clone_into(&mut targets.web_url);
         }
+        machine.port = self.port.clone().or(machine.port.take());
         machine.network &= !self.no_network;
     }
 }
@@ -169,13 +179,23 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parse("--json --lang uk --broker=mqtts://b --web-url http://c/ --no-network");
+        let options = parse(
+            "--json --lang uk --broker=mqtts://b --web-url http://c/ --port /dev/ttyS0 --no-network",
+        );
         let options = options.unwrap();
-        assert!(options.json && options.no_network);
+        assert!(options.json && options.no_network && options.port.is_some());
         assert_eq!(options.language, Some(Language::Uk));
         assert_eq!(options.broker.as_deref(), Some("mqtts://b"));
         assert_eq!(options.web_url.as_deref(), Some("http://c/"));
-        for line in ["--lang", "--lang fr", "--broker", "--jsn", "uk", "--help"] {
+        for line in [
+            "--lang",
+            "--lang fr",
+            "--broker",
+            "--port x",
+            "--jsn",
+            "uk",
+            "--help",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -7,6 +7,7 @@ use tm_types::Cause;
 use super::Disk;
 use crate::Clock;
 use crate::config::{BusSettings, Environment, Secret};
+use crate::port::PortUrl;
 use crate::probe::Targets;
 
 /// Everything global that the doctor looks at, handed in.
@@ -30,6 +31,8 @@ pub struct Machine {
     pub bus_credentials: Option<(String, Secret)>,
     /// File with `user:password`, when no user is given.
     pub bus_credentials_file: Option<PathBuf>,
+    /// The modem's AT port, for asking it itself instead of its service.
+    pub port: Option<PortUrl>,
     /// Where the cloud broker is and with what to look; `None` without one, `Err` with why it is not valid.
     pub targets: Result<Option<Targets>, String>,
     /// Whether the network may be used at all.
@@ -60,6 +63,7 @@ impl Machine {
             bus_address: bus.address(&environment),
             bus_credentials: bus.credentials(),
             bus_credentials_file: Some(bus.credentials_file.into()),
+            port: None,
             targets,
             network: true,
             clock,

@@ -15,6 +15,7 @@ mod modem;
 mod network;
 mod power;
 mod report;
+mod serial;
 mod texts;
 mod usb;
 
@@ -60,7 +61,10 @@ pub async fn examine(machine: &Machine) -> Diagnosis {
     checks.push(manager::check(machine).await);
     let heard = bus::listen(machine).await;
     checks.push(heard.check.clone());
-    checks.extend(modem::checks(machine, &heard));
+    checks.extend(match &machine.port {
+        Some(url) => serial::checks(machine, url).await,
+        None => modem::checks(machine, &heard),
+    });
     let (network, findings, cause) = network::checks(machine).await;
     checks.extend(network);
     checks.push(network::uplink(&heard));

@@ -2,6 +2,7 @@
 
 mod bus;
 mod config;
+mod doctor;
 mod operations;
 mod peer;
 mod probe;

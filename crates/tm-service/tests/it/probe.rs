@@ -19,7 +19,7 @@ const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// How the name server behaves.
 #[derive(Clone, Copy, PartialEq)]
-enum Names {
+pub(crate) enum Names {
     True,
     /// Knows every name.
     Wildcard,
@@ -36,18 +36,18 @@ enum Names {
     clippy::struct_excessive_bools,
     reason = "each of them is one thing that can be broken"
 )]
-struct Network {
-    route: bool,
-    names: Names,
-    page: &'static str,
-    scheme: &'static str,
-    host: &'static str,
-    broker_listens: bool,
-    other_port_listens: bool,
-    other_host_listens: bool,
-    issued_by_other: bool,
-    until: i32,
-    clock_suspect: bool,
+pub(crate) struct Network {
+    pub(crate) route: bool,
+    pub(crate) names: Names,
+    pub(crate) page: &'static str,
+    pub(crate) scheme: &'static str,
+    pub(crate) host: &'static str,
+    pub(crate) broker_listens: bool,
+    pub(crate) other_port_listens: bool,
+    pub(crate) other_host_listens: bool,
+    pub(crate) issued_by_other: bool,
+    pub(crate) until: i32,
+    pub(crate) clock_suspect: bool,
 }
 
 impl Default for Network {
@@ -173,7 +173,11 @@ fn write(directory: &Path, name: &str, text: &str) {
     std::fs::write(directory.join(name), text).expect("a file");
 }
 
-async fn probe(network: Network) -> Findings {
+/// Builds the network and does something in it; the directory has `net/route` and the like.
+pub(crate) async fn in_network<T>(
+    network: Network,
+    work: impl AsyncFnOnce(Targets, &Path) -> T,
+) -> T {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path();
     let route = if network.route {
@@ -248,14 +252,15 @@ async fn probe(network: Network) -> Findings {
         tokio::select! {
             biased;
             () = serving => unreachable!("they serve for ever"),
-            findings = probe::run(&targets) => findings,
+            done = work(targets, path) => done,
         }
     }))
     .await
 }
 
 async fn check(network: Network, expected: &str) -> Findings {
-    let findings = probe(network).await;
+    let look = async |targets: Targets, _: &Path| probe::run(&targets).await;
+    let findings = in_network(network, look).await;
     let cause = probe::verdict(&findings);
     let mut told = cause.code.clone();
     for value in cause.args.values() {
