@@ -5,6 +5,7 @@ pub mod demo;
 pub mod supervise;
 
 pub mod decode;
+pub mod doctor;
 pub mod profile;
 pub mod run;
 pub mod token;

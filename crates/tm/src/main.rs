@@ -26,6 +26,8 @@ enum Command {
     Token(tm::token::Arguments),
     /// Makes the files that a host needs before any container runs.
     Profile(tm::profile::Arguments),
+    /// Looks at the whole cabinet, and names causes and remedies.
+    Doctor(tm::doctor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),
         Command::Token(arguments) => tm::token::main(&arguments),
         Command::Profile(arguments) => tm::profile::main(&arguments),
+        Command::Doctor(arguments) => return tm::doctor::main(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -40,13 +40,11 @@ pub(super) async fn checks(machine: &Machine, url: &PortUrl) -> Vec<Check> {
         }
     };
     let now = machine.clock.stamp();
-    match look(&mut opened.port, &opened.name, now).await {
-        Some(found) => modem::judge(&found, now),
-        None => {
-            let cause = code::MODEM_MUTE.with("port", &opened.name);
-            failed(Check::fail("modem", cause))
-        }
-    }
+    let Some(found) = look(&mut opened.port, &opened.name, now).await else {
+        let cause = code::MODEM_MUTE.with("port", &opened.name);
+        return failed(Check::fail("modem", cause));
+    };
+    modem::judge(&found, now)
 }
 
 /// What the modem says of itself; `None` when it does not answer.

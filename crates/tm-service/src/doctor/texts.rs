@@ -126,6 +126,7 @@ mod tests {
             include_str!("modem.rs"),
             include_str!("network.rs"),
             include_str!("power.rs"),
+            include_str!("serial.rs"),
             include_str!("usb.rs"),
         ]
         .concat();

@@ -168,7 +168,7 @@ async fn serve_bus(broker: FakeBroker, world: &World) {
             .await;
     }
     while peer.try_read().await.is_some() {}
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn diagnose(mut world: World) -> Diagnosis {
@@ -296,14 +296,12 @@ async fn a_machine_that_is_well_is_well() {
     assert_eq!(report["probe"]["steps"][7]["result"], "good");
 }
 
-#[tokio::test]
-async fn each_fault_is_named() {
+/// What is ill, the machine, the check that tells, how, and with which code.
+type Case = (&'static str, World, &'static str, Status, &'static str);
+
+fn hardware() -> Vec<Case> {
     use Status::{Fail, Skipped, Warn};
-    let sim = |cause, sim| world(|it| it.modem = modem(cause, sim, "unknown"));
-    let net = |cause, registration| world(|it| it.modem = modem(cause, "ready", registration));
-    let refused =
-        json!({"code": "uplink.refused", "args": {"broker": "b", "error": "not authorised"}});
-    let cases = [
+    vec![
         (
             "no modem",
             world(|it| it.product = None),
@@ -342,6 +340,35 @@ async fn each_fault_is_named() {
             Fail,
             "doctor.ports_missing",
         ),
+        (
+            "under-voltage",
+            world(|it| it.under_voltage = "1\n"),
+            "power",
+            Fail,
+            "doctor.under_voltage",
+        ),
+        (
+            "hot",
+            world(|it| it.millidegrees = "91000\n"),
+            "temperature",
+            Fail,
+            "doctor.hot",
+        ),
+        (
+            "1-Wire",
+            world(|it| it.one_wire_line = 4),
+            "one_wire",
+            Warn,
+            "doctor.one_wire_on_flight_line",
+        ),
+    ]
+}
+
+fn modem_faults() -> Vec<Case> {
+    use Status::{Fail, Warn};
+    let sim = |cause, sim| world(|it| it.modem = modem(cause, sim, "unknown"));
+    let net = |cause, registration| world(|it| it.modem = modem(cause, "ready", registration));
+    vec![
         (
             "no SIM",
             sim("modem.sim_absent", "absent"),
@@ -391,6 +418,12 @@ async fn each_fault_is_named() {
             Fail,
             "modem.wrong_apn",
         ),
+    ]
+}
+
+fn network_faults() -> Vec<Case> {
+    use Status::Fail;
+    vec![
         (
             "no route",
             network(|it| it.route = false),
@@ -459,6 +492,14 @@ async fn each_fault_is_named() {
             Fail,
             "link.clock_suspect",
         ),
+    ]
+}
+
+fn other() -> Vec<Case> {
+    use Status::{Fail, Warn};
+    let refused =
+        json!({"code": "uplink.refused", "args": {"broker": "b", "error": "not authorised"}});
+    vec![
         (
             "refused",
             world(|it| it.uplink = uplink("failed", &refused)),
@@ -516,35 +557,19 @@ async fn each_fault_is_named() {
             "bus.refused",
         ),
         (
-            "under-voltage",
-            world(|it| it.under_voltage = "1\n"),
-            "power",
-            Fail,
-            "doctor.under_voltage",
-        ),
-        (
-            "hot",
-            world(|it| it.millidegrees = "91000\n"),
-            "temperature",
-            Fail,
-            "doctor.hot",
-        ),
-        (
-            "1-Wire",
-            world(|it| it.one_wire_line = 4),
-            "one_wire",
-            Warn,
-            "doctor.one_wire_on_flight_line",
-        ),
-        (
             "no D-Bus",
             world(|it| it.dbus = false),
             "manager",
             Fail,
             "modem.manager_absent",
         ),
-    ];
-    for (what, world, name, status, code) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn each_fault_is_named() {
+    let cases = [hardware(), modem_faults(), network_faults(), other()];
+    for (what, world, name, status, code) in cases.into_iter().flatten() {
         Box::pin(check(what, world, name, status, code)).await;
     }
 }
