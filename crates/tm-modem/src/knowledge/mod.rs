@@ -6,7 +6,7 @@ mod cells;
 mod tests;
 
 use tm_proto::at::Reply;
-use tm_proto::sim7600::{self, RadioPower, RegistrationStatus as Heard, SimState};
+use tm_proto::sim7600::{self, OperatorMode, RadioPower, RegistrationStatus as Heard, SimState};
 use tm_types::{
     Cell, GnssEngine, ModemIdentity, Reason, Registration, RegistrationStatus, Sim, SimStatus,
 };
@@ -71,6 +71,8 @@ pub(crate) struct Knowledge {
     pub(crate) cell: Option<Cell>,
     pub(crate) levels: Levels,
     pub(crate) data: Data,
+    /// Somebody told the module to leave every network (`+COPS: 2`), which it keeps over a restart.
+    pub(crate) is_deregistered: bool,
     /// Whether the radio is on; nothing where that is not told.
     pub(crate) radio_on: Option<bool>,
     /// Whether it is attached to the packet network, in a manager's words; nothing where there is none.
@@ -100,6 +102,7 @@ impl Knowledge {
             cell: None,
             levels: Levels::missing(Reason::NotPresent),
             data: Data::default(),
+            is_deregistered: false,
             radio_on: None,
             attached: None,
             bearer: None,
@@ -166,6 +169,9 @@ impl Knowledge {
             Ask::RegistrationPs => self.on_packet(sim7600::registration(lines).map(|r| r.status)),
             Ask::Operator => {
                 let operator = sim7600::operator(lines);
+                self.is_deregistered = operator
+                    .as_ref()
+                    .is_some_and(|operator| operator.mode == OperatorMode::Deregistered);
                 self.registration.operator = operator.and_then(|operator| operator.name);
             }
             Ask::ServingCell => self.on_cells(read(reply, sim7600::serving_cells)),

@@ -360,6 +360,8 @@ impl Manager {
         }
         let is_silent = self.presence == Some(ModemPresence::Present)
             && self.known.sim.status == SimStatus::Ready
+            // Told to listen to none, it hears none.
+            && !self.known.is_deregistered
             && levels.rssi == Err(Reason::NotPresent)
             && levels.cell == Err(Reason::NotPresent);
         is_silent.then_some(false)

@@ -91,7 +91,12 @@ impl Core {
         };
         let mono = Duration::from_millis(now.stamp.mono_ms);
         let (reports, spent) = self.messages.on_list(lines, mono);
-        self.effects.extend(reports.into_iter().map(Effect::Report));
+        for report in reports {
+            match report {
+                Report::Delivery { .. } => self.on_delivery(report),
+                report => self.effects.push(Effect::Report(report)),
+            }
+        }
         self.spent.extend(spent);
     }
 
@@ -177,8 +182,9 @@ impl Core {
             }
             Urc::DeliveryReportStored { .. } => self.look_for_messages(now.instant),
             Urc::DeliveryReport { pdu } => {
-                let delivery = Messages::on_delivery(pdu);
-                self.effects.extend(delivery.map(Effect::Report));
+                if let Some(word) = Messages::on_delivery(pdu) {
+                    self.on_delivery(word);
+                }
             }
             Urc::Ussd(answer) => self.on_ussd(answer),
             // A message of class 0 is for a display, and there is none.

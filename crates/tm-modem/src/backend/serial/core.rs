@@ -27,6 +27,8 @@ pub(super) const WARNING_PERIOD: Duration = Duration::from_mins(10);
 
 /// How often the card is looked through without an announcement: one may have been lost.
 const MESSAGES_PERIOD: Duration = Duration::from_mins(10);
+/// A text has ten parts at most, and each is reported on once or twice.
+const EARLY_MAX: usize = 32;
 /// More than so many errands never wait: who asks so often asks in error.
 const ERRANDS_MAX: usize = 8;
 
@@ -86,6 +88,8 @@ pub(crate) struct Core {
     errand: Option<(Errand, Option<Instant>)>,
     waiting: VecDeque<(Ticket, Action)>,
     pub(super) messages: Messages,
+    /// Words on parts of a text that is still being sent: nobody knows their references yet.
+    early: Vec<Report>,
     /// Places on the card whose messages have said what they had to say.
     pub(super) spent: Vec<u16>,
     next_messages: Instant,
@@ -116,6 +120,7 @@ impl Core {
             errand: None,
             waiting: VecDeque::new(),
             messages: Messages::new(),
+            early: Vec::new(),
             spent: Vec::new(),
             next_messages: now,
             messages_began: now,
@@ -212,6 +217,8 @@ impl Core {
                     }
                     self.errand = None;
                     self.tell_done(ticket, end);
+                    let early = std::mem::take(&mut self.early);
+                    self.effects.extend(early.into_iter().map(Effect::Report));
                 }
             }
         }
@@ -231,6 +238,19 @@ impl Core {
         self.reference = self.reference.wrapping_add(1);
         let cid = self.known.data.context_for_data();
         Some(Errand::new(ticket, action, cid, self.reference, now))
+    }
+
+    /// The network's word on a part of a text; told once its sender knows the part.
+    pub(super) fn on_delivery(&mut self, word: Report) {
+        let is_sending = self
+            .errand
+            .as_ref()
+            .is_some_and(|(errand, _)| errand.is_sending());
+        if is_sending && self.early.len() < EARLY_MAX {
+            self.early.push(word);
+        } else {
+            self.effects.push(Effect::Report(word));
+        }
     }
 
     /// The network's answer to a service code, or a word of its own that nobody waits for.

@@ -119,6 +119,11 @@ impl Errand {
         }
     }
 
+    /// Whether a text is being sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        matches!(self.action, Action::Send { .. })
+    }
+
     /// Whether the state is to be read anew after it.
     pub(crate) fn changes_service(&self) -> bool {
         matches!(

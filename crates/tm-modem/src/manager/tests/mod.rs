@@ -1,6 +1,7 @@
 //! Stories of the field, with time paused.
 
 mod bench;
+mod field;
 mod module;
 
 use std::time::Duration;
