@@ -17,6 +17,7 @@ mod sky;
 pub use epoch::Epochs;
 pub use errors::{Gst, Pqxfi};
 pub use field::{Position, TimeOfDay};
+pub(crate) use field::{course, date, knots, position, time};
 pub use fix::{Gga, Gll, Gns, Rmc, Vtg, Zda};
 pub use fold::{Epoch, FixMode};
 pub use frame::{Counters, Framer, Sentence, checksum};

@@ -12,6 +12,7 @@ mod fields;
 mod identity;
 mod message;
 mod network;
+mod position;
 mod refusal;
 mod sim;
 mod urc;
@@ -26,7 +27,7 @@ pub use context::{
 };
 pub use device::{
     GnssEngine, NetworkClock, RadioPower, gnss_engine, network_clock, radio_power,
-    supply_voltage_v, temperature_celsius,
+    supply_voltage_v, temperature_celsius, usb_composition,
 };
 pub use identity::{
     Identity, equipment_identity, firmware_revision, iccid, identity, subscriber_identity,
@@ -39,6 +40,7 @@ pub use network::{
     AccessTechnology, Operator, OperatorMode, Registration, RegistrationStatus, access_technology,
     operator, registration,
 };
+pub use position::{GnssPosition, gnss_position};
 pub use refusal::{RefusalCause, last_error, registration_refusal};
 pub use sim::{PinTries, SimState, pin_tries};
 pub use urc::{SupplyAlarm, Urc};

@@ -14,6 +14,8 @@ pub struct Command {
     text: String,
     prefixes: Vec<String>,
     bare_lines: bool,
+    /// `&V`: every line is a list of settings, also those that begin with the name of one.
+    lists_settings: bool,
     prompts: bool,
 }
 
@@ -78,6 +80,9 @@ impl Command {
 
     /// Whether `line` is part of this command's answer.
     pub(super) fn is_answer(&self, line: &str) -> bool {
+        if self.lists_settings && line.contains(';') {
+            return true;
+        }
         let Some((prefix, rest)) = split_prefix(line) else {
             return self.bare_lines && !is_bare_urc(line);
         };
@@ -112,6 +117,7 @@ impl Command {
             text: text.to_owned(),
             prefixes: Vec::new(),
             bare_lines: false,
+            lists_settings: false,
             prompts: false,
         };
         for segment in text.get(2..).unwrap_or_default().split(';') {
@@ -130,8 +136,12 @@ impl Command {
                 self.bare_lines = true;
                 self.prefixes.push("+GCAP".to_owned());
             }
-            "+CGMI" | "+CGMM" | "+CGSN" | "+CIMI" | "+GMI" | "+GMM" | "+GSN" | "&V" => {
+            "+CGMI" | "+CGMM" | "+CGSN" | "+CIMI" | "+GMI" | "+GMM" | "+GSN" => {
                 self.bare_lines = true;
+            }
+            "&V" => {
+                self.bare_lines = true;
+                self.lists_settings = true;
             }
             "+CICCID" => self.prefixes.push("+ICCID".to_owned()),
             "+CMGS" | "+CMGW" => {

@@ -65,7 +65,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The four fields `ddmm.mmmm,N,dddmm.mmmm,E` from `index` on.
-fn position(fields: &[&str], index: usize) -> Option<Position> {
+pub(crate) fn position(fields: &[&str], index: usize) -> Option<Position> {
     let [latitude, ns, longitude, ew] = *fields.get(index..index.checked_add(4)?)? else {
         return None;
     };
@@ -110,7 +110,7 @@ fn angle_e7(field: &str, max_deg: i64) -> Option<i32> {
 }
 
 /// `hhmmss[.sss]`.
-pub(super) fn time(field: &str) -> Option<TimeOfDay> {
+pub(crate) fn time(field: &str) -> Option<TimeOfDay> {
     let (whole, fraction) = field.split_once('.').unwrap_or((field, ""));
     if whole.len() != 6 {
         return None;
@@ -133,7 +133,7 @@ pub(super) fn time(field: &str) -> Option<TimeOfDay> {
 }
 
 /// `ddmmyy`; 69 to 99 are the last century.
-pub(super) fn date(field: &str) -> Option<Date> {
+pub(crate) fn date(field: &str) -> Option<Date> {
     if field.len() != 6 {
         return None;
     }
@@ -170,7 +170,7 @@ pub(super) fn number<T: std::str::FromStr>(field: &str) -> Option<T> {
 }
 
 /// Knots to metres per second, to the millimetre: 1852 m in 3600 s.
-pub(super) fn knots(field: &str) -> Option<f64> {
+pub(crate) fn knots(field: &str) -> Option<f64> {
     decimal(field)
         .filter(|speed| *speed >= 0.0)
         .map(|speed| (speed * 1852.0 / 3.6).round() / 1000.0)
@@ -184,7 +184,7 @@ pub(super) fn kilometres_per_hour(field: &str) -> Option<f64> {
 }
 
 /// Degrees clockwise from true north, 0 to 360.
-pub(super) fn course(field: &str) -> Option<f64> {
+pub(crate) fn course(field: &str) -> Option<f64> {
     decimal(field).filter(|degrees| (0.0..=360.0).contains(degrees))
 }
 

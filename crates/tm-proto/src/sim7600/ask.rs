@@ -102,6 +102,10 @@ questions! {
     operator_automatic = "AT+COPS=0";
     /// `AT+CRESET`: restart; `OK`, then every port vanishes for 12 to 20 s.
     restart = "AT+CRESET";
+    /// `AT+CUSBPIDSWITCH?`, read by [`super::usb_composition`].
+    usb_composition = "AT+CUSBPIDSWITCH?";
+    /// `AT+CGPSINFO`, read by [`super::gnss_position`].
+    gnss_position = "AT+CGPSINFO";
     /// `AT+CGATT=1`: attach to the packet network; allow [`DATA_TIME`].
     packet_attach = "AT+CGATT=1";
     /// `AT+CGATT=0`: detach from the packet network; allow [`DATA_TIME`].

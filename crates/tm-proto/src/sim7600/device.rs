@@ -17,6 +17,14 @@ pub fn temperature_celsius(lines: &[String]) -> Option<f64> {
     fields::decimal(fields.first()?).filter(|degrees| (-60.0..=150.0).contains(degrees))
 }
 
+/// Reads the answer to `AT+CUSBPIDSWITCH?`: `+CUSBPIDSWITCH: 9001`, the USB product id as it is written, which names
+/// the composition (manual, 19.2.14).
+pub fn usb_composition(lines: &[String]) -> Option<u16> {
+    let fields = fields::last(lines, "+CUSBPIDSWITCH")?;
+    let digits = fields.first().filter(|digits| digits.len() == 4)?;
+    fields::hex(digits).and_then(|product| u16::try_from(product).ok())
+}
+
 /// What the radio is allowed to do (`AT+CFUN?`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RadioPower {

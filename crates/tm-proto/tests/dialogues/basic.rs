@@ -1,112 +1,14 @@
-//! The AT channel on dialogues of real modules, whole, byte by byte, with echo, and with noise in between.
-
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Start, identity, registration and cells.
 
 use tm_proto::{
-    at::{Channel, Command, Failure, Output, Reply},
+    at::Failure,
     sim7600::{
         self, AccessTechnology, NetworkClock, OperatorMode, RadioPower, RegistrationStatus,
         ServingCell, SimState, Urc,
     },
 };
 
-/// One exchange of a transcript: what we send and the lines that came until the next one.
-type Exchange = (String, Vec<String>);
-
-fn exchanges(transcript: &str) -> Vec<Exchange> {
-    let mut exchanges: Vec<Exchange> = Vec::new();
-    for line in transcript.lines().skip(1) {
-        match line.strip_prefix("> ") {
-            Some(command) => exchanges.push((command.to_owned(), Vec::new())),
-            None => exchanges.last_mut().unwrap().1.push(line.to_owned()),
-        }
-    }
-    exchanges
-}
-
-/// How the module's lines reach us.
-#[derive(Clone, Copy)]
-struct Line {
-    echo: bool,
-    bytewise: bool,
-    noise: bool,
-}
-
-const PLAIN: Line = Line {
-    echo: false,
-    bytewise: false,
-    noise: false,
-};
-
-fn play(transcript: &str, line: Line) -> (Vec<Reply>, Vec<String>) {
-    let mut channel = Channel::default();
-    let (mut replies, mut urcs) = (Vec::new(), Vec::new());
-    for (command, lines) in exchanges(transcript) {
-        let sent = channel.start(Command::new(&command).unwrap()).unwrap();
-        assert_eq!(sent, format!("{command}\r").into_bytes());
-        let mut bytes = Vec::new();
-        if line.echo {
-            bytes.extend(&sent);
-        }
-        for text in lines {
-            if line.noise {
-                bytes.extend(b"\r\n\x00\xff\x80 \r\n");
-            }
-            bytes.extend(b"\r\n");
-            if line.noise {
-                bytes.extend(b"\xfe\x03");
-            }
-            bytes.extend(text.as_bytes());
-            bytes.extend(b"\r\n");
-        }
-        if line.bytewise {
-            for byte in &bytes {
-                channel.feed(&[*byte]);
-            }
-        } else {
-            channel.feed(&bytes);
-        }
-        while let Some(output) = channel.next() {
-            match output {
-                Output::Reply(reply) => replies.push(reply),
-                Output::Urc(text) => urcs.push(text),
-                other => panic!("{other:?}"),
-            }
-        }
-        assert!(!channel.is_busy(), "{command} was not answered");
-    }
-    (replies, urcs)
-}
-
-/// The replies of a transcript; they must not depend on how the bytes arrive.
-fn replies(transcript: &str) -> Vec<Reply> {
-    let expected = play(transcript, PLAIN);
-    for echo in [false, true] {
-        for bytewise in [false, true] {
-            for noise in [false, true] {
-                assert_eq!(
-                    play(
-                        transcript,
-                        Line {
-                            echo,
-                            bytewise,
-                            noise
-                        }
-                    ),
-                    expected
-                );
-            }
-        }
-    }
-    assert_eq!(expected.0.len(), exchanges(transcript).len());
-    expected.0
-}
-
-macro_rules! transcript {
-    ($name:literal) => {
-        include_str!(concat!("transcripts/", $name, ".txt"))
-    };
-}
+use crate::player::{PLAIN, play, replies, transcript};
 
 #[test]
 fn boot_to_lte() {
