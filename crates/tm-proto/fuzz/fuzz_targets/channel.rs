@@ -109,6 +109,10 @@ fn read(reply: &tm_proto::at::Reply) {
     sim7600::message_reference(lines);
     sim7600::announcements(lines);
     sim7600::service_centre(lines);
+    sim7600::gnss_position(lines);
+    sim7600::usb_composition(lines);
+    sim7600::serving_cells(lines);
+    sim7600::stored_message(lines, 1);
     for message in sim7600::stored_messages(lines) {
         let _ = tm_proto::sms::decode(&message.pdu);
     }

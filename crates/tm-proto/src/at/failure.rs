@@ -54,6 +54,14 @@ impl Failure {
         }
     }
 
+    /// The number of a `+CMS ERROR`, when it is known.
+    pub fn cms(&self) -> Option<u16> {
+        match self {
+            Self::Cms { code, .. } => *code,
+            _ => None,
+        }
+    }
+
     /// Whether asking again in a few seconds may help: the SIM is still starting (seen until `PB DONE`).
     pub fn is_busy(&self) -> bool {
         self.cme() == Some(14)
@@ -115,8 +123,34 @@ const CME: &[(u16, &str)] = &[
     (258, "retry operation"),
 ];
 
-/// SIM7500_SIM7600 AT Command Manual V3.00, 3.4.
+/// Below 300 the network's own causes (3GPP TS 24.011, 8.2.5.4), from 300 on the module's
+/// (SIM7500_SIM7600 AT Command Manual V3.00, 3.4).
 const CMS: &[(u16, &str)] = &[
+    (1, "unassigned number"),
+    (8, "operator determined barring"),
+    (10, "call barred"),
+    (21, "short message transfer rejected"),
+    (27, "destination out of order"),
+    (28, "unidentified subscriber"),
+    (29, "facility rejected"),
+    (30, "unknown subscriber"),
+    (38, "network out of order"),
+    (41, "temporary failure"),
+    (42, "congestion"),
+    (47, "resources unavailable"),
+    (50, "requested facility not subscribed"),
+    (69, "requested facility not implemented"),
+    (81, "invalid short message transfer reference value"),
+    (95, "semantically incorrect message"),
+    (96, "invalid mandatory information"),
+    (97, "message type non-existent or not implemented"),
+    (
+        98,
+        "message not compatible with short message protocol state",
+    ),
+    (99, "information element non-existent or not implemented"),
+    (111, "protocol error"),
+    (127, "interworking"),
     (300, "ME failure"),
     (302, "operation not allowed"),
     (303, "operation not supported"),
@@ -158,6 +192,11 @@ mod tests {
         check("+CME ERROR: something new", None, "something new");
         check("+CMS ERROR: 331", Some(331), "no network service");
         check(
+            "+CMS ERROR: 50",
+            Some(50),
+            "requested facility not subscribed",
+        );
+        check(
             "+CMS ERROR:no network service",
             Some(331),
             "no network service",
@@ -170,5 +209,7 @@ mod tests {
             assert_eq!(Failure::parse(line), None, "{line}");
         }
         assert_eq!(Failure::parse("ERROR"), Some(Failure::Error));
+        let failure = Failure::parse("+CMS ERROR: 38").unwrap();
+        assert_eq!((failure.cms(), failure.cme()), (Some(38), None));
     }
 }

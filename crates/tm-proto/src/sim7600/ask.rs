@@ -128,6 +128,8 @@ questions! {
     stored_messages = "AT+CMGL=4";
     /// `AT+CSCA?`, read by [`super::service_centre`]; allow [`SIM_TIME`].
     service_centre = "AT+CSCA?";
+    /// `AT+CSCS="IRA"`: service codes are written and read as they are; with `UCS2` both would be hexadecimal.
+    plain_characters = "AT+CSCS=\"IRA\"";
     /// `AT+CUSD=2`: end the session with the network; allow [`SIM_TIME`].
     ussd_cancel = "AT+CUSD=2";
     /// `AT+CVAUXV=3050`: the GNSS antenna's supply in mV; falls back to 2950 at a restart (manual, 19.2.3).
