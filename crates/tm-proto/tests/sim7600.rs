@@ -238,6 +238,31 @@ fn unsolicited_lines() {
 }
 
 #[test]
+fn no_message_is_shown_in_a_log() {
+    for (line, shown) in [
+        ("RDY", "Started"),
+        ("+CDS: 2\n00AABB", "DeliveryReport"),
+        ("+CMT: ,2\n00AABB", "UnstoredMessage"),
+        ("+CMT: ,3\n00AABB", "Other(\"+CMT\")"),
+        ("+CUSD: 0,\"Balans 5\",15", "Ussd { status: Done, .. }"),
+        (
+            "MISSED_CALL: 08:48AM +380501112233",
+            "Other(\"MISSED_CALL\")",
+        ),
+        (
+            "0791447758100650000491AABBCC",
+            "Other(\"0791447758100650\")",
+        ),
+        (
+            "+CMTI: \"SM\",7",
+            "Message { storage: \"SM\", index: Some(7) }",
+        ),
+    ] {
+        assert_eq!(format!("{:?}", Urc::parse(line)), shown);
+    }
+}
+
+#[test]
 fn contexts_their_activity_and_addresses() {
     // SIM7600G-H, two published dialogues and the manual's own example.
     let text = "+CGATT: 1\n\

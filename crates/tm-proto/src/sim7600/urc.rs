@@ -1,5 +1,7 @@
 //! Lines nobody asked for (manual, 1.4, 4.2, 8.2, 11.3, 17.2 and 19.2).
 
+use std::fmt;
+
 use super::{
     fields, message,
     network::{AccessTechnology, Registration},
@@ -7,8 +9,11 @@ use super::{
     ussd::Ussd,
 };
 
+/// So much of an unknown line is shown.
+const MAX_SHOWN: usize = 16;
+
 /// An unsolicited line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Urc {
     /// `RDY`: the module has just started; whatever it was told before is gone.
     Started,
@@ -68,6 +73,61 @@ pub enum Urc {
     },
     /// Anything else, as printed.
     Other(String),
+}
+
+impl fmt::Debug for Urc {
+    /// Without messages, and of unknown lines no more than their beginning: they may hold one, or a caller's number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("Started"),
+            Self::Sim(state) => f.debug_tuple("Sim").field(state).finish(),
+            Self::MessagesReady => f.write_str("MessagesReady"),
+            Self::PhonebookReady => f.write_str("PhonebookReady"),
+            Self::Registration(registration) => {
+                f.debug_tuple("Registration").field(registration).finish()
+            }
+            Self::Access(access) => f.debug_tuple("Access").field(access).finish(),
+            Self::GnssStopped => f.write_str("GnssStopped"),
+            Self::Temperature {
+                is_cold,
+                shuts_down,
+            } => f
+                .debug_struct("Temperature")
+                .field("is_cold", is_cold)
+                .field("shuts_down", shuts_down)
+                .finish(),
+            Self::Supply(alarm) => f.debug_tuple("Supply").field(alarm).finish(),
+            Self::Message { storage, index } => stored(f, "Message", storage, *index),
+            Self::DeliveryReportStored { storage, index } => {
+                stored(f, "DeliveryReportStored", storage, *index)
+            }
+            Self::UnstoredMessage { .. } => f.write_str("UnstoredMessage"),
+            Self::DeliveryReport { .. } => f.write_str("DeliveryReport"),
+            Self::Ussd(ussd) => ussd.fmt(f),
+            Self::PacketDomain(words) => f.debug_tuple("PacketDomain").field(words).finish(),
+            Self::TimeZone { offset_quarters } => f
+                .debug_struct("TimeZone")
+                .field("offset_quarters", offset_quarters)
+                .finish(),
+            Self::Other(line) => {
+                let name = line.split(':').next().unwrap_or_default();
+                let start: String = name.chars().take(MAX_SHOWN).collect();
+                f.debug_tuple("Other").field(&start).finish()
+            }
+        }
+    }
+}
+
+fn stored(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    storage: &str,
+    index: Option<u16>,
+) -> fmt::Result {
+    f.debug_struct(name)
+        .field("storage", &storage)
+        .field("index", &index)
+        .finish()
 }
 
 /// A warning about the supply voltage.
