@@ -20,7 +20,7 @@ const SENT_BY_UPLINK: u64 = 200;
 /// Sent without an answer otherwise: more than an idle interface's own noise, such as router solicitations.
 const SENT_BY_ANYBODY: u64 = 1500;
 /// `NO SERVICE` comes and goes while the modem changes cells.
-const NO_CELL: Duration = Duration::from_secs(60);
+const NO_CELL: Duration = Duration::from_mins(1);
 /// No base station's and no cabinet's battery lasts longer: a contact that still says "away" is broken.
 const MAINS_BELIEVED: Duration = Duration::from_hours(12);
 /// `NM_DEVICE_STATE_REASON_GSM_APN_FAILED`.
@@ -136,6 +136,7 @@ impl Look<'_> {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "a word of the chain above")]
     fn no_card(&self) -> Word {
         let standing = if self.evidence.is_card_expected {
             Standing::Faulty

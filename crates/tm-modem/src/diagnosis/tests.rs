@@ -1,5 +1,6 @@
 //! The order of precedence, one fact at a time.
 
+use super::Standing::{Faulty, Healthy, MayPass, Unknown};
 use super::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -77,10 +78,22 @@ fn after(evidence: &Evidence, time: Duration) -> Diagnosis {
     }
 }
 
+type Case = (&'static str, Evidence, Code, Standing, Stage);
+
+fn check(cases: Vec<Case>) {
+    for (case, evidence, code, standing, stage) in cases {
+        let got = first(&evidence);
+        assert_eq!(
+            (got.cause.code.as_str(), got.standing, got.stage),
+            (code.as_str(), standing, stage),
+            "{case}: {got:?}"
+        );
+    }
+}
+
 #[test]
-fn every_reason_is_told_apart() {
-    use Standing::{Faulty, Healthy, MayPass, Unknown};
-    let cases: Vec<(&str, Evidence, Code, Standing, Stage)> = vec![
+fn a_modem_that_is_not_there() {
+    check(vec![
         (
             "nothing",
             Evidence::default(),
@@ -105,7 +118,7 @@ fn every_reason_is_told_apart() {
         (
             "mute",
             with(absent(code::MODEM_MUTE), |e| {
-                e.presence = ModemPresence::Mute
+                e.presence = ModemPresence::Mute;
             }),
             code::MODEM_MUTE,
             Faulty,
@@ -155,6 +168,12 @@ fn every_reason_is_told_apart() {
             Faulty,
             Stage::Gone,
         ),
+    ]);
+}
+
+#[test]
+fn a_card_that_cannot_be_used() {
+    check(vec![
         (
             "card busy",
             with(connected(), |e| e.sim = SimStatus::Busy),
@@ -172,7 +191,7 @@ fn every_reason_is_told_apart() {
         (
             "no card, and none expected",
             with(connected(), |e| {
-                (e.sim, e.is_card_expected) = (SimStatus::Absent, false)
+                (e.sim, e.is_card_expected) = (SimStatus::Absent, false);
             }),
             code::MODEM_SIM_ABSENT,
             Unknown,
@@ -188,7 +207,7 @@ fn every_reason_is_told_apart() {
         (
             "PIN withheld",
             with(connected(), |e| {
-                (e.sim, e.is_pin_withheld) = (SimStatus::PinRequired, true)
+                (e.sim, e.is_pin_withheld) = (SimStatus::PinRequired, true);
             }),
             code::MODEM_SIM_PIN_WITHHELD,
             Faulty,
@@ -208,6 +227,12 @@ fn every_reason_is_told_apart() {
             Faulty,
             Stage::Present,
         ),
+    ]);
+}
+
+#[test]
+fn a_network_that_does_not_take_the_modem() {
+    check(vec![
         (
             "radio off",
             with(searching(), |e| e.is_radio_on = Some(false)),
@@ -225,7 +250,7 @@ fn every_reason_is_told_apart() {
         (
             "emergency only",
             with(searching(), |e| {
-                e.registration = RegistrationStatus::EmergencyOnly
+                e.registration = RegistrationStatus::EmergencyOnly;
             }),
             code::MODEM_EMERGENCY_ONLY,
             Faulty,
@@ -252,10 +277,16 @@ fn every_reason_is_told_apart() {
             Faulty,
             Stage::Card,
         ),
+    ]);
+}
+
+#[test]
+fn a_registered_modem_without_a_way_to_data() {
+    check(vec![
         (
             "limit",
             with(connected(), |e| {
-                e.data_limit = Some(code::MODEM_DATA_LIMIT.plain())
+                e.data_limit = Some(code::MODEM_DATA_LIMIT.plain());
             }),
             code::MODEM_DATA_LIMIT,
             Faulty,
@@ -289,7 +320,7 @@ fn every_reason_is_told_apart() {
         (
             "no context",
             with(connected(), |e| {
-                (e.has_context, e.network_manager) = (Some(false), None)
+                (e.has_context, e.network_manager) = (Some(false), None);
             }),
             code::MODEM_NO_DATA_CONTEXT,
             Faulty,
@@ -298,7 +329,7 @@ fn every_reason_is_told_apart() {
         (
             "no route",
             with(connected(), |e| {
-                e.network_manager.as_mut().unwrap().device = DeviceState::Disconnected
+                e.network_manager.as_mut().unwrap().device = DeviceState::Disconnected;
             }),
             code::LINK_NO_ROUTE,
             Faulty,
@@ -307,16 +338,22 @@ fn every_reason_is_told_apart() {
         (
             "on its way",
             with(connected(), |e| {
-                e.network_manager.as_mut().unwrap().device = DeviceState::Connecting
+                e.network_manager.as_mut().unwrap().device = DeviceState::Connecting;
             }),
             code::LINK_NO_ROUTE,
             MayPass,
             Stage::Context,
         ),
+    ]);
+}
+
+#[test]
+fn a_network_that_is_not_the_internet() {
+    check(vec![
         (
             "portal, by NetworkManager",
             with(connected(), |e| {
-                e.network_manager.as_mut().unwrap().connectivity = Connectivity::Portal
+                e.network_manager.as_mut().unwrap().connectivity = Connectivity::Portal;
             }),
             code::LINK_CAPTIVE_PORTAL,
             Faulty,
@@ -357,6 +394,12 @@ fn every_reason_is_told_apart() {
             Faulty,
             Stage::Context,
         ),
+    ]);
+}
+
+#[test]
+fn a_cloud_that_does_not_answer() {
+    check(vec![
         (
             "cloud away",
             probed(code::LINK_CLOUD_UNREACHABLE),
@@ -409,7 +452,7 @@ fn every_reason_is_told_apart() {
         (
             "unreachable, while the probe passes",
             with(failing(code::UPLINK_UNREACHABLE), |e| {
-                e.probe = Some(code::LINK_OPEN.plain())
+                e.probe = Some(code::LINK_OPEN.plain());
             }),
             code::LINK_CLOUD_UNREACHABLE,
             Faulty,
@@ -422,6 +465,12 @@ fn every_reason_is_told_apart() {
             Unknown,
             Stage::Context,
         ),
+    ]);
+}
+
+#[test]
+fn nothing_wrong_and_a_module_in_need() {
+    check(vec![
         (
             "nothing wrong",
             connected(),
@@ -432,7 +481,7 @@ fn every_reason_is_told_apart() {
         (
             "roaming",
             with(connected(), |e| {
-                e.registration = RegistrationStatus::Roaming
+                e.registration = RegistrationStatus::Roaming;
             }),
             code::MODEM_ROAMING,
             Unknown,
@@ -448,7 +497,7 @@ fn every_reason_is_told_apart() {
         (
             "open, by NetworkManager",
             with(connected(), |e| {
-                e.network_manager.as_mut().unwrap().connectivity = Connectivity::Full
+                e.network_manager.as_mut().unwrap().connectivity = Connectivity::Full;
             }),
             code::LINK_OPEN,
             Healthy,
@@ -482,15 +531,7 @@ fn every_reason_is_told_apart() {
             Unknown,
             Stage::Context,
         ),
-    ];
-    for (case, evidence, code, standing, stage) in cases {
-        let got = first(&evidence);
-        assert_eq!(
-            (got.cause.code.as_str(), got.standing, got.stage),
-            (code.as_str(), standing, stage),
-            "{case}: {got:?}"
-        );
-    }
+    ]);
 }
 
 fn acked(evidence: Evidence, age: Duration) -> Evidence {
@@ -509,13 +550,13 @@ fn an_acknowledgement_over_the_modem_beats_everything() {
         with(connected(), |e| e.temperature_cel = Some(90)),
         with(connected(), |e| e.supply_v = Some(3.0)),
         with(connected(), |e| {
-            e.data_trouble = Some(code::MODEM_WRONG_APN.plain())
+            e.data_trouble = Some(code::MODEM_WRONG_APN.plain());
         }),
         with(connected(), |e| e.presence = ModemPresence::Mute),
         with(connected(), |e| e.probe = Some(code::LINK_DNS_DEAD.plain())),
         with(connected(), |e| e.has_mains = Some(false)),
         with(connected(), |e| {
-            e.data_limit = Some(code::MODEM_DATA_LIMIT.plain())
+            e.data_limit = Some(code::MODEM_DATA_LIMIT.plain());
         }),
         with(searching(), |e| e.hears_cell = Some(false)),
     ];
@@ -533,7 +574,7 @@ fn an_acknowledgement_over_the_modem_beats_everything() {
 #[test]
 fn an_acknowledgement_by_another_way_says_nothing_about_the_modem_but_spares_the_machine() {
     let elsewhere = with(searching(), |e| {
-        e.network_manager.as_mut().unwrap().is_primary = Some(false)
+        e.network_manager.as_mut().unwrap().is_primary = Some(false);
     });
     let got = Watch::default().diagnose(&acked(elsewhere, seconds(5)), Duration::from_hours(1));
     assert!(got.cause.is(code::MODEM_SEARCHING), "{got:?}");
@@ -655,7 +696,7 @@ fn a_network_on_its_batteries_without_data_is_part_of_the_outage() {
         failing(code::UPLINK_STALLED),
         probed(code::LINK_STALLED),
         with(connected(), |e| {
-            (e.has_context, e.network_manager) = (Some(false), None)
+            (e.has_context, e.network_manager) = (Some(false), None);
         }),
     ] {
         let dark = with(evidence, |e| e.has_mains = Some(false));
@@ -706,13 +747,14 @@ fn a_limited_check_of_networkmanager_is_a_stall_unless_something_came_back() {
         assert!(!watch.diagnose(&alive, MINUTE).cause.is(code::LINK_STALLED));
     }
     let none = with(limited, |e| {
-        e.network_manager.as_mut().unwrap().connectivity = Connectivity::None
+        e.network_manager.as_mut().unwrap().connectivity = Connectivity::None;
     });
     assert!(first(&none).cause.is(code::LINK_NO_ROUTE));
 }
 
 /// Any evidence gives a code of the lists, each of which comes out, and a short printable text.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one roll for each fact")]
 fn whatever_is_told_has_one_known_reason() {
     let mut state = 7_u64;
     let mut roll = move |sides: u64| {

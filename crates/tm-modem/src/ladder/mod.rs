@@ -5,7 +5,9 @@
 //! did is in its [`Memory`], which survives restarts and reboots. A step is judged by what the evidence says
 //! afterwards, never by its call having returned. See `docs/recovery.md`.
 
+mod choose;
 mod decide;
+mod episode;
 mod memory;
 mod table;
 mod trial;
@@ -29,7 +31,8 @@ use crate::diagnosis::{Diagnosis, Stage, Standing};
 pub(crate) use memory::Memory;
 pub(crate) use table::{Rung, Table};
 
-use memory::{Episode, HandsOff, LONGEST_HANDS_OFF_MS, Phase};
+use episode::{Episode, Phase};
+use memory::{HandsOff, LONGEST_HANDS_OFF_MS};
 
 /// After a start the first look at the evidence may be half blind.
 const FIRST_LOOK_MS: u64 = 60_000;
@@ -286,7 +289,7 @@ impl Ladder {
             let row = self.table.row(code);
             row.is_some_and(|row| row.class == table::Class::Card)
         };
-        let is_over = |code: &str, tally: &memory::Tally| tally.is_ended && is_card(code);
+        let is_over = |code: &str, tally: &episode::Tally| tally.is_ended && is_card(code);
         if episode
             .tallies
             .iter()

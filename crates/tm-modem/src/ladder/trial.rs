@@ -2,7 +2,7 @@
 
 use tm_types::{Severity, code};
 
-use super::memory::{Episode, Phase, Trial};
+use super::episode::{Phase, Trial};
 use super::table::Rung;
 use super::{Call, Ladder};
 use crate::diagnosis::{Stage, Standing};
@@ -151,22 +151,5 @@ impl Ladder {
         if let Some(episode) = &mut self.memory.episode {
             episode.phase = phase;
         }
-    }
-}
-
-impl Episode {
-    /// Patience begins anew for every diagnosis.
-    pub(super) fn forget_patience(&mut self) {
-        self.spent = None;
-        for tally in self.tallies.values_mut() {
-            tally.waited_ms = 0;
-        }
-    }
-
-    /// Every rung may be tried again.
-    pub(super) fn new_round(&mut self) {
-        self.tried = [0; 7];
-        self.is_short = false;
-        self.is_mild = false;
     }
 }

@@ -97,7 +97,7 @@ impl Inspector {
     /// Every sentence has its arguments.
     fn read(&mut self, world: &World, cause: &Cause) {
         let sentence = tm_types::text::sentence(tm_types::text::Language::En, cause);
-        if sentence == cause.code || sentence.contains("{") {
+        if sentence == cause.code || sentence.contains('{') {
             self.object(world, &format!("no sentence: {sentence}"));
         }
         let is_bare = [code::RECOVERY_RESUMED].iter().any(|code| cause.is(*code));

@@ -428,7 +428,7 @@ fn spoil(evidence: &mut Evidence, show: Show) {
             evidence.data_limit = Some(code::MODEM_DATA_LIMIT.with("limit", 500).and("used", 500));
         }
         Show::Portal if is_in => {
-            evidence.probe = Some(code::LINK_CAPTIVE_PORTAL.with("url", "http://pay"))
+            evidence.probe = Some(code::LINK_CAPTIVE_PORTAL.with("url", "http://pay"));
         }
         Show::Hijacked if is_in => {
             evidence.probe = Some(

@@ -90,6 +90,10 @@ impl Bench {
         self.taken.iter().map(|(_, rung)| rung.number()).collect()
     }
 
+    pub(super) fn n_taken(&self, rung: Rung) -> usize {
+        self.taken.iter().filter(|step| step.1 == rung).count()
+    }
+
     pub(super) fn count(&self, code: Code) -> usize {
         self.events.iter().filter(|cause| cause.is(code)).count()
     }

@@ -1,9 +1,11 @@
 //! What survives, and what damage does.
 
+use std::collections::BTreeMap;
+
 use tm_types::{Clock, code};
 
 use super::bench::{Bench, fault};
-use crate::ladder::{Ladder, Memory};
+use crate::ladder::{Ladder, Memory, Rung};
 
 const HOUR: u64 = 3600;
 const YEAR_MS: i64 = 365 * 86_400_000;
@@ -85,17 +87,13 @@ fn limits_survive_reboots_whatever_the_wall_clock_says() {
         let mut bench = Bench::new();
         bench.now.clock = before;
         bench.show(&fault(code::MODEM_MUTE), 2 * HOUR);
-        assert_eq!(
-            bench.rungs().iter().filter(|rung| **rung == 3).count(),
-            4,
-            "{case}"
-        );
+        assert_eq!(bench.n_taken(Rung::Reset), 4, "{case}");
         bench.taken.clear();
         bench.reboot(off);
         bench.now.clock = after;
         bench.now.time = bench.now.time.plus_ms(jump);
         bench.show(&fault(code::MODEM_MUTE), 2 * HOUR);
-        let got = bench.rungs().iter().filter(|rung| **rung == 3).count();
+        let got = bench.n_taken(Rung::Reset);
         assert_eq!(got.min(4), resets, "{case}: {:?}", bench.rungs());
     }
 }
@@ -175,7 +173,7 @@ fn damage_forgets_only_what_it_hit() {
     value["steps"][0]["rung"] = "three".into();
     value["episode"]["phase"] = 7.into();
     let memory = Memory::read(&serde_json::to_vec(&value).unwrap());
-    let ladder = Ladder::new(memory, Default::default(), 1);
+    let ladder = Ladder::new(memory, BTreeMap::new(), 1);
     let view = ladder.view(&bench.now);
     assert_eq!(view.steps.len(), n_steps - 1);
     assert_eq!(view.status, tm_types::RecoveryStatus::Held);
@@ -216,7 +214,7 @@ fn any_damage_leaves_a_ladder_that_works() {
             let mut out = parts.next().unwrap().to_owned();
             for part in parts {
                 let rest = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
-                out.push_str(&format!("{key}{number}{rest}"));
+                out.extend([key.as_str(), number, rest]);
             }
             texts.push(out.into_bytes());
         }
