@@ -169,7 +169,7 @@ impl Ladder {
             Input::Hold { issuer } => {
                 self.memory.held_by = Some(issuer.clone());
                 self.say(Severity::Info, code::RECOVERY_HELD.with("issuer", issuer));
-                self.save(false);
+                self.save(true);
             }
             Input::Resume => self.resume(),
             Input::HandsOff { until, shown } => {
@@ -182,7 +182,7 @@ impl Ladder {
                     Severity::Info,
                     code::RECOVERY_HANDS_OFF.with("until", shown),
                 );
-                self.save(false);
+                self.save(true);
             }
             Input::Request { rung, issuer } => self.waiting_request = Some((rung, issuer)),
         }
@@ -211,13 +211,15 @@ impl Ladder {
             .as_ref()
             .filter(|diagnosis| trouble.is_some() && !diagnosis.standing.is_quiet());
         let passed = now.mono_ms.saturating_sub(self.memory.mono_ms);
-        let next_in_s = self.due_ms.map(|due| {
+        let status = self.status();
+        let due_ms = self.due_ms.filter(|_| status != RecoveryStatus::Watching);
+        let next_in_s = due_ms.map(|due| {
             let left = due.saturating_sub(self.memory.powered_ms.saturating_add(passed));
             u32::try_from(left.div_ceil(1000)).unwrap_or(u32::MAX)
         });
         let last = self.memory.steps.last();
         Recovery {
-            status: self.status(),
+            status,
             diagnosis: diagnosis.map(|diagnosis| diagnosis.cause.code.clone()),
             since: trouble.map(|episode| episode.since),
             rung: last.map(|step| step.rung),
@@ -357,7 +359,7 @@ impl Ladder {
                 episode.forget_patience();
             }
             self.say(Severity::Info, code::RECOVERY_RESUMED.plain());
-            self.save(false);
+            self.save(true);
         }
     }
 

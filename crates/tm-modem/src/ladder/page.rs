@@ -2,23 +2,32 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::table::{MILD, Row, Rung, Table};
 
 #[test]
 fn the_page_shows_the_ladder() {
+    let table = Table::standard();
+    hold("rungs", &rungs(table));
+    hold("diagnoses", &diagnoses(table));
+}
+
+/// The page has `text` between the two markers of this name; `TM_BLESS=1` makes it so.
+pub(super) fn hold(marker: &str, text: &str) {
+    // Two tests may write the page.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _guard = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/recovery.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let table = Table::standard();
-    let wanted = filled(&page, "rungs", &rungs(table));
-    let wanted = filled(&wanted, "diagnoses", &diagnoses(table));
+    let wanted = filled(&page, marker, text);
     if std::env::var_os("TM_BLESS").is_some() {
         std::fs::write(&path, &wanted).unwrap();
+        return;
     }
-    let page = std::fs::read_to_string(&path).unwrap();
     assert!(
         page == wanted,
-        "docs/recovery.md differs from ladder.toml: run `just bless` and read the difference"
+        "docs/recovery.md, {marker}: run `just bless` and read the difference"
     );
 }
 
