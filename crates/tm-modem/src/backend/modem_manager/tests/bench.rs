@@ -158,6 +158,22 @@ impl Bench {
         }
     }
 
+    /// Somebody else on the bus connects the modem with object 0.
+    pub(super) async fn connect(&self, apn: &str) {
+        let properties =
+            std::collections::HashMap::from([("apn", zbus::zvariant::Value::from(apn))]);
+        let bus = self.connection().await;
+        bus.call_method(
+            Some("org.freedesktop.ModemManager1"),
+            "/org/freedesktop/ModemManager1/Modem/0",
+            Some("org.freedesktop.ModemManager1.Modem.Simple"),
+            "Connect",
+            &properties,
+        )
+        .await
+        .unwrap();
+    }
+
     /// The next report for which `pick` has an answer; everything else is let go.
     pub(super) async fn until<T>(&mut self, what: &str, pick: impl Fn(&Report) -> Option<T>) -> T {
         let waiting = async {

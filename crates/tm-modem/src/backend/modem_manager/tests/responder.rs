@@ -118,6 +118,7 @@ impl World {
             return ok(lines);
         }
         match command {
+            command if command.starts_with("ATD*99") => return "\r\nCONNECT 115200\r\n".to_owned(),
             "AT+CPIN?" if self.is_locked => return ok(&["+CPIN: SIM PIN"]),
             "AT+CPIN?" => return ok(&["+CPIN: READY"]),
             "AT+CFUN?" => return ok(&[if self.is_low { "+CFUN: 4" } else { "+CFUN: 1" }]),

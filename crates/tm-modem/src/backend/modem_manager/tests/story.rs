@@ -340,3 +340,31 @@ async fn where_there_is_a_network_manager_the_connection_is_its_own() {
         .known("a modem that is enabled after all", is_home)
         .await;
 }
+
+#[tokio::test]
+async fn without_a_network_manager_the_same_connection_is_made_again() {
+    let mut bench = Bench::new("bearer", None);
+    bench.start_manager(false).await;
+    bench.known("a registered modem", is_home).await;
+    bench.connect("staticip").await;
+    let stands = |known: &Knowledge| known.bearer.as_ref().is_some_and(|b| b.is_connected);
+    let bearer = bench.known("a connection", stands).await.bearer.unwrap();
+    assert_eq!(bearer.apn.as_deref(), Some("staticip"));
+    let n_dialled = |bench: &Bench| {
+        let world = bench.responder.world();
+        world
+            .commands
+            .iter()
+            .filter(|c| c.starts_with("ATD*99"))
+            .count()
+    };
+    assert_eq!(n_dialled(&bench), 1);
+    assert_eq!(bench.perform(Action::Reconnect).await, Ok(Outcome::Done));
+    assert_eq!(n_dialled(&bench), 2);
+    let again = bench
+        .known("the connection again", stands)
+        .await
+        .bearer
+        .unwrap();
+    assert_eq!(again.id, bearer.id, "it is the same bearer");
+}
