@@ -31,7 +31,7 @@ const DISABLE_TIME: Duration = Duration::from_secs(20);
 const POWER_TIME: Duration = Duration::from_secs(12);
 /// How long the radio rests: the network should notice.
 const OFF_TIME: Duration = Duration::from_secs(2);
-const REGISTER_TIME: Duration = Duration::from_secs(60);
+const REGISTER_TIME: Duration = Duration::from_mins(1);
 const RESET_TIME: Duration = Duration::from_secs(25);
 const CANCEL_TIME: Duration = Duration::from_secs(10);
 

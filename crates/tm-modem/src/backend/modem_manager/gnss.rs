@@ -127,11 +127,6 @@ impl Cache {
         }
         Some(bytes)
     }
-
-    /// The modem is gone.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }
 
 fn kind(line: &str) -> &str {

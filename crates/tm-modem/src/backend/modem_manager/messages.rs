@@ -80,8 +80,17 @@ fn report(message: &Properties, path: &ObjectPath<'_>, owner: &str) -> Option<Re
     }
     if message.word("PduType") == Some(STATUS_REPORT) {
         let reference = u8::try_from(message.word("MessageReference")?).ok()?;
-        let failure = delivery_failure(message.word("DeliveryState")?)?;
-        return Some(Report::Delivery { reference, failure });
+        return match delivery(message.word("DeliveryState")?) {
+            Delivery::Arrived => Some(Report::Delivery {
+                reference,
+                failure: None,
+            }),
+            Delivery::Failed(why) => Some(Report::Delivery {
+                reference,
+                failure: Some(why),
+            }),
+            Delivery::Undecided => None,
+        };
     }
     Some(Report::Message(Received {
         handle: handle(path, owner),
@@ -92,24 +101,32 @@ fn report(message: &Properties, path: &ObjectPath<'_>, owner: &str) -> Option<Re
     }))
 }
 
-/// Nothing in the inside: it has arrived. Nothing at all: it is not decided yet (MMSmsDeliveryState, which has the
-/// values of 3GPP TS 23.040, 9.2.3.15).
-fn delivery_failure(state: u32) -> Option<Option<String>> {
-    match state {
-        0x00..=0x02 => Some(None),
-        // Still trying.
-        0x20..=0x25 | 0x100 => None,
-        0x40 | 0x60 => Some(Some("remote procedure error".to_owned())),
-        0x41 | 0x61 => Some(Some("incompatible destination".to_owned())),
-        0x42 | 0x62 => Some(Some("connection rejected".to_owned())),
-        0x43 | 0x63 => Some(Some("not obtainable".to_owned())),
-        0x45 | 0x65 => Some(Some("no interworking available".to_owned())),
-        0x46 => Some(Some("validity period expired".to_owned())),
-        0x47 => Some(Some("deleted by the sender".to_owned())),
-        0x48 => Some(Some("deleted by the service centre".to_owned())),
-        0x49 => Some(Some("does not exist".to_owned())),
-        state => Some(Some(format!("status {state}"))),
-    }
+/// What became of a message.
+enum Delivery {
+    Arrived,
+    /// Still being tried.
+    Undecided,
+    /// In words.
+    Failed(String),
+}
+
+/// MMSmsDeliveryState has the values of 3GPP TS 23.040, 9.2.3.15.
+fn delivery(state: u32) -> Delivery {
+    let why = match state {
+        0x00..=0x02 => return Delivery::Arrived,
+        0x20..=0x25 | 0x100 => return Delivery::Undecided,
+        0x40 | 0x60 => "remote procedure error",
+        0x41 | 0x61 => "incompatible destination",
+        0x42 | 0x62 => "connection rejected",
+        0x43 | 0x63 => "not obtainable",
+        0x45 | 0x65 => "no interworking available",
+        0x46 => "validity period expired",
+        0x47 => "deleted by the sender",
+        0x48 => "deleted by the service centre",
+        0x49 => "does not exist",
+        state => return Delivery::Failed(format!("status {state}")),
+    };
+    Delivery::Failed(why.to_owned())
 }
 
 /// ISO 8601 with an offset, as `2026-11-22T19:10:00+02`.

@@ -18,6 +18,8 @@ mod proxies;
 mod raw;
 mod reconnect;
 mod round;
+mod run;
+mod serve;
 mod session;
 mod snapshot;
 #[cfg(test)]

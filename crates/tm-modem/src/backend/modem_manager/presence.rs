@@ -11,7 +11,7 @@ use super::usb::UsbModem;
 use crate::backend::Presence;
 
 /// From enumeration to ModemManager's object: opening QMI alone may take 95 s with this family (modemmanager: 1).
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// The composition that has the ports ModemManager needs (sim7600: 1.1).
 const COMPOSITION: &str = "9001";
 

@@ -1,95 +1,34 @@
 //! The work itself: connects, follows ModemManager and the modem, reads, acts. Everything that waits is one of a
 //! handful of jobs beside each other, so that a slow answer holds up nothing else.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use tm_service::Clock;
 use tm_service::port::Backoff;
-use tm_types::{Cause, code};
+use tm_types::code;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use zbus::Connection;
 use zbus::names::OwnedUniqueName;
-use zbus::zvariant::OwnedObjectPath;
 
-use super::actions::{self, Target};
 use super::bus::SystemBus;
-use super::care::{self, Cared, Want};
-use super::failure::Failure;
-use super::gnss::Cache;
-use super::manager::{NAME, Service, owner_of};
-use super::messages::{self, Listing};
-use super::presence::{PATIENCE, Waiting, no_manager};
-use super::properties::Read;
-use super::raw::{Levels, Permission};
-use super::reconnect::Device;
-use super::round::{self, Reading, Wanted};
-use super::snapshot::Snapshot;
-use super::watch::{Ears, Heard, Notices};
-use super::{ACTIONS, Settings, usb};
-use crate::backend::{Action, Outcome, Presence, Report, Round, Ticket};
-
-/// However much changes, it is read at most once in this time.
-const COALESCE: Duration = Duration::from_secs(1);
-/// Messages that were told; a card has 10 to 50 places.
-const TOLD_MAX: usize = 512;
+use super::manager::{NAME, owner_of};
+use super::presence::no_manager;
+use super::run::COALESCE;
+use super::watch::{Ears, Notices, Owner};
+use super::{Settings, usb};
+use crate::backend::{Action, Presence, Report, Ticket};
 
 /// What all of it shares.
 pub(super) struct Worker {
-    settings: Arc<Settings>,
-    clock: Clock,
-    reports: mpsc::Sender<Report>,
-    asked: mpsc::Receiver<(Ticket, Action)>,
-    presence: Option<Presence>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) clock: Clock,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) asked: mpsc::Receiver<(Ticket, Action)>,
+    pub(super) presence: Option<Presence>,
     /// The modem that is ours.
-    imei: Option<String>,
-}
-
-/// Something that was under way has ended.
-enum Ended {
-    Read(Box<Reading>),
-    Listed(Result<Listing, Failure>),
-    Cared(Vec<(Want, Result<(), Failure>)>),
-    Acted(Result<Outcome, Cause>),
-}
-
-/// One run of ModemManager.
-struct Run {
-    connection: Connection,
-    service: Service,
-    permission: Permission,
-    waiting: Waiting,
-    jobs: FuturesUnordered<BoxFuture<'static, Ended>>,
-    is_reading: bool,
-    is_listing: bool,
-    is_caring: bool,
-    acting: Option<(Ticket, Action)>,
-    queue: VecDeque<(Ticket, Action)>,
-    next_full: Instant,
-    next_change: Option<Instant>,
-    has_news: bool,
-    last_read: Option<Instant>,
-    modem: Option<Ours>,
-    /// The object of our modem before it vanished.
-    former: Option<OwnedObjectPath>,
-    /// Until then our modem may still come; another one is not taken for it.
-    hold: Instant,
-}
-
-/// The modem while it is there.
-struct Ours {
-    target: Target,
-    levels: Levels,
-    cared: Cared,
-    cache: Cache,
-    has_messages: bool,
-    told: Vec<OwnedObjectPath>,
+    pub(super) imei: Option<String>,
 }
 
 impl Worker {
@@ -119,7 +58,7 @@ impl Worker {
                     let from = Instant::now();
                     let why = self.attend(&connection).await;
                     if from.elapsed() > COALESCE {
-                        backoff = Backoff::default();
+                        backoff.reset();
                     }
                     why
                 }
@@ -151,13 +90,12 @@ impl Worker {
             Err(error) => return error.to_string(),
         };
         loop {
-            owner = match owner {
-                Some(owner) => self.serve(connection, owner, notices).await,
-                None => {
-                    let nobody = self.absence("it is not running");
-                    self.say(nobody).await;
-                    self.await_owner(notices).await
-                }
+            owner = if let Some(owner) = owner {
+                self.serve(connection, owner, notices).await
+            } else {
+                let nobody = self.absence("it is not running");
+                self.say(nobody).await;
+                self.await_owner(notices).await
             };
         }
     }
@@ -166,7 +104,7 @@ impl Worker {
         loop {
             tokio::select! {
                 () = notices.wait() => {
-                    if let Some(owner) = notices.take().owner {
+                    if let Some(Owner(owner)) = notices.take().owner {
                         return owner;
                     }
                 }
@@ -185,139 +123,7 @@ impl Worker {
         }
     }
 
-    /// One run of ModemManager; who owns its name afterwards.
-    async fn serve(
-        &mut self,
-        connection: &Connection,
-        owner: OwnedUniqueName,
-        notices: &Notices,
-    ) -> Option<OwnedUniqueName> {
-        tracing::info!(owner = owner.as_str(), "ModemManager is there");
-        let mut run = Run::new(connection.clone(), owner, self.presence.is_some());
-        loop {
-            self.start(&mut run);
-            let deadline = run.deadline();
-            tokio::select! {
-                () = notices.wait() => {
-                    let heard = notices.take();
-                    if let Some(owner) = &heard.owner {
-                        let owner = owner.clone();
-                        tracing::info!("ModemManager is gone");
-                        self.leave(&mut run).await;
-                        return owner;
-                    }
-                    self.on_heard(&mut run, heard).await;
-                }
-                Some(ended) = run.jobs.next() => self.on_ended(&mut run, ended).await,
-                Some((ticket, action)) = self.asked.recv() => self.on_asked(&mut run, ticket, action).await,
-                () = sleep_until(deadline) => self.on_due(&mut run).await,
-            }
-        }
-    }
-
-    /// Starts what is due and not under way.
-    fn start(&mut self, run: &mut Run) {
-        let now = Instant::now();
-        let is_full = now >= run.next_full;
-        if !run.is_reading && (is_full || run.next_change.is_some_and(|at| now >= at)) {
-            if is_full {
-                run.next_full = grid(run.next_full, self.settings.poll, now);
-            }
-            run.next_change = None;
-            run.is_reading = true;
-            let wanted = Wanted {
-                service: run.service.clone(),
-                settings: self.settings.clone(),
-                known_imei: self.imei.clone(),
-                permission: run.permission,
-                full: is_full.then(|| self.clock.stamp()),
-            };
-            let reading = async { Ended::Read(Box::new(round::read(wanted).await)) };
-            run.jobs.push(Box::pin(reading));
-        }
-        let Some(ours) = &run.modem else {
-            return;
-        };
-        if run.has_news && !run.is_listing && ours.has_messages {
-            (run.has_news, run.is_listing) = (false, true);
-            let (service, told) = (run.service.clone(), ours.told.clone());
-            let path = ours.target.path.clone();
-            let listing =
-                async move { Ended::Listed(messages::list(&service, &path, &told).await) };
-            run.jobs.push(Box::pin(listing));
-        }
-        if run.acting.is_none()
-            && let Some((ticket, action)) = run.queue.pop_front()
-        {
-            let target = ours.target.clone();
-            run.acting = Some((ticket, action.clone()));
-            let acting = async { Ended::Acted(actions::perform(target, action).await) };
-            run.jobs.push(Box::pin(acting));
-        }
-    }
-
-    async fn on_heard(&mut self, run: &mut Run, heard: Heard) {
-        let now = Instant::now();
-        run.has_news |= heard.is_messaging;
-        if let Some(ours) = &mut run.modem {
-            if let Some(sentences) = heard.sentences {
-                ours.cache.on_published(sentences, now);
-            }
-            if heard.removed.contains(&ours.target.path) {
-                self.on_vanished(run).await;
-            }
-        }
-        if heard.is_changed {
-            run.change(now);
-        }
-    }
-
-    async fn on_vanished(&mut self, run: &mut Run) {
-        let port = run.modem.as_ref().map(|ours| ours.target.port.clone());
-        let port = port.unwrap_or_default();
-        tracing::info!(port, "modem is gone");
-        let mut presence = run.waiting.on_vanished(&port);
-        presence.is_on_usb = self.is_on_usb();
-        self.leave(run).await;
-        self.say(presence).await;
-        run.change(Instant::now());
-    }
-
-    /// The modem is gone, or ModemManager is: nothing of it goes on.
-    async fn leave(&mut self, run: &mut Run) {
-        run.jobs.clear();
-        (run.is_reading, run.is_listing, run.is_caring) = (false, false, false);
-        let port = run.modem.as_ref().map(|ours| ours.target.port.clone());
-        if let Some(ours) = run.modem.take() {
-            run.former = Some(ours.target.path);
-            run.hold = Instant::now() + PATIENCE;
-        }
-        let gone = code::MODEM_ABSENT.with("port", port.unwrap_or_default());
-        if let Some((ticket, action)) = run.acting.take() {
-            // That it goes is what a reset is asked for.
-            let result = match action {
-                Action::Reset => Ok(Outcome::Done),
-                _ => Err(gone.clone()),
-            };
-            self.report(Report::Done(ticket, result)).await;
-        }
-        for (ticket, _) in std::mem::take(&mut run.queue) {
-            self.report(Report::Done(ticket, Err(gone.clone()))).await;
-        }
-    }
-
-    async fn on_asked(&mut self, run: &mut Run, ticket: Ticket, action: Action) {
-        if run.modem.is_none() {
-            self.refuse(ticket).await;
-        } else if run.queue.len() < ACTIONS {
-            run.queue.push_back((ticket, action));
-        } else {
-            let busy = code::MODEM_BUSY.with("what", "other requests");
-            self.report(Report::Done(ticket, Err(busy))).await;
-        }
-    }
-
-    async fn refuse(&mut self, ticket: Ticket) {
+    pub(super) async fn refuse(&mut self, ticket: Ticket) {
         let trouble = self
             .presence
             .as_ref()
@@ -326,161 +132,7 @@ impl Worker {
         self.report(Report::Done(ticket, Err(why))).await;
     }
 
-    async fn on_due(&mut self, run: &mut Run) {
-        let now = Instant::now();
-        if run
-            .waiting
-            .deadline()
-            .is_some_and(|deadline| deadline <= now)
-        {
-            run.change(now);
-        }
-        if let Some(ours) = &mut run.modem
-            && let Some(sentences) = ours.cache.due(now)
-        {
-            self.report(Report::Sentences(sentences)).await;
-        }
-    }
-
-    async fn on_ended(&mut self, run: &mut Run, ended: Ended) {
-        match ended {
-            Ended::Read(reading) => {
-                run.is_reading = false;
-                run.last_read = Some(Instant::now());
-                self.on_reading(run, *reading).await;
-            }
-            Ended::Listed(listed) => {
-                run.is_listing = false;
-                self.on_listed(run, listed).await;
-            }
-            Ended::Cared(results) => {
-                run.is_caring = false;
-                let now = Instant::now();
-                if let Some(ours) = &mut run.modem {
-                    ours.cared.on_done(results, now);
-                }
-                run.change(now);
-            }
-            Ended::Acted(result) => {
-                if let Some((ticket, _)) = run.acting.take() {
-                    self.report(Report::Done(ticket, result)).await;
-                }
-                run.change(Instant::now());
-            }
-        }
-    }
-
-    async fn on_listed(&mut self, run: &mut Run, listed: Result<Listing, Failure>) {
-        let (Some(ours), Ok(listing)) = (&mut run.modem, listed) else {
-            return;
-        };
-        ours.told.retain(|path| listing.paths.contains(path));
-        ours.told.extend(listing.told);
-        let excess = ours.told.len().saturating_sub(TOLD_MAX);
-        ours.told.drain(..excess);
-        for report in listing.reports {
-            self.report(report).await;
-        }
-    }
-
-    async fn on_reading(&mut self, run: &mut Run, mut reading: Reading) {
-        let now = Instant::now();
-        run.permission = reading.permission;
-        if self.is_stranger(&reading) && now < run.hold {
-            // Ours is restarting, perhaps, or was not looked at yet.
-            run.read_at(run.hold);
-            reading.snapshot = Ok(None);
-        }
-        let judged = run.waiting.judge(&reading, now);
-        let gnss = reading.gnss();
-        let snapshot = match reading.snapshot {
-            Ok(Some(snapshot)) => snapshot,
-            other => {
-                if other.is_ok() && run.modem.is_some() {
-                    self.on_vanished(run).await;
-                } else if let Some(presence) = judged {
-                    self.say(presence).await;
-                }
-                return;
-            }
-        };
-        let is_other = |ours: &Ours| ours.target.path != snapshot.object.path;
-        if run.modem.as_ref().is_some_and(is_other) {
-            self.leave(run).await;
-        }
-        if run.modem.is_none() {
-            self.on_found(run, &snapshot).await;
-        }
-        let Some(ours) = &mut run.modem else {
-            return;
-        };
-        if let Some(levels) = reading.levels {
-            ours.levels = levels;
-        }
-        ours.has_messages = care::has_messages(&snapshot);
-        ours.target.device = device(&snapshot);
-        let conditions = (run.permission, reading.nmea_port.as_ref());
-        let wants = ours.cared.wants(&snapshot, &self.settings, conditions, now);
-        let mut known = snapshot.knowledge(&ours.levels);
-        known.gnss = gnss;
-        known.device = Some(ours.target.device.clone());
-        known.is_pin_withheld = ours.cared.is_pin_withheld;
-        if !wants.is_empty() && !run.is_caring {
-            run.is_caring = true;
-            let ways = (run.connection.clone(), run.service.clone());
-            let (path, settings) = (ours.target.path.clone(), self.settings.clone());
-            let caring = async { Ended::Cared(care::perform(ways, path, settings, wants).await) };
-            run.jobs.push(Box::pin(caring));
-        }
-        if let Some(presence) = judged {
-            self.say(presence).await;
-        }
-        if let Some(unix_s) = reading.network_time {
-            self.report(Report::NetworkTime { unix_s }).await;
-        }
-        let round = reading.full.map_or(Round::Service, Round::Full);
-        self.report(Report::Known(Box::new(known), round)).await;
-    }
-
-    /// Another modem than the one that was ours.
-    fn is_stranger(&self, reading: &Reading) -> bool {
-        let Ok(Some(snapshot)) = &reading.snapshot else {
-            return false;
-        };
-        let imei = snapshot.object.imei();
-        imei.is_some() && self.imei.is_some() && imei != self.imei
-    }
-
-    /// Our modem, for the first time or again.
-    async fn on_found(&mut self, run: &mut Run, snapshot: &Snapshot) {
-        let path = snapshot.object.path.clone();
-        let port = snapshot.object.port().unwrap_or_default();
-        tracing::info!(port, path = path.as_str(), "modem is there");
-        let imei = snapshot.object.imei();
-        let is_same = imei.is_some() && imei == self.imei;
-        let has_restarted = is_same && run.former.take().is_some_and(|former| former != path);
-        self.imei = imei.or(self.imei.take());
-        run.has_news = true;
-        run.modem = Some(Ours {
-            target: Target {
-                connection: run.connection.clone(),
-                service: run.service.clone(),
-                path,
-                port,
-                device: Device::default(),
-            },
-            levels: Levels::default(),
-            cared: Cared::default(),
-            cache: Cache::default(),
-            has_messages: false,
-            told: Vec::new(),
-        });
-        if has_restarted {
-            self.report(Report::Restarted).await;
-        }
-    }
-
-    fn is_on_usb(&self) -> Option<bool> {
+    pub(super) fn is_on_usb(&self) -> Option<bool> {
         usb::modems(&self.settings.roots).map(|modems| !modems.is_empty())
     }
 
@@ -489,85 +141,15 @@ impl Worker {
     }
 
     /// Tells whether the modem is there, if that is news.
-    async fn say(&mut self, presence: Presence) {
+    pub(super) async fn say(&mut self, presence: Presence) {
         if self.presence.as_ref() != Some(&presence) {
             self.presence = Some(presence.clone());
             self.report(Report::Presence(presence)).await;
         }
     }
 
-    async fn report(&self, report: Report) {
+    pub(super) async fn report(&self, report: Report) {
         // The receiver lives as long as this.
         let _ = self.reports.send(report).await;
-    }
-}
-
-impl Run {
-    fn new(connection: Connection, owner: OwnedUniqueName, was_there: bool) -> Self {
-        Self {
-            service: Service::new(connection.clone(), owner),
-            connection,
-            permission: Permission::default(),
-            waiting: Waiting::new(was_there),
-            jobs: FuturesUnordered::new(),
-            is_reading: false,
-            is_listing: false,
-            is_caring: false,
-            acting: None,
-            queue: VecDeque::new(),
-            next_full: Instant::now(),
-            next_change: None,
-            has_news: false,
-            last_read: None,
-            modem: None,
-            former: None,
-            hold: Instant::now() + PATIENCE,
-        }
-    }
-
-    /// Something is different: it is read soon, but not more often than once in a while.
-    fn change(&mut self, now: Instant) {
-        let soon = self
-            .last_read
-            .map_or(now, |last| (last + COALESCE).max(now));
-        self.read_at(soon);
-    }
-
-    fn read_at(&mut self, at: Instant) {
-        self.next_change = Some(self.next_change.map_or(at, |other| other.min(at)));
-    }
-
-    fn deadline(&self) -> Instant {
-        let reading = self
-            .next_change
-            .map_or(self.next_full, |at| at.min(self.next_full));
-        let sentences = self.modem.as_ref().and_then(|ours| ours.cache.deadline());
-        // While it is being read, its end comes first.
-        let reading = (!self.is_reading).then_some(reading);
-        let waiting = (!self.is_reading)
-            .then(|| self.waiting.deadline())
-            .flatten();
-        let first = [reading, sentences, waiting].into_iter().flatten().min();
-        first.unwrap_or_else(|| Instant::now() + Duration::from_hours(1))
-    }
-}
-
-/// From due time to due time, so that the readings stand on a grid.
-fn grid(due: Instant, period: Duration, now: Instant) -> Instant {
-    let next = due + period;
-    if next > now { next } else { now + period }
-}
-
-/// What names the modem to NetworkManager.
-fn device(snapshot: &Snapshot) -> Device {
-    let modem = snapshot.object.modem();
-    let interfaces = snapshot.bearers.iter();
-    Device {
-        object: Some(snapshot.object.path.as_str().to_owned()),
-        udi: modem.text("Device"),
-        control_port: modem.text("PrimaryPort"),
-        interface: interfaces
-            .filter_map(|(_, bearer)| bearer.text("Interface"))
-            .next(),
     }
 }

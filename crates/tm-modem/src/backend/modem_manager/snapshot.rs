@@ -98,15 +98,15 @@ impl Snapshot {
     }
 
     fn identity(&self) -> ModemIdentity {
-        let modem = self.object.modem();
+        let told = self.object.modem();
         // The make is in its own field.
-        let model = modem
+        let model = told
             .text("Model")
             .map(|model| model.trim_start_matches("SIMCOM_").to_owned());
         ModemIdentity {
-            manufacturer: modem.text("Manufacturer"),
+            manufacturer: told.text("Manufacturer"),
             model,
-            revision: modem.text("Revision"),
+            revision: told.text("Revision"),
             imei: self.object.imei(),
             usb: self.usb.clone(),
         }

@@ -21,11 +21,15 @@ const LOCATION_MAX: usize = 16 * 1024;
 /// An object that vanishes is remembered until it is looked at; a bus that goes mad is not followed.
 const REMOVED_MAX: usize = 32;
 
+/// Who owns ModemManager's name from now on; nothing: nobody.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Owner(pub(super) Option<OwnedUniqueName>);
+
 /// What was heard since it was last looked at.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    /// ModemManager came (its owner), went (nothing), or was replaced.
-    pub(super) owner: Option<Option<OwnedUniqueName>>,
+    /// ModemManager came, went, or was replaced.
+    pub(super) owner: Option<Owner>,
     /// Some object or property is another one.
     pub(super) is_changed: bool,
     /// A text message came or is complete.
@@ -101,7 +105,7 @@ fn note(message: &Message, heard: &mut Heard) -> Option<bool> {
     match header.member()?.as_str() {
         "NameOwnerChanged" => {
             let (_, _, new): (String, String, String) = message.body().deserialize().ok()?;
-            heard.owner = Some(new.try_into().ok());
+            heard.owner = Some(Owner(new.try_into().ok()));
         }
         "InterfacesRemoved" => {
             let body = message.body();
@@ -175,8 +179,8 @@ mod tests {
             )
             .owner
         };
-        assert_eq!(owner(":1.9").unwrap().unwrap().as_str(), ":1.9");
-        assert_eq!(owner(""), Some(None));
+        assert_eq!(owner(":1.9").unwrap().0.unwrap().as_str(), ":1.9");
+        assert_eq!(owner(""), Some(Owner(None)));
         let path = ObjectPath::try_from(PATH).unwrap();
         let manager = "org.freedesktop.DBus.ObjectManager";
         let gone = (path.clone(), vec![MODEM]);

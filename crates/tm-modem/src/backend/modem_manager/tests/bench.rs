@@ -16,7 +16,7 @@ use crate::config::Pin;
 use crate::knowledge::Knowledge;
 
 /// Probing a virtual modem takes 5 to 12 s, two machines at once longer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ended with the test, however it ends.
 struct Process(Child);

@@ -142,7 +142,7 @@ fn what_the_card_says() {
 fn how_it_stands_with_the_network() {
     use RegistrationStatus as Status;
     for (state, expected) in [
-        (0, Status::Idle),
+        (0u32, Status::Idle),
         (1, Status::Home),
         (2, Status::Searching),
         (3, Status::Denied),
@@ -153,7 +153,7 @@ fn how_it_stands_with_the_network() {
         (10, Status::Roaming),
         (99, Status::Unknown),
     ] {
-        let state = (MODEM_3GPP, "RegistrationState", Value::from(state as u32));
+        let state = (MODEM_3GPP, "RegistrationState", Value::from(state));
         assert_eq!(known(&[state]).registration.status, expected);
     }
     let refused = Dict::from([("error", Value::from(11u32))]);
