@@ -15,7 +15,7 @@ use super::manager::{Service, owner_of};
 use super::properties::Read;
 use super::proxies::{LocationProxy, ModemProxy, SignalProxy, SimProxy};
 use super::raw::{self, Permission};
-use super::snapshot::{LOCK_PIN, SIGNAL, STATE_DISABLED, STATE_ENABLED, Snapshot};
+use super::snapshot::{LOCK_PIN, SIGNAL, STATE_DISABLED, STATE_ENABLED, STATE_FAILED, Snapshot};
 use super::{Settings, messages::MESSAGING};
 use crate::network_manager;
 
@@ -32,8 +32,11 @@ const ALL_TRIES: u8 = 3;
 pub(super) enum Want {
     /// The PIN is to be entered.
     Pin(OwnedObjectPath),
-    /// The modem is to be switched on, if nobody else does.
-    Enable,
+    /// The modem is to be switched on, if nobody else does; or by us, who have switched it off.
+    Enable {
+        /// It was switched off for an action.
+        is_ours: bool,
+    },
     /// Signal levels are to be read every so many seconds.
     Signal(u32),
     /// The active antenna is to be fed.
@@ -49,6 +52,8 @@ pub(super) struct Cared {
     /// The PIN of the configuration was not accepted.
     pub(super) is_pin_withheld: bool,
     is_antenna_fed: bool,
+    /// An action has switched it off, and may not have come as far as to switch it on.
+    pub(super) is_ours_to_enable: bool,
 }
 
 impl Cared {
@@ -74,15 +79,19 @@ impl Cared {
             wants.push(Want::Pin(sim));
         }
         if snapshot.state() == STATE_DISABLED {
-            wants.push(Want::Enable);
+            let is_ours = self.is_ours_to_enable;
+            wants.push(Want::Enable { is_ours });
+        } else if snapshot.state() >= STATE_ENABLED {
+            self.is_ours_to_enable = false;
         }
         let period_s = settings.period_s();
         let signal = snapshot.object.interface(SIGNAL);
         if signal.word("Rate").is_some_and(|rate| rate != period_s) {
             wants.push(Want::Signal(period_s));
         }
-        // Before ModemManager 1.24 sources are switched on only of a modem that is.
-        if settings.nmea_relay && snapshot.state() >= STATE_ENABLED {
+        // Satellites need no card: from ModemManager 1.24 on they can be heard by a modem that has failed for that.
+        let state = snapshot.state();
+        if settings.nmea_relay && (state >= STATE_ENABLED || state == STATE_FAILED) {
             let setup = gnss::missing(snapshot.object.interface(LOCATION), nmea_port);
             let millivolts = settings.gnss_antenna_mv;
             if millivolts > 0 && !self.is_antenna_fed && permission == Permission::Granted {
@@ -150,9 +159,9 @@ async fn one(
             let sim: SimProxy<'_> = service.proxy(sim).await?;
             within(CALL_TIME, sim.send_pin(pin.expose())).await
         }
-        Want::Enable => {
+        Want::Enable { is_ours } => {
             // Where there is a NetworkManager it switches modems on as its own settings say.
-            if owner_of(connection, network_manager::NAME).await?.is_some() {
+            if !is_ours && owner_of(connection, network_manager::NAME).await?.is_some() {
                 return Ok(());
             }
             tracing::info!("modem is disabled, enabling it");
@@ -190,3 +199,7 @@ async fn one(
 pub(super) fn has_messages(snapshot: &Snapshot) -> bool {
     snapshot.object.interface(MESSAGING).is_some()
 }
+
+#[cfg(test)]
+#[path = "tests/cares.rs"]
+mod tests;

@@ -14,7 +14,7 @@ use super::manager::Service;
 use super::properties::{Properties, Read};
 use super::proxies::{LocationProxy, ModemProxy, TimeProxy};
 use super::raw::{self, Levels, Permission};
-use super::snapshot::{STATE_ENABLED, Snapshot};
+use super::snapshot::{STATE_ENABLED, STATE_REGISTERED, Snapshot};
 use super::usb::{self, Roots, UsbModem};
 use super::{Settings, messages};
 
@@ -89,6 +89,9 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
         if let Ok(modem) = wanted.service.proxy::<ModemProxy<'_>>(path).await {
             reading.levels = Some(raw::read(&modem, &mut reading.permission).await);
         }
+    }
+    // Before it is registered the module tells the time that it kept.
+    if wanted.full.is_some() && snapshot.state() >= STATE_REGISTERED {
         reading.network_time = network_time(&wanted.service, &snapshot.object).await;
     }
     reading.snapshot = Ok(Some(Box::new(snapshot)));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tm_types::code;
+use tm_types::{SimStatus, code};
 use tokio::time::{Instant, sleep_until};
 use zbus::Connection;
 use zbus::names::OwnedUniqueName;
@@ -78,7 +78,7 @@ impl Worker {
             let reading = async { Ended::Read(Box::new(round::read(wanted).await)) };
             run.jobs.push(Box::pin(reading));
         }
-        let Some(ours) = &run.modem else {
+        let Some(ours) = &mut run.modem else {
             return;
         };
         if run.has_news && !run.busy.listing && ours.has_messages {
@@ -93,6 +93,7 @@ impl Worker {
             && let Some((ticket, action)) = run.queue.pop_front()
         {
             let target = ours.target.clone();
+            ours.cared.is_ours_to_enable |= action == Action::CycleRadio;
             run.acting = Some((ticket, action.clone()));
             let acting = async { Ended::Acted(actions::perform(target, action).await) };
             run.jobs.push(Box::pin(acting));
@@ -259,8 +260,11 @@ impl Worker {
         let mut known = snapshot.knowledge(&ours.levels);
         known.gnss = gnss;
         known.device = Some(ours.target.device.clone());
-        known.is_pin_withheld = ours.cared.is_pin_withheld;
-        if !wants.is_empty() && !run.busy.caring {
+        let asks_pin = known.sim.status == SimStatus::PinRequired;
+        known.is_pin_withheld = asks_pin && ours.cared.is_pin_withheld;
+        // What an action has switched off is not switched on in the middle of it.
+        let is_switching = matches!(&run.acting, Some((_, Action::CycleRadio | Action::Reset)));
+        if !wants.is_empty() && !run.busy.caring && !is_switching {
             run.busy.caring = true;
             let ways = (run.connection.clone(), run.service.clone());
             let (path, settings) = (ours.target.path.clone(), self.settings.clone());

@@ -10,10 +10,11 @@ use crate::knowledge::{Bearer, Knowledge};
 
 pub(super) const SIGNAL: &str = "org.freedesktop.ModemManager1.Modem.Signal";
 
-/// `MM_MODEM_STATE_FAILED`, `_DISABLED` and `_ENABLED` (ModemManager-enums.h).
+/// `MM_MODEM_STATE_FAILED`, `_DISABLED`, `_ENABLED` and `_REGISTERED` (ModemManager-enums.h).
 pub(super) const STATE_FAILED: i32 = -1;
 pub(super) const STATE_DISABLED: i32 = 3;
 pub(super) const STATE_ENABLED: i32 = 6;
+pub(super) const STATE_REGISTERED: i32 = 8;
 /// `MM_MODEM_LOCK_SIM_PIN` and `MM_MODEM_LOCK_SIM_PUK`.
 pub(super) const LOCK_PIN: u32 = 2;
 const LOCK_PUK: u32 = 4;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::{ModemManager, Roots, Settings, SystemBus};
 use crate::backend::{Action, Report, Ticket};
 
-fn settings(root: &Path) -> Settings {
+pub(super) fn settings(root: &Path) -> Settings {
     Settings {
         poll: Duration::from_secs(5),
         pin: None,
