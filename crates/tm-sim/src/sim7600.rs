@@ -4,7 +4,7 @@ mod answers;
 mod at;
 mod changes;
 mod config;
-mod faults;
+pub(crate) mod faults;
 mod gsm7;
 mod messages;
 mod nmea;
@@ -16,7 +16,7 @@ mod run;
 mod scenario;
 mod settings;
 mod usb;
-mod ussd;
+pub(crate) mod ussd;
 mod world;
 
 use std::{

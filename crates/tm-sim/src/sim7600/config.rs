@@ -16,7 +16,7 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    pub(super) fn now(&self) -> SystemTime {
+    pub(crate) fn time(&self) -> SystemTime {
         (self.0)()
     }
 }

@@ -4,7 +4,7 @@ use super::world::Network;
 
 /// What somebody does to the module, the gentlest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cure {
+pub(crate) enum Cure {
     /// The context is taken down.
     Reconnect,
     /// The operator is chosen anew.
@@ -23,7 +23,7 @@ pub(super) enum Cure {
 
 impl Cure {
     /// Whether this act heals what needs that one. A rebind restarts nothing: it heals the USB side alone.
-    fn heals(self, needed: Self) -> bool {
+    pub(crate) fn heals(self, needed: Self) -> bool {
         match self {
             Self::Rebind => needed == Self::Rebind,
             _ => self >= needed,

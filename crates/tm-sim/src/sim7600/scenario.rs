@@ -146,7 +146,7 @@ impl FromStr for Scenario {
         let known = Self::ALL.iter().find(|(known, _)| *known == name);
         known
             .map(|(_, scenario)| *scenario)
-            .ok_or_else(|| UnknownScenario(name.to_owned()))
+            .ok_or_else(|| UnknownScenario::new(name))
     }
 }
 
@@ -154,3 +154,9 @@ impl FromStr for Scenario {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no scenario is called {0:?}")]
 pub struct UnknownScenario(String);
+
+impl UnknownScenario {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}

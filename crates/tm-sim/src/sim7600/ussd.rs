@@ -55,6 +55,11 @@ impl UssdAnswer {
         Self::new(None, None, false)
     }
 
+    /// `<m>`, and the words; no mode when the network never answers.
+    pub(crate) fn parts(&self) -> (Option<u8>, &str) {
+        (self.mode, self.text.as_deref().unwrap_or_default())
+    }
+
     fn line(&self) -> Option<String> {
         let mut line = format!("+CUSD: {}", self.mode?);
         if let Some(text) = &self.text {
@@ -78,7 +83,7 @@ fn ucs2(text: &str) -> String {
 
 /// The operator's side.
 #[derive(Debug)]
-pub(super) struct Ussd {
+pub(crate) struct Ussd {
     answers: HashMap<String, UssdAnswer>,
     /// The codes and answers of a menu that waits.
     session: Option<String>,
@@ -109,25 +114,30 @@ impl Default for Ussd {
 }
 
 impl Ussd {
-    pub(super) fn set(&mut self, code: String, answer: UssdAnswer) {
+    pub(crate) fn set(&mut self, code: String, answer: UssdAnswer) {
         self.answers.insert(code, answer);
     }
 
-    pub(super) fn cancel(&mut self) {
+    pub(crate) fn cancel(&mut self) {
         self.session = None;
     }
 
     /// The line that the module will print.
     pub(super) fn ask(&mut self, code: &str) -> Option<String> {
+        self.answer(code).line()
+    }
+
+    /// The network's answer to a code, or to the menu that waits.
+    pub(crate) fn answer(&mut self, code: &str) -> UssdAnswer {
         let code = match self.session.take() {
             Some(session) => format!("{session}/{code}"),
             None => code.to_owned(),
         };
-        let unknown = UssdAnswer::unsupported();
-        let answer = self.answers.get(&code).unwrap_or(&unknown);
+        let answer = self.answers.get(&code).cloned();
+        let answer = answer.unwrap_or_else(UssdAnswer::unsupported);
         if answer.mode == Some(1) {
             self.session = Some(code);
         }
-        answer.line()
+        answer
     }
 }

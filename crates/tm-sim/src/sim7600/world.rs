@@ -297,7 +297,7 @@ impl World {
     }
 
     pub(super) fn now(&self) -> SystemTime {
-        self.config.clock.now()
+        self.config.clock.time()
     }
 
     /// What the module finds in the holder.

@@ -1,0 +1,544 @@
+//! The methods of modem, card, bearer, message and network.
+
+use std::collections::HashMap;
+
+use zbus::{
+    Message,
+    zvariant::{OwnedObjectPath, OwnedValue, Value},
+};
+
+use crate::sim7600::faults::Cure;
+
+use super::{
+    location::{CAPABLE, GPS_NMEA, GPS_RAW, GPS_UNMANAGED},
+    modem::{Card, Modem, POWER_LOW, POWER_ON, Sms, state},
+    network,
+    objects::{dictionary, object_path},
+    run::{Later, World},
+    serve::{Answer, Call, INVALID, UNKNOWN_METHOD},
+    show,
+};
+
+/// Error names of ModemManager (ModemManager-errors-types).
+const FAILED: &str = "org.freedesktop.ModemManager1.Error.Core.Failed";
+const UNSUPPORTED: &str = "org.freedesktop.ModemManager1.Error.Core.Unsupported";
+const UNAUTHORIZED: &str = "org.freedesktop.ModemManager1.Error.Core.Unauthorized";
+const WRONG_STATE: &str = "org.freedesktop.ModemManager1.Error.Core.WrongState";
+const NOT_FOUND: &str = "org.freedesktop.ModemManager1.Error.Core.NotFound";
+const CANCELLED: &str = "org.freedesktop.ModemManager1.Error.Core.Cancelled";
+const TIMEOUT: &str = "org.freedesktop.ModemManager1.Error.Serial.ResponseTimeout";
+const WRONG_PASSWORD: &str =
+    "org.freedesktop.ModemManager1.Error.MobileEquipment.IncorrectPassword";
+const NETWORK_TIMEOUT: &str = "org.freedesktop.ModemManager1.Error.MobileEquipment.NetworkTimeout";
+const NO_NETWORK: &str = "org.freedesktop.ModemManager1.Error.MobileEquipment.NoNetwork";
+
+/// So many timeouts in a row make ModemManager give a modem up (`DEFAULT_MAX_TIMEOUTS`).
+const MAX_TIMEOUTS: u32 = 10;
+
+/// The card's PUK.
+const PUK: &str = "12345678";
+
+fn done() -> Answer {
+    Answer::Values(Vec::new())
+}
+
+fn value(value: impl Into<Value<'static>>) -> Answer {
+    Answer::Values(vec![value.into()])
+}
+
+fn refuse(name: &'static str, text: &str) -> Answer {
+    Answer::Refusal((name, text.to_owned()))
+}
+
+/// Does what a call asks for.
+pub(super) fn act(world: &mut World, message: &Message, call: &Call) -> Answer {
+    if call.path.starts_with(network::ROOT) {
+        return network(world, message, call);
+    }
+    if call.interface == "org.freedesktop.ModemManager1" {
+        return match call.member.as_str() {
+            // Needs polkit or root (data/org.freedesktop.ModemManager1.policy); here everybody may.
+            "ScanDevices" | "SetLogging" | "InhibitDevice" | "ReportKernelEvent" => done(),
+            _ => refuse(UNKNOWN_METHOD, "no such method"),
+        };
+    }
+    let Some(index) = world
+        .modems
+        .iter()
+        .position(|modem| owns(modem, &call.path))
+    else {
+        return refuse(NOT_FOUND, "no such modem");
+    };
+    let is_asked = !matches!(
+        call.member.as_str(),
+        "List" | "ListBearers" | "GetLocation" | "ListCalls"
+    );
+    if world.modems[index].is_mute && is_asked {
+        let modem = &mut world.modems[index];
+        modem.n_timeouts += 1;
+        if modem.n_timeouts >= MAX_TIMEOUTS {
+            world.drop_modem(index);
+        }
+        return refuse(TIMEOUT, "Serial command timed out");
+    }
+    let interface = call
+        .interface
+        .trim_start_matches("org.freedesktop.ModemManager1.");
+    match interface {
+        "Modem" => general(world, index, message, call),
+        "Modem.Modem3gpp" => registration(world, index, call),
+        "Modem.Modem3gpp.Ussd" => ussd(world, index, message, call),
+        "Modem.Signal" => signal(world, index, message, call),
+        "Modem.Location" => location(&mut world.modems[index], message, call),
+        "Modem.Messaging" => messaging(world, index, message, call),
+        "Modem.Time" => time(world, index),
+        "Modem.Simple" => simple(world, index, call),
+        "Sim" => card(&mut world.modems[index], message, call),
+        "Bearer" => bearer(&mut world.modems[index], call),
+        "Sms" => sms(world, index, call),
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn owns(modem: &Modem, path: &str) -> bool {
+    path == show::modem_path(modem)
+        || path == show::bearer_path(modem)
+        || path == format!("{}/SIM/{}", show::ROOT, modem.number)
+        || modem
+            .messages
+            .keys()
+            .any(|number| path == show::sms_path(*number))
+}
+
+fn general(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
+    let body = message.body();
+    let modem = &mut world.modems[index];
+    match call.member.as_str() {
+        "Enable" => {
+            let is_wanted: bool = body.deserialize().unwrap_or_default();
+            if modem.state() <= state::LOCKED {
+                return refuse(WRONG_STATE, "Cannot enable modem: wrong state");
+            }
+            if modem.is_enabled != is_wanted {
+                modem.is_enabled = is_wanted;
+                if !is_wanted {
+                    modem.disconnect();
+                    modem.treat(Cure::Radio);
+                }
+            }
+            done()
+        }
+        "SetPowerState" => match body.deserialize() {
+            Ok(power @ (POWER_LOW | POWER_ON)) => {
+                // Only a disabled modem's (mm-iface-modem.c).
+                if modem.state() > state::DISABLED {
+                    return refuse(WRONG_STATE, "Cannot set power state: not in disabled state");
+                }
+                if power == POWER_LOW {
+                    modem.treat(Cure::Radio);
+                }
+                modem.power = power;
+                done()
+            }
+            _ => refuse(UNSUPPORTED, "Cannot set power state"),
+        },
+        "Reset" => {
+            world.reset(index);
+            done()
+        }
+        "Command" => {
+            let Ok((command, _)) = body.deserialize::<(String, u32)>() else {
+                return refuse(INVALID, "a command and a time are wanted");
+            };
+            if !world.config.allows_commands {
+                let text = "Cannot send AT command to modem: operation only allowed in debug mode";
+                return refuse(UNAUTHORIZED, text);
+            }
+            match world.commands.get(command.trim_start_matches("AT")) {
+                Some(answer) => value(answer.clone()),
+                None => refuse(
+                    "org.freedesktop.ModemManager1.Error.MobileEquipment.NotSupported",
+                    "not supported",
+                ),
+            }
+        }
+        "ListBearers" => {
+            let path = object_path(&show::bearer_path(modem));
+            let bearers = if modem.state() >= state::ENABLED {
+                vec![path]
+            } else {
+                vec![]
+            };
+            value(bearers)
+        }
+        "CreateBearer" => value(object_path(&show::bearer_path(modem))),
+        "DeleteBearer" => {
+            modem.disconnect();
+            modem.bearer += 100;
+            done()
+        }
+        "GetCellInfo" => value(vec![HashMap::<String, OwnedValue>::new()]),
+        "SetCurrentModes" | "SetCurrentBands" | "SetCurrentCapabilities" => done(),
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn registration(world: &mut World, index: usize, call: &Call) -> Answer {
+    let modem = &mut world.modems[index];
+    match call.member.as_str() {
+        "Register" => {
+            modem.treat(Cure::Operator);
+            if modem.is_registered() {
+                done()
+            } else {
+                refuse(NETWORK_TIMEOUT, "Network timeout")
+            }
+        }
+        "Scan" => value(vec![HashMap::<String, OwnedValue>::new()]),
+        "SetPacketServiceState" | "SetEpsUeModeOperation" => done(),
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn ussd(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
+    let modem = &mut world.modems[index];
+    if call.member == "Cancel" {
+        modem.ussd.cancel();
+        modem.ussd_state = 1;
+        return done();
+    }
+    let code: String = message.body().deserialize().unwrap_or_default();
+    if !modem.is_registered() {
+        return refuse(WRONG_STATE, "Cannot initiate USSD: device not registered");
+    }
+    if call.member == "Initiate" {
+        modem.ussd.cancel();
+    } else if modem.ussd_state != 3 {
+        return refuse(WRONG_STATE, "Cannot respond USSD: wrong state");
+    }
+    let answer = modem.ussd.answer(&code);
+    let (mode, text) = answer.parts();
+    // MMModem3gppUssdSessionState: 1 idle, 2 active, 3 waits for the user.
+    modem.ussd_state = if mode == Some(1) { 3 } else { 1 };
+    modem.ussd_request = if mode == Some(1) {
+        text.to_owned()
+    } else {
+        String::new()
+    };
+    // UNVERIFIED: the errors' names (mm-broadband-modem.c, cusd_process_string).
+    match mode {
+        None => Answer::Never,
+        Some(0 | 1) => value(text.to_owned()),
+        Some(2) => refuse(CANCELLED, "USSD terminated by network"),
+        Some(4) => refuse(UNSUPPORTED, "Operation not supported"),
+        Some(_) => refuse(NETWORK_TIMEOUT, "Network timeout"),
+    }
+}
+
+fn signal(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
+    if call.member == "Setup" {
+        world.modems[index].signal_rate = message.body().deserialize().unwrap_or_default();
+    }
+    done()
+}
+
+fn location(modem: &mut Modem, message: &Message, call: &Call) -> Answer {
+    let body = message.body();
+    match call.member.as_str() {
+        "Setup" => {
+            let (sources, is_signalled): (u32, bool) = body.deserialize().unwrap_or_default();
+            if sources & !CAPABLE != 0 {
+                return refuse(UNSUPPORTED, "Cannot enable unsupported location sources");
+            }
+            if sources & GPS_UNMANAGED != 0 && sources & (GPS_RAW | GPS_NMEA) != 0 {
+                let text =
+                    "Cannot have both unmanaged GPS and raw/nmea GPS enabled at the same time";
+                return refuse(FAILED, text);
+            }
+            modem.location.enabled = sources;
+            modem.location.is_signalled = is_signalled;
+            if modem.location.refresh_s == 0 {
+                modem.location.refresh_s = 30;
+            }
+            modem.location.disable_gps();
+            done()
+        }
+        "GetLocation" => value(modem.location.value(modem.is_registered())),
+        "SetGpsRefreshRate" => {
+            modem.location.refresh_s = body.deserialize().unwrap_or_default();
+            done()
+        }
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn messaging(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
+    let body = message.body();
+    match call.member.as_str() {
+        "List" => {
+            let numbers = world.modems[index].messages.keys();
+            let paths: Vec<_> = numbers
+                .map(|number| object_path(&show::sms_path(*number)))
+                .collect();
+            value(paths)
+        }
+        "Create" => {
+            let properties: HashMap<String, OwnedValue> = body.deserialize().unwrap_or_default();
+            let text = |name: &str| {
+                let found = properties
+                    .get(name)
+                    .and_then(|value| value.try_clone().ok());
+                found
+                    .and_then(|value| String::try_from(value).ok())
+                    .unwrap_or_default()
+            };
+            let report = properties.get("delivery-report-request");
+            let wants_report =
+                report.is_some_and(|value| bool::try_from(value).unwrap_or_default());
+            if text("number").is_empty() {
+                return refuse(
+                    INVALID,
+                    "Cannot create SMS: mandatory parameter 'number' is missing",
+                );
+            }
+            let number = world.add_message(
+                index,
+                Sms {
+                    state: 0,
+                    kind: 2,
+                    number: text("number"),
+                    text: text("text"),
+                    wants_report,
+                    reference: 0,
+                    timestamp: String::new(),
+                    storage: 0,
+                    delivery: 256,
+                },
+            );
+            value(object_path(&show::sms_path(number)))
+        }
+        "Delete" => {
+            let path: OwnedObjectPath = body.deserialize().unwrap_or_default();
+            let messages = &mut world.modems[index].messages;
+            let found = messages
+                .keys()
+                .find(|number| show::sms_path(**number) == path.as_str());
+            match found.copied() {
+                Some(number) => {
+                    messages.remove(&number);
+                    world.deleted.push((index, number));
+                    done()
+                }
+                None => refuse(NOT_FOUND, "No SMS found with path"),
+            }
+        }
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn sms(world: &mut World, index: usize, call: &Call) -> Answer {
+    let modem = &mut world.modems[index];
+    let is_registered = modem.is_registered();
+    let found = modem
+        .messages
+        .iter_mut()
+        .find(|(number, _)| call.path == show::sms_path(**number));
+    let Some((_, message)) = found else {
+        return refuse(NOT_FOUND, "no such message");
+    };
+    match call.member.as_str() {
+        "Send" => {
+            if message.state == 5 {
+                return refuse(FAILED, "This SMS was already sent, cannot send it again");
+            }
+            if let Some(name) = world.config.message_refusal {
+                return refuse(name, "refused");
+            }
+            if !is_registered {
+                return refuse(NO_NETWORK, "No network service");
+            }
+            message.state = 5;
+            world.reference = world.reference.wrapping_add(1);
+            message.reference = u32::from(world.reference);
+            let sent = message.clone();
+            if sent.wants_report && world.config.sends_reports {
+                let report = Sms {
+                    state: 3,
+                    kind: 3,
+                    text: String::new(),
+                    storage: 1,
+                    delivery: 0,
+                    ..sent.clone()
+                };
+                world.later(world.config.action_time, Later::Report(index, report));
+            }
+            world.sent.add(&sent.number, &sent.text, sent.wants_report);
+            done()
+        }
+        "Store" => {
+            message.storage = 1;
+            done()
+        }
+        _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+fn time(world: &World, index: usize) -> Answer {
+    if !world.modems[index].is_registered() {
+        return refuse(WRONG_STATE, "Cannot load network time: not registered");
+    }
+    value(world.network_time())
+}
+
+fn simple(world: &mut World, index: usize, call: &Call) -> Answer {
+    let modem = &mut world.modems[index];
+    match call.member.as_str() {
+        "Connect" => {
+            if modem.state() <= state::LOCKED {
+                return refuse(WRONG_STATE, "Cannot connect: wrong state");
+            }
+            modem.is_enabled = true;
+            modem.power = POWER_ON;
+            if !modem.is_registered() {
+                return refuse(NETWORK_TIMEOUT, "Network timeout");
+            }
+            modem.connect();
+            value(object_path(&show::bearer_path(modem)))
+        }
+        "Disconnect" => {
+            modem.disconnect();
+            done()
+        }
+        _ => value(dictionary([("state", modem.state().unsigned_abs().into())])),
+    }
+}
+
+fn bearer(modem: &mut Modem, call: &Call) -> Answer {
+    match call.member.as_str() {
+        "Connect" if !modem.is_registered() => {
+            refuse(WRONG_STATE, "Cannot connect: not registered")
+        }
+        "Connect" => {
+            modem.connect();
+            done()
+        }
+        _ => {
+            modem.disconnect();
+            done()
+        }
+    }
+}
+
+fn card(modem: &mut Modem, message: &Message, call: &Call) -> Answer {
+    let body = message.body();
+    match (call.member.as_str(), modem.card()) {
+        ("SendPin", Card::Pin) => {
+            let pin: String = body.deserialize().unwrap_or_default();
+            if pin == modem.pin {
+                modem.card = Card::Ready;
+                modem.pin_tries = 3;
+                return done();
+            }
+            modem.pin_tries = modem.pin_tries.saturating_sub(1);
+            if modem.pin_tries == 0 {
+                modem.card = Card::Puk;
+            }
+            refuse(WRONG_PASSWORD, "Incorrect password")
+        }
+        ("SendPuk", Card::Puk) => {
+            let (puk, pin): (String, String) = body.deserialize().unwrap_or_default();
+            if puk != PUK {
+                return refuse(WRONG_PASSWORD, "Incorrect password");
+            }
+            modem.card = Card::Ready;
+            modem.pin = pin;
+            modem.pin_tries = 3;
+            done()
+        }
+        ("SendPin" | "SendPuk", _) => refuse(WRONG_STATE, "nothing is asked for"),
+        _ => done(),
+    }
+}
+
+fn network(world: &mut World, message: &Message, call: &Call) -> Answer {
+    let body = message.body();
+    let devices = |world: &World| -> Vec<_> {
+        world
+            .modems
+            .iter()
+            .map(|modem| object_path(&network::device_path(modem)))
+            .collect()
+    };
+    match call.member.as_str() {
+        "GetDevices" | "GetAllDevices" => value(devices(world)),
+        "GetDeviceByIpIface" => {
+            let name: String = body.deserialize().unwrap_or_default();
+            let found = world
+                .modems
+                .iter()
+                .find(|modem| modem.is_connected() && show::interface(modem) == name);
+            match found {
+                Some(modem) => value(object_path(&network::device_path(modem))),
+                None => refuse(
+                    "org.freedesktop.NetworkManager.UnknownDevice",
+                    "No device found",
+                ),
+            }
+        }
+        "ActivateConnection" => {
+            let paths: Result<(OwnedObjectPath, OwnedObjectPath, OwnedObjectPath), _> =
+                body.deserialize();
+            let Ok((_, device, _)) = paths else {
+                return refuse(INVALID, "three paths are wanted");
+            };
+            let is_it = |modem: &&mut Modem| {
+                device.as_str() == "/" || network::device_path(modem) == device.as_str()
+            };
+            match world.modems.iter_mut().find(is_it) {
+                Some(modem) => {
+                    modem.is_enabled = true;
+                    modem.power = POWER_ON;
+                    modem.connect();
+                    value(object_path(&network::activation_path(modem)))
+                }
+                None => refuse(
+                    "org.freedesktop.NetworkManager.UnknownDevice",
+                    "Device not found",
+                ),
+            }
+        }
+        "DeactivateConnection" => {
+            let path: OwnedObjectPath = body.deserialize().unwrap_or_default();
+            let is_it = |modem: &&mut Modem| {
+                modem.is_connected() && network::activation_path(modem) == path.as_str()
+            };
+            match world.modems.iter_mut().find(is_it) {
+                Some(modem) => {
+                    modem.disconnect();
+                    done()
+                }
+                None => {
+                    let text = "The connection was not active.";
+                    refuse("org.freedesktop.NetworkManager.ConnectionNotActive", text)
+                }
+            }
+        }
+        "Disconnect" => {
+            let is_it = |modem: &&mut Modem| network::device_path(modem) == call.path;
+            if let Some(modem) = world.modems.iter_mut().find(is_it) {
+                modem.disconnect();
+            }
+            done()
+        }
+        "CheckConnectivity" | "state" => {
+            let is_full = world.modems.iter().any(Modem::has_traffic);
+            let (full, none) = if call.member == "state" {
+                (70_u32, 20)
+            } else {
+                (4, 1)
+            };
+            value(if is_full { full } else { none })
+        }
+        _ => refuse(UNKNOWN_METHOD, "not played here"),
+    }
+}
