@@ -45,7 +45,6 @@ pub const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// What services and modem are like.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct ManagerConfig {
     /// Of the network's time.
     pub clock: Clock,

@@ -93,9 +93,10 @@ async fn the_real_client_reads_it() {
             let answer = tokio::task::spawn_blocking(move || command.output())
                 .await
                 .unwrap();
-            answer
-                .ok()
-                .map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned())
+            answer.ok().map(|answer| {
+                let all = [answer.stdout, answer.stderr].concat();
+                String::from_utf8_lossy(&all).into_owned()
+            })
         }
     };
     if ask(&["--version"]).await.is_none() {
@@ -110,9 +111,9 @@ async fn the_real_client_reads_it() {
             &["-m", "any", "-K"],
             "modem.generic.state                             : connected",
         ),
-        (&["-m", "any", "--signal-setup=5"], "successfully"),
+        (&["-m", "any", "--signal-setup=5"], "Successfully"),
         (&["-m", "any", "--signal-get"], "rsrp: -92.00 dBm"),
-        (&["-m", "any", "--location-get"], "operator code: 255"),
+        (&["-m", "any", "--location-get"], "operator mcc: 255"),
         (
             &["-m", "any", "--messaging-list-sms"],
             "/org/freedesktop/ModemManager1/SMS/0 (received)",

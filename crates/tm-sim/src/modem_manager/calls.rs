@@ -257,9 +257,6 @@ fn location(modem: &mut Modem, message: &Message, call: &Call) -> Answer {
             }
             modem.location.enabled = sources;
             modem.location.is_signalled = is_signalled;
-            if modem.location.refresh_s == 0 {
-                modem.location.refresh_s = 30;
-            }
             modem.location.disable_gps();
             done()
         }
@@ -512,16 +509,14 @@ fn network(world: &mut World, message: &Message, call: &Call) -> Answer {
             let is_it = |modem: &&mut Modem| {
                 modem.is_connected() && network::activation_path(modem) == path.as_str()
             };
-            match world.modems.iter_mut().find(is_it) {
-                Some(modem) => {
-                    modem.disconnect();
-                    done()
-                }
-                None => {
-                    let text = "The connection was not active.";
-                    refuse("org.freedesktop.NetworkManager.ConnectionNotActive", text)
-                }
+            if let Some(modem) = world.modems.iter_mut().find(is_it) {
+                modem.disconnect();
+                return done();
             }
+            refuse(
+                "org.freedesktop.NetworkManager.ConnectionNotActive",
+                "The connection was not active.",
+            )
         }
         "Disconnect" => {
             let is_it = |modem: &&mut Modem| network::device_path(modem) == call.path;

@@ -12,13 +12,25 @@ pub(super) const GPS_UNMANAGED: u32 = 1 << 4;
 /// What a SIM7600 with its NMEA port can do.
 pub(super) const CAPABLE: u32 = LAC_CI | GPS_RAW | GPS_NMEA | GPS_UNMANAGED;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Location {
     pub(super) enabled: u32,
     pub(super) is_signalled: bool,
     pub(super) refresh_s: u32,
     /// By type, such as `$GPGGA`; the parts of a series are kept together.
     sentences: BTreeMap<String, String>,
+}
+
+impl Default for Location {
+    /// The cell is told of as soon as a modem is enabled (seen with 1.20.4); GPS every 30 s once it is wanted.
+    fn default() -> Self {
+        Self {
+            enabled: LAC_CI,
+            is_signalled: false,
+            refresh_s: 30,
+            sentences: BTreeMap::new(),
+        }
+    }
 }
 
 impl Location {

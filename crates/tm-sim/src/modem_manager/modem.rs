@@ -68,7 +68,6 @@ pub(super) struct Traffic {
 }
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Modem {
     /// `N` of `Modem/N`; grows with each enumeration.
     pub(super) number: u32,

@@ -77,7 +77,7 @@ pub(super) fn objects(modems: &[Modem]) -> BTreeMap<String, Object> {
     all
 }
 
-fn paths(texts: Vec<String>) -> Value<'static> {
+fn paths(texts: &[String]) -> Value<'static> {
     Value::from(
         texts
             .iter()
@@ -90,10 +90,11 @@ fn manager(modems: &[Modem]) -> Properties {
     let up = modems.iter().find(|modem| modem.is_connected());
     let primary = up.map_or_else(|| "/".to_owned(), activation_path);
     let devices: Vec<String> = modems.iter().map(device_path).collect();
-    let active = modems
+    let active: Vec<String> = modems
         .iter()
         .filter(|modem| modem.is_connected())
-        .map(activation_path);
+        .map(activation_path)
+        .collect();
     let connectivity = up.map_or(1, connectivity);
     // NMState: 20 disconnected, 60 connected to a site, 70 to the world.
     let state = match connectivity {
@@ -102,9 +103,9 @@ fn manager(modems: &[Modem]) -> Properties {
         _ => 20,
     };
     Properties::from([
-        ("Devices", paths(devices.clone())),
-        ("AllDevices", paths(devices)),
-        ("ActiveConnections", paths(active.collect())),
+        ("Devices", paths(&devices)),
+        ("AllDevices", paths(&devices)),
+        ("ActiveConnections", paths(&active)),
         ("PrimaryConnection", object_path(&primary).into()),
         (
             "PrimaryConnectionType",
@@ -143,7 +144,7 @@ fn device(modem: &Modem) -> Properties {
         ("Autoconnect", true.into()),
         // NM_DEVICE_TYPE_MODEM.
         ("DeviceType", 8_u32.into()),
-        ("AvailableConnections", paths(vec![PROFILE.to_owned()])),
+        ("AvailableConnections", paths(&[PROFILE.to_owned()])),
         ("Real", true.into()),
         ("Ip4Connectivity", connectivity(modem).into()),
         ("Ip6Connectivity", 1_u32.into()),
@@ -157,7 +158,7 @@ fn active(modem: &Modem) -> Properties {
         ("Id", "cellular".into()),
         ("Uuid", "5f1bd1a0-0000-4000-8000-000000000001".into()),
         ("Type", "gsm".into()),
-        ("Devices", paths(vec![device_path(modem)])),
+        ("Devices", paths(&[device_path(modem)])),
         ("State", 2_u32.into()),
         ("Default", true.into()),
         ("Default6", false.into()),

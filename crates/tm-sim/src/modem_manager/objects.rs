@@ -7,7 +7,10 @@ use zbus::{
     zvariant::{ObjectPath, OwnedValue, Value},
 };
 
-use super::schema::{self, Interfaces};
+use super::{
+    schema::{self, Interfaces},
+    show,
+};
 
 /// Properties of one interface.
 pub(super) type Properties = BTreeMap<&'static str, Value<'static>>;
@@ -16,6 +19,12 @@ pub(super) type Object = BTreeMap<&'static str, Properties>;
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
+
+/// Whether an object manager tells of this object. ModemManager's tells of modems alone: cards, bearers and messages are
+/// found through the modem's properties (seen with 1.20.4).
+pub(super) fn is_managed(path: &str) -> bool {
+    !path.starts_with(show::ROOT) || path.starts_with("/org/freedesktop/ModemManager1/Modem/")
+}
 
 /// Everything that is shown, on every connection.
 #[derive(Debug)]
@@ -88,7 +97,7 @@ impl Objects {
         }
         for (path, object) in wanted {
             let before = self.shown.insert(path.clone(), copy(&object));
-            let is_told = path != manager;
+            let is_told = path != manager && is_managed(&path);
             let Some(before) = before else {
                 if is_told {
                     self.tell_added(manager, &path, &object).await;
@@ -118,6 +127,9 @@ impl Objects {
     }
 
     async fn tell_removed(&self, manager: &str, path: &str, interfaces: Vec<&str>) {
+        if !is_managed(path) {
+            return;
+        }
         let body = (object_path(path), interfaces);
         self.emit(manager, MANAGER, "InterfacesRemoved", &body)
             .await;

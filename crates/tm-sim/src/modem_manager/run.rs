@@ -263,7 +263,9 @@ impl World {
                 self.is_manager_up = true;
                 self.is_network_up = true;
                 let away: Vec<u32> = self.away.iter().map(|modem| modem.slot).collect();
-                away.into_iter().for_each(|slot| self.appear(slot));
+                for slot in away {
+                    self.appear(slot);
+                }
             }
             Scenario::ManagerAbsent | Scenario::ManagerRestarted => {
                 self.is_manager_up = false;
@@ -284,15 +286,11 @@ impl World {
                 self.is_network_up = false;
                 self.objects.forget(network::ROOT);
             }
-            Scenario::Dropped | Scenario::Unplugged => {
-                if !self.modems.is_empty() {
-                    self.drop_modem(0);
-                }
+            Scenario::Dropped | Scenario::Unplugged if !self.modems.is_empty() => {
+                self.drop_modem(0);
             }
-            Scenario::Reenumerated | Scenario::ModemSwapped => {
-                if !self.modems.is_empty() {
-                    self.reset(0);
-                }
+            Scenario::Reenumerated | Scenario::ModemSwapped if !self.modems.is_empty() => {
+                self.reset(0);
             }
             Scenario::SecondModem => {
                 let is_known = self

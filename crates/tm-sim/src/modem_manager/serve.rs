@@ -9,7 +9,7 @@ use zbus::{
 
 use super::{
     network,
-    objects::{Objects, object_path, variants},
+    objects::{Objects, is_managed, object_path, variants},
     schema, show,
 };
 
@@ -52,9 +52,9 @@ impl Call {
         let header = message.header();
         let text = |value: Option<String>| value.unwrap_or_default();
         Self {
-            path: text(header.path().map(|path| path.to_string())),
-            interface: text(header.interface().map(|name| name.to_string())),
-            member: text(header.member().map(|name| name.to_string())),
+            path: text(header.path().map(ToString::to_string)),
+            interface: text(header.interface().map(ToString::to_string)),
+            member: text(header.member().map(ToString::to_string)),
         }
     }
 }
@@ -98,6 +98,7 @@ pub(super) async fn standard(
                 let all: HashMap<_, _> = own
                     .into_iter()
                     .chain(objects.below(root))
+                    .filter(|(path, _)| is_managed(path))
                     .map(|(path, object)| (object_path(path), variants(object)))
                     .collect();
                 connection.reply(&header, &all).await
