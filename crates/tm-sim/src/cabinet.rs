@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     gate::GateHandle,
     modbus::{ModbusDevice, ModbusHandle, ModbusMode},
+    modem_manager::ManagerHandle,
     script::Event,
     sim7600::{
         Line, MessageService, Scenario, SerialPaths, Sim7600, Sim7600Config, Sim7600Handle,
-        TcpPorts,
+        TcpPorts, UsbPaths,
     },
     sysfs::{SysfsHandle, SysfsTree, W1_SENSORS},
 };
@@ -36,6 +37,7 @@ pub struct Cabinet {
     tree: SysfsTree,
     serial: Option<SerialPaths>,
     tcp: TcpPorts,
+    directory: PathBuf,
 }
 
 /// What the events of a script act upon; what is absent is not acted upon.
@@ -43,6 +45,8 @@ pub struct Cabinet {
 pub struct Stage {
     /// The modem.
     pub modem: Option<Sim7600Handle>,
+    /// What stands for ModemManager and NetworkManager.
+    pub manager: Option<ManagerHandle>,
     /// The energy meter.
     pub meter: Option<ModbusHandle>,
     /// The files of the machine.
@@ -75,17 +79,27 @@ impl Cabinet {
             tree,
             serial,
             tcp,
+            directory: config.directory,
         })
     }
 
-    /// What a script may act upon; the link to the cloud is the caller's to add.
+    /// What a script may act upon; the link to the cloud and ModemManager's twin are the caller's to add.
     pub fn stage(&self) -> Stage {
         Stage {
             modem: Some(self.modem.handle()),
             meter: Some(self.meter.handle()),
             tree: Some(self.tree.handle()),
+            manager: None,
             link: None,
         }
+    }
+
+    /// Shows the modem as a USB device under the directory's `sys` and `dev`.
+    ///
+    /// # Errors
+    /// When the tree cannot be written.
+    pub async fn on_usb(&self, socket: &str) -> io::Result<UsbPaths> {
+        self.modem.on_usb(&self.directory, socket).await
     }
 
     /// The modem's device files, when it has PTYs.
@@ -138,6 +152,11 @@ impl Stage {
             Event::Modem(scenario) => {
                 if let Some(modem) = &self.modem {
                     modem.play(scenario);
+                }
+            }
+            Event::Manager(scenario) => {
+                if let Some(manager) = &self.manager {
+                    manager.play(scenario);
                 }
             }
             Event::Garbage => {

@@ -11,8 +11,9 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    cabinet::{Cabinet, CabinetConfig},
+    cabinet::{Cabinet, CabinetConfig, Stage},
     gate::Gate,
+    modem_manager::{ManagerConfig, ModemManagerTwin},
     script::{Event, Script},
     sim7600::{Motion, Sim7600Config},
 };
@@ -36,6 +37,12 @@ pub struct Arguments {
     /// Offer the hardware to other machines as well: the AT port at 7001, NMEA at 7002, Modbus at 7003 of this address
     #[arg(long)]
     listen: Option<Ipv4Addr>,
+    /// Play ModemManager and NetworkManager on the bus at this address as well, such as unix:path=/tmp/bus
+    #[arg(long)]
+    dbus: Option<String>,
+    /// Show the modem as a USB device in this socket of the directory's sys and dev, such as 1-1.3
+    #[arg(long)]
+    usb: Option<String>,
 }
 
 /// Where `--listen` offers the AT port; the others follow.
@@ -75,12 +82,25 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         with_ptys: arguments.listen.is_none(),
     };
     let cabinet = Cabinet::start(config).await.context("start the cabinet")?;
+    if let Some(socket) = &arguments.usb {
+        cabinet
+            .on_usb(socket)
+            .await
+            .context("make the USB device")?;
+    }
     let _offered = offer(&cabinet, arguments.listen)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{}", cabinet.addresses())
         .and_then(|()| out.flush())
         .context("print the addresses")?;
-    let stage = cabinet.stage();
+    let twin = match &arguments.dbus {
+        Some(address) => Some(manager(address).await?),
+        None => None,
+    };
+    let stage = Stage {
+        manager: twin.as_ref().map(ModemManagerTwin::handle),
+        ..cabinet.stage()
+    };
     let play = async {
         arguments.script.play(&stage).await;
         std::future::pending::<()>().await;
@@ -90,6 +110,18 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         stop = stopped() => stop.context("wait for a signal")?,
     }
     Ok(())
+}
+
+async fn manager(address: &str) -> anyhow::Result<ModemManagerTwin> {
+    let connecting = zbus::connection::Builder::address(address)
+        .with_context(|| format!("read the bus address {address}"))?;
+    let connection = connecting
+        .build()
+        .await
+        .with_context(|| format!("connect to the bus at {address}"))?;
+    ModemManagerTwin::start(connection, ManagerConfig::default())
+        .await
+        .context("serve on the bus")
 }
 
 /// Ctrl-C, or the SIGTERM of a container that is stopped.

@@ -45,6 +45,7 @@ pub const NETWORK_MANAGER: &str = "org.freedesktop.NetworkManager";
 
 /// What services and modem are like.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub struct ManagerConfig {
     /// Of the network's time.
     pub clock: Clock,
@@ -70,6 +71,8 @@ pub struct ManagerConfig {
     pub outage: Duration,
     /// ModemManager 1.18: what came later is missing.
     pub is_old: bool,
+    /// The modem is reached by its AT ports alone: no power states and no reset but by `Command()`.
+    pub is_by_at: bool,
     /// `Command()` is allowed, as with `--debug`.
     pub allows_commands: bool,
     /// The error that every sending of a message ends with.
@@ -96,6 +99,7 @@ impl Default for ManagerConfig {
             action_time: Duration::from_millis(20),
             outage: Duration::from_millis(200),
             is_old: false,
+            is_by_at: false,
             allows_commands: true,
             message_refusal: None,
             sends_reports: true,

@@ -5,7 +5,8 @@ use std::{str::FromStr, time::Duration};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    cabinet::Stage, gate::GateMode, modbus::ModbusMode, sim7600::Scenario, sysfs::SensorFault,
+    cabinet::Stage, gate::GateMode, modbus::ModbusMode, modem_manager, sim7600::Scenario,
+    sysfs::SensorFault,
 };
 
 /// Something that happens.
@@ -13,6 +14,8 @@ use crate::{
 pub enum Event {
     /// To the modem, its SIM, its network or its sky.
     Modem(Scenario),
+    /// To ModemManager, NetworkManager and the modem behind them.
+    Manager(modem_manager::Scenario),
     /// Garbage on both lines of the modem.
     Garbage,
     /// The modem's power key is pressed that long.
@@ -42,7 +45,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// The events beside those of [`Scenario::ALL`], with their names on a command line.
+    /// The events beside those of [`Scenario::ALL`], and of [`modem_manager::Scenario::ALL`] behind `mm-`, with their names
+    /// on a command line.
     pub const OTHERS: [(&'static str, Self); 29] = [
         ("garbage", Self::Garbage),
         (
@@ -87,14 +91,19 @@ impl Event {
     ];
 
     /// The names of all events, for a help text.
-    pub fn names() -> Vec<&'static str> {
-        let scenarios = Scenario::ALL.iter().map(|(name, _)| *name);
+    pub fn names() -> Vec<String> {
+        let scenarios = Scenario::ALL.iter().map(|(name, _)| (*name).to_owned());
+        let managers = modem_manager::Scenario::ALL.iter();
         scenarios
-            .chain(Self::OTHERS.iter().map(|(name, _)| *name))
+            .chain(Self::OTHERS.iter().map(|(name, _)| (*name).to_owned()))
+            .chain(managers.map(|(name, _)| format!("{MANAGER}{name}")))
             .collect()
     }
 
     fn named(name: &str) -> Option<Self> {
+        if let Some(name) = name.strip_prefix(MANAGER) {
+            return name.parse().map(Self::Manager).ok();
+        }
         let other = || {
             Self::OTHERS
                 .iter()
@@ -104,6 +113,9 @@ impl Event {
         name.parse().map(Self::Modem).ok().or_else(other)
     }
 }
+
+/// Before the name of what happens to ModemManager's twin, as in `mm-stalled`.
+const MANAGER: &str = "mm-";
 
 /// Events with their times from the start, in order of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

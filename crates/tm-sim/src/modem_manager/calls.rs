@@ -32,6 +32,8 @@ const WRONG_PASSWORD: &str =
 const NETWORK_TIMEOUT: &str = "org.freedesktop.ModemManager1.Error.MobileEquipment.NetworkTimeout";
 const NO_NETWORK: &str = "org.freedesktop.ModemManager1.Error.MobileEquipment.NoNetwork";
 
+const NOT_SUPPORTED: &str = "org.freedesktop.ModemManager1.Error.MobileEquipment.NotSupported";
+
 /// So many timeouts in a row make ModemManager give a modem up (`DEFAULT_MAX_TIMEOUTS`).
 const MAX_TIMEOUTS: u32 = 10;
 
@@ -112,6 +114,8 @@ fn owns(modem: &Modem, path: &str) -> bool {
 
 fn general(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
     let body = message.body();
+    let is_network_up = world.is_network_up;
+    let is_by_at = world.config.is_by_at;
     let modem = &mut world.modems[index];
     match call.member.as_str() {
         "Enable" => {
@@ -124,10 +128,15 @@ fn general(world: &mut World, index: usize, message: &Message, call: &Call) -> A
                 if !is_wanted {
                     modem.disconnect();
                     modem.treat(Cure::Radio);
+                } else if is_network_up {
+                    // The profile connects by itself.
+                    modem.connect();
                 }
             }
             done()
         }
+        // By way of AT ports this family can neither (seen with 1.20.4).
+        "SetPowerState" | "Reset" if is_by_at => refuse(UNSUPPORTED, "Operation not supported"),
         "SetPowerState" => match body.deserialize() {
             Ok(power @ (POWER_LOW | POWER_ON)) => {
                 // Only a disabled modem's (mm-iface-modem.c).
@@ -154,13 +163,7 @@ fn general(world: &mut World, index: usize, message: &Message, call: &Call) -> A
                 let text = "Cannot send AT command to modem: operation only allowed in debug mode";
                 return refuse(UNAUTHORIZED, text);
             }
-            match world.commands.get(command.trim_start_matches("AT")) {
-                Some(answer) => value(answer.clone()),
-                None => refuse(
-                    "org.freedesktop.ModemManager1.Error.MobileEquipment.NotSupported",
-                    "not supported",
-                ),
-            }
+            order(world, index, command.trim_start_matches("AT"))
         }
         "ListBearers" => {
             let path = object_path(&show::bearer_path(modem));
@@ -180,6 +183,32 @@ fn general(world: &mut World, index: usize, message: &Message, call: &Call) -> A
         "GetCellInfo" => value(vec![HashMap::<String, OwnedValue>::new()]),
         "SetCurrentModes" | "SetCurrentBands" | "SetCurrentCapabilities" => done(),
         _ => refuse(UNSUPPORTED, "not played here"),
+    }
+}
+
+/// An AT command to the module, past ModemManager's own idea of it.
+fn order(world: &mut World, index: usize, command: &str) -> Answer {
+    let modem = &mut world.modems[index];
+    match command {
+        "+CRESET" | "+CFUN=6" | "+CFUN=1,1" => {
+            world.reset(index);
+            return value(String::new());
+        }
+        "+CFUN=4" | "+CFUN=0" => {
+            modem.disconnect();
+            modem.treat(Cure::Radio);
+            return value(String::new());
+        }
+        "" | "+CFUN=1" => return value(String::new()),
+        "+COPS=0" => {
+            modem.treat(Cure::Operator);
+            return value(String::new());
+        }
+        _ => {}
+    }
+    match world.commands.get(command) {
+        Some(answer) => value(answer.clone()),
+        None => refuse(NOT_SUPPORTED, "not supported"),
     }
 }
 

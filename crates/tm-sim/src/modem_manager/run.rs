@@ -47,7 +47,7 @@ pub(super) struct World {
     pub(super) modems: Vec<Modem>,
     away: Vec<Modem>,
     is_manager_up: bool,
-    is_network_up: bool,
+    pub(super) is_network_up: bool,
     objects: Objects,
     agenda: Vec<(Instant, Later)>,
     next_number: u32,

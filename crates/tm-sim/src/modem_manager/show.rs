@@ -146,14 +146,20 @@ fn general(modem: &Modem, config: &ManagerConfig) -> Properties {
     let tty = |number: u32| format!("ttyUSB{}", modem.slot * 5 + number);
     let control = format!("cdc-wdm{}", modem.slot);
     // MMModemPortType: 2 net, 3 AT, 4 QCDM, 5 GPS, 6 QMI.
-    let ports = vec![
-        (control.clone(), 6_u32),
-        (tty(0), 4),
-        (tty(1), 5),
-        (tty(2), 3),
-        (tty(3), 3),
-        (interface(modem), 2),
-    ];
+    let serial = vec![(tty(0), 4_u32), (tty(1), 5), (tty(2), 3), (tty(3), 3)];
+    let wireless = vec![(control.clone(), 6_u32), (interface(modem), 2)];
+    let (ports, drivers, primary) = if config.is_by_at {
+        (serial, vec!["option1"], tty(2))
+    } else if modem.is_failed.is_some() {
+        // Probed before its serial ports were there (seen so with 1.22).
+        (wireless, vec!["qmi_wwan"], control)
+    } else {
+        (
+            [serial, wireless].concat(),
+            vec!["option1", "qmi_wwan"],
+            control,
+        )
+    };
     let has_card = modem.card() != Card::Missing;
     let is_up = modem.is_registered();
     let quality = if is_up { 67_u32 } else { 0 };
@@ -186,7 +192,15 @@ fn general(modem: &Modem, config: &ManagerConfig) -> Properties {
         ("MaxActiveBearers", 1_u32.into()),
         ("MaxActiveMultiplexedBearers", 0_u32.into()),
         // In QMI mode ModemManager shows this one and not SIMCom's.
-        ("Manufacturer", "QUALCOMM INCORPORATED".into()),
+        (
+            "Manufacturer",
+            if config.is_by_at {
+                "SIMCOM INCORPORATED"
+            } else {
+                "QUALCOMM INCORPORATED"
+            }
+            .into(),
+        ),
         (
             "Model",
             if modem.is_failed.is_some() {
@@ -205,12 +219,9 @@ fn general(modem: &Modem, config: &ManagerConfig) -> Properties {
             format!("e405942d4877399385b36ee3c9299838167e813{}", modem.slot).into(),
         ),
         ("Device", device(modem, config).into()),
-        (
-            "Drivers",
-            vec!["option1".to_owned(), "qmi_wwan".to_owned()].into(),
-        ),
+        ("Drivers", drivers.into()),
         ("Plugin", "simtech".into()),
-        ("PrimaryPort", control.into()),
+        ("PrimaryPort", primary.into()),
         ("Ports", ports.into()),
         ("EquipmentIdentifier", modem.imei.clone().into()),
         ("UnlockRequired", lock.into()),

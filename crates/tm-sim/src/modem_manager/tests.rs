@@ -780,3 +780,30 @@ async fn the_network_manager_connects_and_disconnects() {
     assert_ne!(path, active, "another activation");
     assert_eq!((primary().await, bench.connectivity().await), (path, 4));
 }
+
+#[tokio::test(start_paused = true)]
+async fn by_its_serial_ports_alone_a_modem_is_cycled_and_reset_by_command() {
+    let bench = Bench::new(ManagerConfig {
+        is_by_at: true,
+        scenarios: vec![Scenario::DeniedUntilRadio],
+        ..ManagerConfig::default()
+    })
+    .await;
+    let unsupported = "org.freedesktop.ModemManager1.Error.Core.Unsupported";
+    assert_eq!(bench.modem("Reset", &()).await.unwrap_err(), unsupported);
+    assert_eq!(
+        bench.modem("SetPowerState", &2_u32).await.unwrap_err(),
+        unsupported
+    );
+    assert_eq!(bench.number("RegistrationState").await, 3);
+    for command in ["AT+CFUN=4", "AT+CFUN=1"] {
+        bench.modem("Command", &(command, 10_u32)).await.unwrap();
+    }
+    assert_eq!(bench.number("RegistrationState").await, 1);
+    bench.modem("Command", &("AT+CRESET", 5_u32)).await.unwrap();
+    bench.wait().await;
+    assert_eq!(
+        bench.modem_path().await,
+        "/org/freedesktop/ModemManager1/Modem/1"
+    );
+}
