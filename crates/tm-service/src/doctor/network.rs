@@ -119,7 +119,7 @@ fn portal(seen: &Finding, verdict: &Cause) -> Check {
 
 fn broker(seen: &Finding, findings: &Findings, verdict: &Cause) -> Check {
     let name = "broker";
-    let address = &findings.broker;
+    let address = findings.broker_name();
     match seen {
         Finding::Wrong(wrong) => {
             let of_port = [code::LINK_PORT_BLOCKED, code::LINK_CLOUD_UNREACHABLE];
@@ -144,8 +144,12 @@ fn tls(seen: &Finding, findings: &Findings) -> Check {
         Finding::Wrong(Wrong::Dates) if findings.clock_suspect => {
             Check::fail(name, code::LINK_CLOCK_SUSPECT.plain())
         }
+        // A warning: they may be in another container, that of the uplink.
+        Finding::Wrong(Wrong::OwnFiles(error)) => {
+            Check::warn(name, own("own_files").and("error", error))
+        }
         Finding::Wrong(wrong) => {
-            let cause = code::UPLINK_TLS_FAILED.with("broker", &findings.broker);
+            let cause = code::UPLINK_TLS_FAILED.with("broker", findings.broker_name());
             Check::fail(name, cause.and("error", words(wrong)))
         }
         Finding::Skipped(why) => Check::skipped(name, skipped(*why)),

@@ -18,7 +18,7 @@ pub(super) fn checks(machine: &Machine) -> [Check; 3] {
     [supply(sys), heat(sys), one_wire(sys)]
 }
 
-/// The kernel's `raspberrypi-hwmon` latches an under-voltage until it is read.
+/// The alarm of the kernel's `raspberrypi-hwmon`, which asks the firmware every 2 s.
 fn supply(sys: &Path) -> Check {
     let root = sys.join("class/hwmon");
     let chip = names(&root)

@@ -117,7 +117,7 @@ fn probe(findings: &Findings) -> Value {
         })
     });
     json!({
-        "broker": findings.broker.to_string(),
+        "broker": findings.broker_name(),
         "sent_bytes": findings.sent_bytes,
         "received_bytes": findings.received_bytes,
         "steps": steps.collect::<Vec<_>>(),

@@ -1,8 +1,7 @@
 //! The modem asked itself, on the bench: a few questions on its AT port that change nothing.
 //!
 //! Nobody else may hold the port meanwhile. The full dialogue is the modem service's; this one knows just
-//! enough for the checks. SIM7500_SIM7600 AT Command Manual V2.00: `+CPIN` 4.2.2, `+CREG` 5.2.1, `+COPS` 5.2.2,
-//! `+CGREG` and `+CEREG`, `+CGDCONT` and `+CGACT` in the chapters of packet domain commands.
+//! enough for the checks: `+CPIN?`, `+CEREG?`, `+CGREG?`, `+CREG?`, `+COPS?`, `+CGDCONT?` and `+CGACT?` of 3GPP TS 27.007.
 
 use std::time::Duration;
 
@@ -16,8 +15,8 @@ use tokio::time::timeout;
 use super::{Check, Machine, modem, own};
 use crate::port::{PortUrl, Ports};
 
-/// For one answer. The manual allows `+COPS?` and `+CPIN?` 9 s.
-const PATIENCE: Duration = Duration::from_secs(9);
+/// For one answer: what `docs/modem.md`'s dialogue grants `+CPIN?`, the slowest of these.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of one answer that are looked at.
 const MOST: usize = 4096;
 
@@ -158,9 +157,9 @@ fn is_final(line: &str) -> bool {
     line == "OK" || line == "ERROR" || line.starts_with("+CME ERROR:")
 }
 
-/// What follows the prefix on its line.
+/// What follows the prefix on its last line: an earlier one may be a report that nobody asked for.
 fn value<'a>(answer: &'a str, prefix: &str) -> Option<&'a str> {
-    let mut lines = answer.lines();
+    let mut lines = answer.lines().rev();
     lines.find_map(|line| line.trim().strip_prefix(prefix))
 }
 

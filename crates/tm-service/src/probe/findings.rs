@@ -147,6 +147,15 @@ pub enum Wrong {
 }
 
 impl Findings {
+    /// Host and port of the broker, as the uplink's causes name it.
+    pub fn broker_name(&self) -> String {
+        let Address { host, port, .. } = &self.broker;
+        if host.contains(':') {
+            return format!("[{host}]:{port}");
+        }
+        format!("{host}:{port}")
+    }
+
     /// What a look saw; `None` when it was never come to.
     pub fn of(&self, look: Look) -> Option<&Finding> {
         let step = self.steps.iter().find(|step| step.look == look)?;

@@ -21,11 +21,12 @@ const MOST: usize = 64 * 1024;
 /// Longest words of rustls that are told, characters.
 const LONGEST: usize = 200;
 
-/// Verifies like any session, and remembers who issued what was refused.
+/// Verifies like any session, and remembers what came of it.
 #[derive(Debug)]
 struct Remembering {
     verifier: Arc<WebPkiServerVerifier>,
-    refused: Mutex<Option<String>>,
+    /// `None` before a certificate came; who issued it when it was refused.
+    outcome: Mutex<Option<Result<(), String>>>,
 }
 
 impl ServerCertVerifier for Remembering {
@@ -40,10 +41,12 @@ impl ServerCertVerifier for Remembering {
         let verified = self
             .verifier
             .verify_server_cert(certificate, chain, name, ocsp, now);
-        if verified.is_err()
-            && let Ok(mut refused) = self.refused.lock()
-        {
-            *refused = Some(issuer(certificate));
+        if let Ok(mut outcome) = self.outcome.lock() {
+            let told = verified
+                .as_ref()
+                .map(|_| ())
+                .map_err(|_| issuer(certificate));
+            *outcome = Some(told);
         }
         verified
     }
@@ -97,8 +100,8 @@ where
             Finding::Good
         }
         Err(error) => {
-            let refused = remembering.refused.lock().ok().and_then(|mut it| it.take());
-            Finding::Wrong(wrong(&error, refused))
+            let outcome = remembering.outcome.lock().ok().and_then(|mut it| it.take());
+            judge(&error, outcome)
         }
     }
 }
@@ -111,7 +114,7 @@ fn prepare(options: &TlsOptions) -> Result<(ClientConfig, Arc<Remembering>), Bad
         .map_err(|error| Error::General(error.to_string()))?;
     let remembering = Arc::new(Remembering {
         verifier,
-        refused: Mutex::default(),
+        outcome: Mutex::default(),
     });
     let mut config = options.client_config()?;
     config
@@ -120,10 +123,12 @@ fn prepare(options: &TlsOptions) -> Result<(ClientConfig, Arc<Remembering>), Bad
     Ok((config, remembering))
 }
 
-fn wrong(error: &io::Error, refused: Option<String>) -> Wrong {
+fn judge(error: &io::Error, outcome: Option<Result<(), String>>) -> Finding {
     use CertificateError as Bad;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match inner {
+    Finding::Wrong(match inner {
+        // The broker has proved itself, and wants a certificate of ours: the way is open.
+        Some(Error::AlertReceived(_)) if outcome == Some(Ok(())) => return Finding::Good,
         Some(Error::InvalidCertificate(
             Bad::Expired
             | Bad::ExpiredContext { .. }
@@ -131,12 +136,13 @@ fn wrong(error: &io::Error, refused: Option<String>) -> Wrong {
             | Bad::NotValidYetContext { .. },
         )) => Wrong::Dates,
         Some(Error::InvalidCertificate(_)) => {
-            Wrong::Foreign(refused.unwrap_or_else(|| "?".to_owned()))
+            let issuer = outcome.and_then(Result::err);
+            Wrong::Foreign(issuer.unwrap_or_else(|| "?".to_owned()))
         }
         Some(other) => Wrong::Handshake(printable(&other.to_string(), LONGEST)),
         None if error.kind() == io::ErrorKind::InvalidData => Wrong::Garbage,
         None => Wrong::Closed,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -14,11 +14,10 @@ pub fn verdict(findings: &Findings) -> Cause {
     if findings.is_good(Look::Tls) {
         return code::LINK_OPEN.plain();
     }
-    let plain_and_open = !findings.broker.tls && findings.is_good(Look::Broker);
-    let broker = || {
-        let address = findings.broker.to_string();
-        code::LINK_CLOUD_UNREACHABLE.with("broker", address)
-    };
+    // Without certificates of our own to judge by, an encrypted broker proves as little as a plain one.
+    let is_unjudged = matches!(findings.wrong(Look::Tls), Some(Wrong::OwnFiles(_)));
+    let plain_and_open = (!findings.broker.tls || is_unjudged) && findings.is_good(Look::Broker);
+    let broker = || code::LINK_CLOUD_UNREACHABLE.with("broker", findings.broker_name());
     if findings.wrong(Look::Route).is_some() && !findings.is_good(Look::Broker) {
         return code::LINK_NO_ROUTE.plain();
     }
@@ -38,8 +37,8 @@ pub fn verdict(findings: &Findings) -> Cause {
             let cause = code::LINK_TLS_INTERCEPTED.with("host", &findings.broker.host);
             return cause.and("issuer", issuer);
         }
-        Some(_) => return broker(),
-        None => {}
+        Some(_) if !is_unjudged => return broker(),
+        _ => {}
     }
     if plain_and_open {
         return code::LINK_OPEN.plain();
@@ -185,7 +184,7 @@ mod tests {
         let portal = || (Web, wrong(Wrong::Portal("http://pay.ua/".to_owned())));
         let foreign = || (Tls, wrong(Wrong::Foreign("Acme Proxy".to_owned())));
         let shut = || (Broker, wrong(Wrong::Timeout));
-        let away = "link.cloud_unreachable mqtts://mqtt.acme.ua:8883";
+        let away = "link.cloud_unreachable mqtt.acme.ua:8883";
 
         check(mqtts, false, &[], "link.open");
         check(mqtt, false, &[], "link.open");
@@ -227,7 +226,7 @@ mod tests {
             "link.dns_hijacked 10.1.1.1 mqtt.acme.ua",
         );
         let cabinet = [(Name, at("10.1.1.1")), shut(), no_tls()];
-        let told = "link.cloud_unreachable mqtts://broker.lan:8883";
+        let told = "link.cloud_unreachable broker.lan:8883";
         check("mqtts://broker.lan", false, &cabinet, told);
 
         check(
@@ -244,6 +243,9 @@ mod tests {
         );
         check(mqtts, false, &[(Tls, wrong(Wrong::Dates))], away);
         check(mqtts, false, &[(Tls, wrong(Wrong::Closed))], away);
+
+        let no_file = (Tls, wrong(Wrong::OwnFiles("ca.pem".to_owned())));
+        check(mqtts, false, &[no_file], "link.open");
 
         let open = |look| (look, Finding::Good);
         let blocked = [shut(), no_tls(), open(OtherPort), open(OtherHost)];

@@ -9,8 +9,10 @@ use tm_service::probe::{self, Findings, Look, Targets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::version::TLS12;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::peer::within;
 
@@ -46,6 +48,8 @@ pub(crate) struct Network {
     pub(crate) other_port_listens: bool,
     pub(crate) other_host_listens: bool,
     pub(crate) issued_by_other: bool,
+    /// The broker speaks TLS 1.2 and wants a certificate of ours.
+    pub(crate) wants_certificate: bool,
     pub(crate) until: i32,
     pub(crate) clock_suspect: bool,
 }
@@ -62,6 +66,7 @@ impl Default for Network {
             other_port_listens: true,
             other_host_listens: true,
             issued_by_other: false,
+            wants_certificate: false,
             until: 2090,
             clock_suspect: false,
         }
@@ -141,22 +146,32 @@ fn authority(name: &str) -> (String, Issuer<'static, KeyPair>) {
     (certificate.pem(), Issuer::new(params, key))
 }
 
-fn acceptor(issuer: &Issuer<'static, KeyPair>, host: &str, until: i32) -> TlsAcceptor {
-    let mut params = CertificateParams::new(vec![host.to_owned()]).expect("a name");
+fn acceptor(issuer: &Issuer<'static, KeyPair>, trusted: &str, network: &Network) -> TlsAcceptor {
+    let mut params = CertificateParams::new(vec![network.host.to_owned()]).expect("a name");
     params.not_before = date_time_ymd(2000, 1, 1);
-    params.not_after = date_time_ymd(until, 1, 1);
+    params.not_after = date_time_ymd(network.until, 1, 1);
     let key = KeyPair::generate().expect("a key");
     let pem = params.signed_by(&key, issuer).expect("a certificate").pem();
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let chain = vec![CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate")];
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).expect("a key");
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has them")
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .expect("they belong together");
-    TlsAcceptor::from(Arc::new(config))
+    let builder = ServerConfig::builder_with_provider(provider.clone());
+    let builder = if network.wants_certificate {
+        let mut roots = RootCertStore::empty();
+        roots.add(der(trusted)).expect("an authority");
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder
+            .with_protocol_versions(&[&TLS12])
+            .expect("ring has it")
+            .with_client_cert_verifier(verifier.build().expect("an authority"))
+    } else {
+        builder
+            .with_safe_default_protocol_versions()
+            .expect("ring has them")
+            .with_no_client_auth()
+    };
+    let config = builder.with_single_cert(vec![der(&pem)], key);
+    TlsAcceptor::from(Arc::new(config.expect("they belong together")))
 }
 
 async fn broker(listener: TcpListener, acceptor: TlsAcceptor) {
@@ -224,7 +239,7 @@ pub(crate) async fn in_network<T>(
         let portal = SocketAddr::from((BROKER, port(&page_listener)));
         tokio::spawn(page(listen(BROKER, portal.port()).await, network.page));
     }
-    let tls = acceptor(&issuer, network.host, network.until);
+    let tls = acceptor(&issuer, &trusted, &network);
     let serving = async {
         let forever = std::future::pending::<()>;
         // What does not listen is closed before the probe looks.
@@ -296,13 +311,24 @@ async fn a_plain_broker_is_open_when_it_listens() {
 }
 
 #[tokio::test]
+async fn a_broker_that_wants_a_certificate_has_proved_itself() {
+    let network = |issued_by_other| Network {
+        wants_certificate: true,
+        issued_by_other,
+        ..usual()
+    };
+    check(network(false), "link.open").await;
+    check(network(true), "link.tls_intercepted").await;
+}
+
+#[tokio::test]
 async fn names_that_are_dead_or_false_are_told() {
     let names = |names| Network { names, ..usual() };
     check(names(Names::Absent), "link.dns_dead").await;
     check(names(Names::Failing), "link.dns_dead").await;
     check(
         names(Names::None),
-        "link.cloud_unreachable mqtts://broker.test:PORT",
+        "link.cloud_unreachable broker.test:PORT",
     )
     .await;
     let wildcard = Network {
@@ -380,4 +406,12 @@ async fn a_blocked_port_is_told_from_a_broker_that_is_away() {
     check(shut(false, true), "link.cloud_unreachable").await;
     // The page still answers: the internet is there.
     check(shut(false, false), "link.cloud_unreachable").await;
+}
+
+/// The probe runs within tasks that may move between threads.
+#[test]
+fn the_probe_can_be_spawned() {
+    fn is_send(_: impl Send) {}
+    let targets = Targets::new("mqtts://broker.test".parse().expect("an address"));
+    is_send(probe::run(&targets));
 }
