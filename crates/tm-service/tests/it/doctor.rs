@@ -193,23 +193,16 @@ async fn diagnose(mut world: World) -> Diagnosis {
         machine.proc = path.to_owned();
         machine.data = path.to_owned();
         machine.disk = Some(world.disk);
-        machine.bus_address = broker.url();
+        // Nobody listens on port 1 (tcpmux).
+        machine.bus_address = match world.bus {
+            Bus::Absent => "mqtt://127.0.0.1:1".to_owned(),
+            Bus::Open | Bus::Refusing => broker.url(),
+        };
         machine.bus_credentials = Some(("tm".to_owned(), Secret::new("hush-hush")));
         machine.targets = Ok(Some(targets));
         machine.clock = clock;
         "0123456789abcdef0123456789abcdef".clone_into(&mut machine.device);
-        let broker = if world.bus == Bus::Absent {
-            drop(broker);
-            None
-        } else {
-            Some(broker)
-        };
-        let serving = async {
-            match broker {
-                Some(broker) => serve_bus(broker, &world).await,
-                None => std::future::pending().await,
-            }
-        };
+        let serving = serve_bus(broker, &world);
         let diagnosis = tokio::select! {
             diagnosis = examine(&machine) => diagnosis,
             () = serving => unreachable!("it serves for ever"),
@@ -332,6 +325,20 @@ fn hardware() -> Vec<Case> {
             "usb",
             Fail,
             "modem.wrong_composition",
+        ),
+        (
+            "no network port",
+            world(|it| it.interfaces = &[("01", "ttyUSB1"), ("02", "ttyUSB2")]),
+            "ports",
+            Warn,
+            "doctor.ports_no_network",
+        ),
+        (
+            "ports elsewhere",
+            world(|it| it.product = Some(("1e0e", "9003"))),
+            "ports",
+            Warn,
+            "doctor.ports_other_layout",
         ),
         (
             "no ports",

@@ -1,11 +1,12 @@
 //! The probe on real sockets: a name server, a page, a broker and another host, each as told.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use tm_service::probe::{self, Findings, Look, Targets};
+use tm_service::probe::{self, Finding, Findings, Look, Targets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
@@ -16,8 +17,26 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::peer::within;
 
-const BROKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
+/// Each network has addresses of its own, so that a port which nobody listens on stays so.
+#[derive(Clone, Copy)]
+struct Addresses {
+    names: Ipv4Addr,
+    broker: Ipv4Addr,
+    other: Ipv4Addr,
+}
+
+impl Addresses {
+    fn fresh() -> Self {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let network = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = |last| Ipv4Addr::new(127, 77, network, last);
+        Self {
+            names: address(1),
+            broker: address(2),
+            other: address(3),
+        }
+    }
+}
 
 /// How the name server behaves.
 #[derive(Clone, Copy, PartialEq)]
@@ -82,7 +101,7 @@ fn port(listener: &TcpListener) -> u16 {
 }
 
 /// A name server (RFC 1035) that knows what `names` says.
-async fn name_server(socket: UdpSocket, names: Names, host: &str) {
+async fn name_server(socket: UdpSocket, names: Names, host: &str, addresses: Addresses) {
     let mut buffer = [0; 512];
     loop {
         let (length, from) = socket.recv_from(&mut buffer).await.expect("a question");
@@ -90,9 +109,9 @@ async fn name_server(socket: UdpSocket, names: Names, host: &str) {
         let text = String::from_utf8_lossy(question);
         let is = |name: &str| name.split('.').all(|label| text.contains(label));
         let address = match names {
-            Names::Wildcard => Some(BROKER),
-            Names::True if is(host) => Some(BROKER),
-            Names::True if is("other.test") || is("page.test") => Some(OTHER),
+            Names::Wildcard => Some(addresses.broker),
+            Names::True if is(host) => Some(addresses.broker),
+            Names::True if is("other.test") || is("page.test") => Some(addresses.other),
             _ => None,
         };
         let code = match (names, address) {
@@ -202,7 +221,13 @@ pub(crate) async fn in_network<T>(
     };
     write(path, "net/route", route);
     write(path, "hosts", "127.0.0.1 localhost\n");
-    write(path, "resolv.conf", "nameserver 127.0.0.1\n");
+    let addresses = Addresses::fresh();
+    let Addresses {
+        names: server,
+        broker: broker_address,
+        other: other_address,
+    } = addresses;
+    write(path, "resolv.conf", &format!("nameserver {server}\n"));
     let (trusted, own) = authority("Fleet");
     write(path, "ca.pem", &trusted);
     let issuer = if network.issued_by_other {
@@ -211,12 +236,12 @@ pub(crate) async fn in_network<T>(
         own
     };
 
-    let names = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
-    let page_listener = listen(OTHER, 0).await;
-    let broker_listener = listen(BROKER, 0).await;
-    let other_listener = listen(OTHER, 0).await;
+    let names = UdpSocket::bind((server, 0)).await.expect("a port");
+    let page_listener = listen(other_address, 0).await;
+    let broker_listener = listen(broker_address, 0).await;
+    let other_listener = listen(other_address, 0).await;
     let other_port = port(&other_listener);
-    let same_host = listen(BROKER, other_port).await;
+    let same_host = listen(broker_address, other_port).await;
 
     let address = format!(
         "{}://{}:{}",
@@ -236,8 +261,8 @@ pub(crate) async fn in_network<T>(
     targets.dns_port = names.local_addr().map(|it| it.port()).expect("bound");
     if network.names == Names::Wildcard {
         // A wildcard leads the page astray as well; where it leads, the portal answers.
-        let portal = SocketAddr::from((BROKER, port(&page_listener)));
-        tokio::spawn(page(listen(BROKER, portal.port()).await, network.page));
+        let portal = port(&page_listener);
+        tokio::spawn(page(listen(broker_address, portal).await, network.page));
     }
     let tls = acceptor(&issuer, &trusted, &network);
     let serving = async {
@@ -250,7 +275,9 @@ pub(crate) async fn in_network<T>(
         tokio::join!(
             async {
                 match names {
-                    Some(socket) => name_server(socket, network.names, network.host).await,
+                    Some(socket) => {
+                        name_server(socket, network.names, network.host, addresses).await;
+                    }
                     None => forever().await,
                 }
             },
@@ -283,6 +310,11 @@ async fn check(network: Network, expected: &str) -> Findings {
     }
     let port = findings.broker.port.to_string();
     let other = findings.other_port.to_string();
+    let address = match findings.of(Look::Name) {
+        Some(Finding::Addresses(addresses)) => addresses[0].to_string(),
+        _ => String::new(),
+    };
+    let expected = expected.replace("ADDRESS", &address);
     let expected = expected.replace("PORT", &port).replace("443", &other);
     assert!(told.starts_with(&expected), "{told}\n{findings:#?}");
     findings
@@ -335,13 +367,13 @@ async fn names_that_are_dead_or_false_are_told() {
         issued_by_other: true,
         ..names(Names::Wildcard)
     };
-    check(wildcard, "link.dns_hijacked 127.0.0.2 broker.test").await;
+    check(wildcard, "link.dns_hijacked ADDRESS broker.test").await;
     let private = Network {
         host: "broker.acme.ua",
         broker_listens: false,
         ..usual()
     };
-    check(private, "link.dns_hijacked 127.0.0.2 broker.acme.ua").await;
+    check(private, "link.dns_hijacked ADDRESS broker.acme.ua").await;
 }
 
 #[tokio::test]
