@@ -91,8 +91,15 @@ where
         .filter_map(|line| line.trim().strip_prefix("+CGDCONT: "))
         .filter_map(|text| Some((text.split(',').next()?, quoted(text, 1))))
         .collect();
-    let context = defined.iter().find(|(id, _)| active.contains(id));
-    let context = context.or(defined.first());
+    let (telephony, data): (Vec<_>, Vec<_>) = defined
+        .into_iter()
+        .partition(|(_, apn)| apn.as_deref().is_some_and(is_of_telephony));
+    // A context that nobody defined here was dialled by somebody else: it is for data, too.
+    let is_active = active
+        .iter()
+        .any(|id| telephony.iter().all(|(other, _)| other != id));
+    let context = data.iter().find(|(id, _)| active.contains(id));
+    let context = context.or(data.first());
     Some(Modem {
         id: "1".to_owned(),
         presence: ModemPresence::Present,
@@ -113,7 +120,7 @@ where
         temperature_cel: None,
         supply_v: None,
         data: Some(PacketData {
-            active: Some(!active.is_empty()),
+            active: Some(is_active),
             apn: context.and_then(|(_, apn)| apn.clone()),
             ..PacketData::default()
         }),
@@ -126,6 +133,13 @@ where
         messages: None,
         recovery: None,
     })
+}
+
+/// Telephony, emergency calls and their settings: names that operators agreed upon (GSMA IR.88).
+fn is_of_telephony(apn: &str) -> bool {
+    let first = apn.split('.').next().unwrap_or_default();
+    let names = ["ims", "sos", "xcap"];
+    names.iter().any(|name| first.eq_ignore_ascii_case(name))
 }
 
 /// The answer up to its final result code; `None` when none came in time, or too much.
@@ -257,7 +271,7 @@ mod tests {
             ("AT+COPS?", "+COPS: 0,0,\"Kyivstar\",7\r\n\r\nOK"),
             (
                 "AT+CGDCONT?",
-                "+CGDCONT: 1,\"IP\",\"internet\",\"0.0.0.0\",0\r\n\r\nOK",
+                "+CGDCONT: 1,\"IP\",\"internet\",\"0.0.0.0\",0\r\n+CGDCONT: 2,\"IP\",\"ims\"\r\n\r\nOK",
             ),
             ("AT+CGACT?", "+CGACT: 1,1\r\n\r\nOK"),
         ];
@@ -292,7 +306,7 @@ mod tests {
             ("AT+CEREG?", "+CEREG: 0,2\r\n\r\nOK", "modem.searching"),
             (
                 "AT+CGACT?",
-                "+CGACT: 1,0\r\n\r\nOK",
+                "+CGACT: 1,0\r\n+CGACT: 2,1\r\n\r\nOK",
                 "doctor.no_data_context",
             ),
         ] {
