@@ -24,7 +24,6 @@ pub use command::{Options, USAGE, Unusable, doctor};
 pub use diagnosis::{Check, Diagnosis, Status};
 pub use disk::Disk;
 pub use machine::Machine;
-pub use modem::judge as judge_modem;
 pub use report::{json, text};
 
 use tm_types::Cause;

@@ -22,7 +22,7 @@ pub(super) fn checks(machine: &Machine, heard: &Heard) -> Vec<Check> {
 }
 
 /// Four checks of one modem's state: `modem`, `sim`, `registration`, `access_point`.
-pub fn judge(modem: &Modem, now: Stamp) -> Vec<Check> {
+pub(super) fn judge(modem: &Modem, now: Stamp) -> Vec<Check> {
     let itself = itself(modem, now);
     let sim = sim(modem);
     let registration = match sim.status {
