@@ -6,7 +6,7 @@ mod ru;
 mod uk;
 
 use tm_types::text::Language;
-use tm_types::{Clock, FixMode, Reason};
+use tm_types::{Clock, FixMode, Reason, RecoveryStatus};
 
 use crate::views::Level;
 use quantities::{QUANTITIES, quantity};
@@ -25,6 +25,13 @@ pub(crate) struct Labels {
     pub(crate) band: &'static str,
     pub(crate) sim: &'static str,
     pub(crate) modem: &'static str,
+    /// Temperature of the radio, shortly.
+    pub(crate) radio: &'static str,
+    /// Data of the billing month.
+    pub(crate) month_data: &'static str,
+    pub(crate) balance: &'static str,
+    /// What is done to heal the link.
+    pub(crate) recovery: &'static str,
     pub(crate) satellites: &'static str,
     pub(crate) altitude: &'static str,
     pub(crate) age: &'static str,
@@ -84,6 +91,8 @@ pub(crate) struct Labels {
     clocks: [&'static str; 8],
     conditions: [&'static str; 4],
     levels: [&'static str; 4],
+    /// Watching, waiting, judging, backing off, stopped, held, hands off.
+    recoveries: [&'static str; 7],
     /// From weak to strong.
     signals: [&'static str; 4],
     reasons: [&'static str; 13],
@@ -139,6 +148,20 @@ impl Labels {
     /// How much attention something needs, for who does not see its colour.
     pub(crate) fn level(&self, level: Level) -> &'static str {
         self.levels[level as usize]
+    }
+
+    /// What the watchdog of the link is doing.
+    pub(crate) fn recovery_status(&self, status: RecoveryStatus) -> &'static str {
+        let index = match status {
+            RecoveryStatus::Watching => 0,
+            RecoveryStatus::Waiting => 1,
+            RecoveryStatus::Judging => 2,
+            RecoveryStatus::BackingOff => 3,
+            RecoveryStatus::Stopped => 4,
+            RecoveryStatus::Held => 5,
+            RecoveryStatus::HandsOff => 6,
+        };
+        self.recoveries[index]
     }
 
     /// How well the network is heard, by 0 to 3 full steps of its bars.
@@ -294,7 +317,14 @@ mod tests {
                 .reasons
                 .iter()
                 .chain(&labels.levels)
-                .chain(&labels.signals);
+                .chain(&labels.signals)
+                .chain(&labels.recoveries)
+                .chain([
+                    &labels.radio,
+                    &labels.month_data,
+                    &labels.balance,
+                    &labels.recovery,
+                ]);
             for word in words.chain(&labels.waiting).chain(&labels.conditions) {
                 assert!(cyrillic(word), "{word}");
             }

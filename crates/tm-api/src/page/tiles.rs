@@ -2,15 +2,17 @@
 
 use std::fmt::{Display, Write as _};
 
-use tm_types::{FixMode, ModemPresence, Quality};
+use tm_types::{FixMode, Modem, ModemPresence, Quality};
 
 use super::figure::{bytes, class as figure_class, fixed, reading};
 use super::names::short_device;
 use super::pictures::{bars, full_steps, sky};
 use super::{Page, escape};
 use crate::labels::Labels;
-use crate::views::{GnssView, ModemsView, SeriesView, UplinkView};
+use crate::views::{GnssView, ModemsView, SeriesView, UplinkView, month_bytes};
 
+/// Characters of the operator's words where they hold no amount.
+const BALANCE_MAX: usize = 40;
 /// Temperatures on the cabinet's tile below the one that stands large.
 const TEMPERATURES: usize = 3;
 
@@ -92,8 +94,37 @@ fn link(out: &mut String, page: &Page<'_>) {
         .as_deref()
         .map(|iccid| iccid.trim_start_matches('*'));
     row(out, labels.sim, last.map(|digits| format!("…{digits}")));
+    let radio = modem.temperature_cel;
+    row(out, labels.radio, radio.map(|c| format!("{c}\u{a0}°C")));
+    contract(out, modem, labels);
+    let recovery = modem.recovery.as_ref();
+    row(
+        out,
+        labels.recovery,
+        recovery.map(|recovery| labels.recovery_status(recovery.status)),
+    );
     age(out, labels, view.age_ms);
     end(out);
+}
+
+/// What the contract has used up: data of the month, and money.
+fn contract(out: &mut String, modem: &Modem, labels: &Labels) {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let size = |count: u64| bytes(count as f64);
+    if let Some(usage) = &modem.usage {
+        let mut used = size(month_bytes(usage));
+        if let Some(limit) = usage.limit_mb {
+            let _ = write!(used, " / {}", size(u64::from(limit) * 1_000_000));
+        }
+        html_row(out, labels.month_data, &used);
+    }
+    let balance = modem.balance.as_ref().map(|balance| {
+        balance.amount.clone().unwrap_or_else(|| {
+            let words: String = balance.text.chars().take(BALANCE_MAX).collect();
+            words
+        })
+    });
+    row(out, labels.balance, balance);
 }
 
 fn cabinet(out: &mut String, page: &Page<'_>) {

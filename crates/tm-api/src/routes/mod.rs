@@ -32,6 +32,8 @@ pub(crate) fn documented() -> (Router<Shared>, OpenApi) {
         .routes(routes!(state::modems))
         .routes(routes!(state::modem))
         .routes(routes!(state::modem_signal))
+        .routes(routes!(state::modem_messages))
+        .routes(routes!(state::modem_usage))
         .routes(routes!(state::gnss))
         .routes(routes!(state::gnss_fix))
         .routes(routes!(state::gnss_satellites))

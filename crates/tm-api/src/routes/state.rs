@@ -11,9 +11,10 @@ use crate::error::ApiError;
 use crate::extract::{Caller, Id, Lang, Query};
 use crate::token::Scope;
 use crate::views::{
-    AlarmView, AlarmsView, EventView, EventsView, FixView, GnssView, LatestView, Look, ModemView,
-    ModemsView, QueueView, SatellitesView, SensorView, SensorsView, SeriesListView, SeriesView,
-    SignalView, StatusView, SystemView, TimeView, UplinkView,
+    AlarmView, AlarmsView, EventView, EventsView, FixView, GnssView, LatestView, Look,
+    MessagesView, ModemView, ModemsView, QueueView, SatellitesView, SensorView, SensorsView,
+    SeriesListView, SeriesView, SignalView, StatusView, SystemView, TimeView, UplinkView,
+    UsageView,
 };
 
 /// Events on a page when nobody says how many.
@@ -74,7 +75,8 @@ pub(super) async fn status(State(app): State<Shared>, Lang(language): Lang) -> J
 /// Every modem
 ///
 /// A modem that is gone keeps its place; normal absence is an empty list with its sentence.
-/// IMEI, ICCID and IMSI show their last four digits to a caller without the scope `admin`.
+/// IMEI, ICCID, IMSI and the numbers of people who wrote show their last four digits to a caller without the scope
+/// `admin`, and the texts of messages are null.
 #[utoipa::path(
     get, path = "/api/v1/modems", tag = "modems",
     responses(
@@ -123,6 +125,47 @@ pub(super) async fn modem_signal(
     Lang(language): Lang,
     Id(id): Id,
 ) -> Answer<SignalView> {
+    find_modem(&app, language, Caller::default(), &id).map(|modem| Json(modem.into()))
+}
+
+/// The text messages of a modem
+///
+/// What was received, newest last, as many as `TM_MODEM_SMS_INBOX` keeps. Texts are shown to the scope `admin` only:
+/// a message may hold a code or a secret. A message is sent by the operation `send-sms` of the modem's service.
+#[utoipa::path(
+    get, path = "/api/v1/modems/{id}/messages", tag = "modems",
+    params(("id" = String, Path, description = "The slot, such as `1`.")),
+    responses(
+        (status = 200, description = "The inbox and counts.", body = MessagesView),
+        NotFound,
+    )
+)]
+pub(super) async fn modem_messages(
+    State(app): State<Shared>,
+    Lang(language): Lang,
+    caller: Caller,
+    Id(id): Id,
+) -> Answer<MessagesView> {
+    find_modem(&app, language, caller, &id).map(|modem| Json(modem.into()))
+}
+
+/// How much data went through a modem
+///
+/// By session, day and billing month (`TM_MODEM_BILLING_DAY`), in the time zone of the device, with the limit
+/// (`TM_MODEM_DATA_LIMIT_MB`). Counted by the host; the operator may round otherwise.
+#[utoipa::path(
+    get, path = "/api/v1/modems/{id}/usage", tag = "modems",
+    params(("id" = String, Path, description = "The slot, such as `1`.")),
+    responses(
+        (status = 200, description = "The bytes.", body = UsageView),
+        NotFound,
+    )
+)]
+pub(super) async fn modem_usage(
+    State(app): State<Shared>,
+    Lang(language): Lang,
+    Id(id): Id,
+) -> Answer<UsageView> {
     find_modem(&app, language, Caller::default(), &id).map(|modem| Json(modem.into()))
 }
 

@@ -15,7 +15,7 @@ mod uplink;
 
 pub(crate) use gnss::{FixView, GnssView, SatellitesView};
 pub(crate) use history::{HistoryView, Table};
-pub(crate) use modem::{ModemView, ModemsView, SignalView};
+pub(crate) use modem::{MessagesView, ModemView, ModemsView, SignalView, UsageView, month_bytes};
 pub(crate) use record::{AlarmView, AlarmsView, EventView, EventsView, OperationsView};
 pub(crate) use sensors::{SensorView, SensorsView};
 pub(crate) use series::{LatestView, SeriesListView, SeriesView};

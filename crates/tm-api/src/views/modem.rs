@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tm_types::{Cell, Clock, Modem, Registration, Signal, Timestamp};
+use tm_types::{Cell, Clock, DataUsage, Messages, Modem, Registration, Signal, Timestamp};
 
 use super::{Explained, Look, modem_state};
 use crate::world::mask_modem;
@@ -50,6 +50,29 @@ pub(crate) struct SignalView {
     pub(crate) stale: bool,
 }
 
+/// Text messages of a modem.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct MessagesView {
+    /// What was received, and counts. Texts are null, and numbers of people show their last four digits, to a caller
+    /// without `admin`.
+    #[serde(flatten)]
+    pub(crate) messages: Messages,
+    /// Whether this may be outdated because the service does not report.
+    pub(crate) stale: bool,
+}
+
+/// How much data went through a modem.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct UsageView {
+    /// By session, day and billing month; null before the first count.
+    pub(crate) usage: Option<DataUsage>,
+    /// How much of the limit the month has used, in whole percent, beyond 100 where it is exceeded; null without a
+    /// limit or a count.
+    pub(crate) limit_percent: Option<u64>,
+    /// Whether this may be outdated because the service does not report.
+    pub(crate) stale: bool,
+}
+
 impl ModemsView {
     /// `shows_identities` for a caller with `admin`.
     pub(crate) fn new(look: Look<'_>, shows_identities: bool) -> Self {
@@ -84,6 +107,35 @@ impl ModemView {
             stale,
         }
     }
+}
+
+impl From<ModemView> for MessagesView {
+    fn from(view: ModemView) -> Self {
+        Self {
+            messages: view.modem.messages.unwrap_or_default(),
+            stale: view.stale,
+        }
+    }
+}
+
+impl From<ModemView> for UsageView {
+    fn from(view: ModemView) -> Self {
+        let usage = view.modem.usage;
+        Self {
+            limit_percent: usage.as_ref().and_then(|usage| {
+                let limit = u128::from(usage.limit_mb?) * 1_000_000;
+                let percent = u128::from(month_bytes(usage)) * 100;
+                u64::try_from(percent.checked_div(limit)?).ok()
+            }),
+            usage,
+            stale: view.stale,
+        }
+    }
+}
+
+/// Bytes of the month in both directions, as operators count them.
+pub(crate) fn month_bytes(usage: &DataUsage) -> u64 {
+    usage.month.rx_bytes.saturating_add(usage.month.tx_bytes)
 }
 
 impl From<ModemView> for SignalView {

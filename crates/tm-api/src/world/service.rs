@@ -130,7 +130,7 @@ impl Serialize for State {
     }
 }
 
-/// Leaves the last four digits of IMEI, ICCID and IMSI.
+/// Leaves the last four digits of IMEI, ICCID, IMSI and of people's numbers, and nothing of what they wrote.
 pub(crate) fn mask_modem(modem: &mut tm_types::Modem) {
     for identity in [
         &mut modem.identity.imei,
@@ -142,6 +142,17 @@ pub(crate) fn mask_modem(modem: &mut tm_types::Modem) {
     {
         *identity = mask(identity);
     }
+    for message in modem.messages.iter_mut().flat_map(|m| &mut m.inbox) {
+        message.text = None;
+        if is_personal(&message.from) {
+            message.from = mask(&message.from);
+        }
+    }
+}
+
+/// Short numbers and names are services'.
+fn is_personal(sender: &str) -> bool {
+    sender.bytes().filter(u8::is_ascii_digit).count() >= 7
 }
 
 fn mask(digits: &str) -> String {
@@ -218,6 +229,36 @@ mod tests {
         assert_eq!(mask("356938035643809"), "***********3809");
         assert_eq!(mask("123"), "123");
         assert_eq!(mask(""), "");
+    }
+
+    #[test]
+    fn senders_who_are_people_are_masked_and_nobody_reads_the_text() {
+        let stamp = r#""stamp":{"time":"2026-11-22T10:00:00.000Z","mono_ms":1,"boot":"00c0ffee","clock":"ntp","err_ms":null}"#;
+        for (from, expected) in [
+            ("+380501112233", "*********2233"),
+            ("0501112233", "******2233"),
+            ("777", "777"),
+            ("Kyivstar", "Kyivstar"),
+        ] {
+            let mut modem = modem_with(&format!(
+                r#"{{"inbox":[{{"id":1,"from":"{from}","text":"code 1234","sent_at":null,{stamp},"incomplete":false}}],"dropped":0,"sent":0}}"#
+            ));
+            mask_modem(&mut modem);
+            let message = &modem.messages.unwrap().inbox[0];
+            assert_eq!((&*message.from, &message.text), (expected, &None));
+        }
+    }
+
+    fn modem_with(messages: &str) -> tm_types::Modem {
+        serde_json::from_str(&format!(
+            r#"{{"id":"1","presence":"present","cause":{{"code":"modem.starting"}},"port":null,"stamp":null,
+            "identity":{{"manufacturer":null,"model":null,"revision":null,"imei":null}},
+            "sim":{{"status":"ready","iccid":null,"imsi":null}},
+            "registration":{{"status":"home","operator":null,"plmn":null,"technology":null}},
+            "signal":{{"rssi_dbm":null,"rsrp_dbm":null,"rsrq_db":null,"sinr_db":null}},
+            "cell":null,"temperature_cel":null,"supply_v":null,"messages":{messages}}}"#
+        ))
+        .unwrap()
     }
 
     #[test]

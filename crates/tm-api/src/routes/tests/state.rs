@@ -252,3 +252,101 @@ async fn readiness_follows_the_bus() {
         StatusCode::SERVICE_UNAVAILABLE
     );
 }
+
+/// The modem's state with what is told of contract and messages.
+fn fixture_with_contract() -> Cabinet {
+    let cabinet = fixture();
+    let mut state = cabinet.app.read(|world| {
+        let service = &world.services[&tm_types::Instance::new("modem").unwrap()];
+        json!(service.state.as_ref().unwrap())
+    });
+    let stamp = json!(cabinet.app.now());
+    let modem = &mut state["modems"][0];
+    modem["usage"] = json!({
+        "session": {"rx_bytes": 1, "tx_bytes": 2}, "day": {"rx_bytes": 10, "tx_bytes": 20},
+        "month": {"rx_bytes": 200_000_000, "tx_bytes": 50_000_000},
+        "month_began": "2026-10-31T22:00:00.000Z", "limit_mb": 500,
+    });
+    modem["balance"] = json!({"amount": "12.50", "text": "12,50 UAH", "stamp": stamp});
+    modem["messages"] = json!({"dropped": 3, "sent": 4, "inbox": [{
+        "id": 9, "from": "+380501112233", "text": "the code is A9Q7", "sent_at": null,
+        "stamp": stamp, "incomplete": false,
+    }]});
+    modem["recovery"] = json!({
+        "status": "backing_off", "diagnosis": null, "since": null, "rung": null, "next_in_s": null,
+        "hands_off_until": null, "steps": [],
+    });
+    say(&cabinet, "state/modem", &state.to_string());
+    cabinet
+}
+
+#[tokio::test]
+async fn messages_are_read_by_the_administrator_only() {
+    let cabinet = fixture_with_contract();
+    for (token, shows) in [
+        (None, false),
+        (Some("secret"), true),
+        (Some(&*derive_token("seed", "cab-1", Scope::Config)), false),
+    ] {
+        for path in [
+            "/api/v1/modems/1/messages",
+            "/api/v1/modems",
+            "/api/v1/modems/1",
+        ] {
+            let mut request = Request::get(path);
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            let body = text(send(&cabinet, request.body(Body::empty()).unwrap()).await).await;
+            assert_eq!(body.contains("A9Q7"), shows, "{path} {token:?}");
+            assert_eq!(body.contains("+380501112233"), shows, "{path} {token:?}");
+            assert!(body.contains("2233"), "{path}");
+        }
+    }
+    let messages = get(&cabinet, "/api/v1/modems/1/messages").await;
+    assert_eq!(
+        (
+            &messages["dropped"],
+            &messages["sent"],
+            &messages["inbox"][0]["id"]
+        ),
+        (&json!(3), &json!(4), &json!(9))
+    );
+    assert_eq!(messages["inbox"][0]["text"], Json::Null);
+    for path in ["/", "/?lang=uk"] {
+        let (_, page) = get_text(&cabinet, path).await;
+        assert!(!page.contains("A9Q7"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn usage_is_told_with_its_share_of_the_limit() {
+    let cabinet = fixture();
+    let usage = get(&cabinet, "/api/v1/modems/1/usage").await;
+    assert_eq!(
+        usage,
+        json!({"usage": null, "limit_percent": null, "stale": false})
+    );
+    let cabinet = fixture_with_contract();
+    let usage = get(&cabinet, "/api/v1/modems/1/usage").await;
+    assert_eq!(usage["limit_percent"], 50);
+    assert_eq!(usage["usage"]["day"]["tx_bytes"], 20);
+}
+
+#[tokio::test]
+async fn the_page_shows_contract_and_recovery() {
+    let cabinet = fixture_with_contract();
+    for (lang, words) in [
+        ("en", ["This month", "Balance", "Radio", "pausing"]),
+        ("uk", ["За місяць", "Баланс", "Радіомодуль", "пауза"]),
+        ("ru", ["За месяц", "Баланс", "Радиомодуль", "пауза"]),
+    ] {
+        let (_, page) = get_text(&cabinet, &format!("/?lang={lang}")).await;
+        for word in words {
+            assert!(page.contains(word), "{lang} {word}");
+        }
+        for figure in ["250\u{a0}<small>MB</small> / 500", "12.50", "41\u{a0}°C"] {
+            assert!(page.contains(figure), "{lang} {figure}");
+        }
+    }
+}
