@@ -1,5 +1,6 @@
 //! Commands by text message: who may, when, how often, and what comes back.
 
+use proptest::prelude::*;
 use tm_types::{Instance, OperationStatus, Problem};
 
 use super::*;
@@ -91,7 +92,7 @@ fn the_secret_is_kept_nowhere() {
     bench.ask(STRANGER, "hello Ключ7\nстан");
     assert_eq!(bench.texts(), ["*** status", "hello ***\nстан"]);
     let shown = format!("{:?} {:?}", bench.messages, bench.events);
-    assert!(!shown.contains("Ключ7") && !bench.disk.contains("Ключ7"));
+    assert!(!shown.contains("Ключ7") && !bench.on_disk().contains("Ключ7"));
 }
 
 #[test]
@@ -341,4 +342,79 @@ fn a_disk_that_takes_nothing_does_nothing() {
         bench.requests.is_empty(),
         "it could be done again after a restart"
     );
+}
+
+#[test]
+fn an_owner_who_floods_is_followed_as_often_as_is_allowed() {
+    let mut bench = bench();
+    let mut n_answers = 0;
+    for _ in 0..3_600 {
+        bench.pass(SECOND);
+        n_answers += u32::from(bench.is_answered());
+    }
+    assert_eq!(n_answers, 6);
+    let state = bench.messages.state();
+    assert_eq!((state.inbox.len(), state.sent), (100, 6));
+    assert!(bench.refusals().len() <= 7, "once in ten minutes");
+}
+
+/// What may come: who, what, how old (minutes), how much later (seconds), and whether power fails before.
+type Incident = (usize, String, i64, u64, bool);
+
+fn incident() -> impl Strategy<Value = Incident> {
+    let text = prop_oneof![
+        4 => prop::sample::select(vec![
+            "Ключ7 status", "Ключ7 стан", "Ключ7 reboot", "Ключ7 reset modem", "Ключ7", "status",
+            "Ключ7\u{a0}status", "Ключ7 Ключ7", "КЛЮЧ7 status",
+        ])
+        .prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => any::<String>().prop_map(|text| format!("Ключ7 {text}")),
+    ];
+    (
+        0usize..5,
+        text,
+        -5i64..60,
+        0u64..1_200,
+        prop::bool::weighted(0.1),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_comes_only_owners_are_answered_and_not_too_often(
+        incidents in prop::collection::vec(incident(), 0..80),
+    ) {
+        let senders = [OWNER, "+380931112233", STRANGER, "380501112233", "\u{0}+380501112233"];
+        let mut bench = bench();
+        let mut answered: Vec<u64> = Vec::new();
+        let mut clock_s = 0;
+        for (sender, text, minutes, seconds, is_cut) in incidents {
+            if is_cut {
+                bench.keep();
+                bench.power_cut();
+            }
+            clock_s += seconds;
+            bench.pass(SECOND * u32::try_from(seconds).unwrap());
+            while bench.sending.is_some() {
+                bench.sent(&Ok(Outcome::Sent(vec![1])));
+            }
+            let before = bench.requests.len();
+            let at = bench.now.stamp.time.ms_since(Timestamp::of_unix_ms(START_MS)) / 1000;
+            bench.receive(&message(1, senders[sender], &text, at - minutes * 60));
+            let is_asked = bench.requests.len() > before;
+            let may_ask = sender < 2 && text.starts_with("Ключ7") && minutes <= 30;
+            if let Some((_, to, text, _)) = &bench.sending {
+                prop_assert!(may_ask && to == senders[sender], "{to} {text}");
+            }
+            prop_assert!(!is_asked || may_ask);
+            if is_asked || bench.sending.is_some() {
+                answered.push(clock_s);
+                let in_an_hour = answered.iter().filter(|s| clock_s - **s < 3_600).count();
+                prop_assert!(in_an_hour <= 6);
+            }
+            prop_assert!(!bench.on_disk().contains("Ключ7"));
+        }
+    }
 }

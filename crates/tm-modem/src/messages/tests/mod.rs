@@ -15,7 +15,7 @@ struct Bench {
     config: Config,
     now: Now,
     last_ticket: u64,
-    disk: String,
+    disk: Memory,
     is_disk_full: bool,
     /// Handles of what is on the card.
     card: Vec<String>,
@@ -43,7 +43,7 @@ impl Bench {
             config,
             now,
             last_ticket: 0,
-            disk: "{}".to_owned(),
+            disk: Memory::default(),
             is_disk_full: false,
             card: Vec::new(),
             sending: None,
@@ -110,7 +110,7 @@ impl Bench {
     }
 
     fn keep(&mut self) {
-        self.disk = serde_json::to_string(self.messages.memory()).unwrap();
+        self.disk = self.messages.memory().clone();
     }
 
     fn done(&mut self, ticket: Ticket, result: &Result<Outcome, Cause>) {
@@ -129,9 +129,13 @@ impl Bench {
         self.call(|messages, now, tickets| messages.on_received(received, &info(), now, tickets));
     }
 
+    fn on_disk(&self) -> String {
+        serde_json::to_string(&self.disk).unwrap()
+    }
+
     /// Power fails: what is on the disk and on the card is left.
     fn power_cut(&mut self) {
-        let memory = serde_json::from_str(&self.disk).unwrap();
+        let memory = serde_json::from_str(&self.on_disk()).unwrap();
         self.messages = Messages::new(memory, &self.config, self.now.instant);
         self.sending = None;
         self.now.stamp.boot = BootId(self.now.stamp.boot.0 + 1);
@@ -277,7 +281,7 @@ fn the_longest_messages_stay_within_one_message_of_the_bus() {
     let state = bench.messages.state();
     assert_eq!(state.inbox.len() as u64 + state.dropped, 500);
     let size = serde_json::to_vec(&state).unwrap().len();
-    assert!(size < 100_000 && bench.disk.len() < 110_000, "{size}");
+    assert!(size < 100_000 && bench.on_disk().len() < 110_000, "{size}");
 }
 
 #[test]
