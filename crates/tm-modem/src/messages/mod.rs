@@ -16,7 +16,7 @@ mod pending;
 mod tests;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ use words::Command;
 const TEXT_MAX: usize = 1530;
 /// Within this an operation asked for by text message has to begin, and its end is waited for.
 const REQUEST_TTL: Duration = Duration::from_mins(1);
+/// Actions whose end is awaited; a card has at most 50 messages.
+const UNDER_WAY_MAX: usize = 128;
 /// A refusal for one reason is told once in this time: nobody fills the log from outside.
 const REFUSAL_PERIOD: Duration = Duration::from_mins(10);
 
@@ -101,7 +103,7 @@ pub(crate) struct Messages {
     refusals: HashMap<&'static str, Instant>,
     outbox: Outbox,
     /// Actions under way.
-    under_way: HashMap<Ticket, Task>,
+    under_way: BTreeMap<Ticket, Task>,
     is_store_full: bool,
     effects: Vec<Effect>,
 }
@@ -135,7 +137,7 @@ impl Messages {
             refusals: HashMap::new(),
             room: usize::try_from(config.sms_inbox).unwrap_or(usize::MAX),
             outbox: Outbox::default(),
-            under_way: HashMap::new(),
+            under_way: BTreeMap::new(),
             is_store_full: false,
             effects: Vec::new(),
         }
@@ -248,15 +250,12 @@ impl Messages {
         if let Some(end) = End::of(operation)
             && let Some(asked) = self.memory.pending.take(&operation.id)
         {
+            // The result is told again after every start; it is answered once.
+            self.effects.push(Effect::Keep);
             let text = Voice(asked.language).ended(info, asked.command, &end);
             self.answer(&asked.to, text);
         }
         self.advance(now, tickets)
-    }
-
-    /// The operations whose end is to be answered, also some of before a restart.
-    pub(crate) fn awaited_operations(&self) -> impl Iterator<Item = &OperationId> {
-        self.memory.pending.ids()
     }
 
     /// The card has no room; said once until a message could be taken off.
@@ -380,6 +379,12 @@ impl Messages {
 
     /// A deadline has passed.
     pub(crate) fn on_due(&mut self, info: &Info, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+        if self.outbox.is_overdue(now.instant) {
+            self.under_way
+                .retain(|_, task| matches!(task, Task::Delete(_)));
+            let seconds = outbox::PATIENCE.as_secs();
+            self.on_sent(&Err(code::MODEM_TIMEOUT.with("seconds", seconds)), now);
+        }
         for asked in self.memory.pending.take_overdue(now.instant) {
             let text = Voice(asked.language).ended(info, asked.command, &End::Unknown);
             self.answer(&asked.to, text);
@@ -422,6 +427,10 @@ impl Messages {
 
     fn act(&mut self, task: Task, action: Action, tickets: Tickets<'_>) {
         let ticket = tickets();
+        // What a full disk has stopped never ends. Tickets grow: the first is the oldest.
+        if self.under_way.len() >= UNDER_WAY_MAX {
+            self.under_way.pop_first();
+        }
         self.under_way.insert(ticket, task);
         self.effects.push(Effect::Act(ticket, action));
     }

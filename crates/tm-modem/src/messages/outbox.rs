@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::age::ms_since_at_least;
 
+/// `Action::Send` takes ten minutes at most; its end is waited for a little longer.
+pub(super) const PATIENCE: Duration = Duration::from_mins(11);
 /// Messages that may wait.
 const WAITING_MAX: usize = 16;
 /// Sent messages whose delivery is awaited.
@@ -58,7 +60,8 @@ impl Outgoing {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<Outgoing>,
-    under_way: Option<Outgoing>,
+    /// What is being sent, and until when its end is waited for.
+    under_way: Option<(Outgoing, Instant)>,
 }
 
 impl Outbox {
@@ -78,13 +81,22 @@ impl Outbox {
         }
         let is_due = |outgoing: &Outgoing| outgoing.not_before.is_none_or(|time| time <= now);
         let at = self.waiting.iter().position(is_due)?;
-        self.under_way = self.waiting.remove(at);
-        self.under_way.as_ref()
+        let outgoing = self.waiting.remove(at)?;
+        let (outgoing, _) = self.under_way.insert((outgoing, now + PATIENCE));
+        Some(outgoing)
+    }
+
+    /// Whether the end of what is under way never came. Then it was probably never begun: a full disk stops whatever
+    /// was to follow a message.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.under_way
+            .as_ref()
+            .is_some_and(|(_, until)| *until <= now)
     }
 
     /// What was under way has ended.
     pub(super) fn finish(&mut self) -> Option<Outgoing> {
-        self.under_way.take()
+        self.under_way.take().map(|(outgoing, _)| outgoing)
     }
 
     /// Tries a failed answer again later; gives it back when it was tried often enough or cannot wait.
@@ -100,10 +112,10 @@ impl Outbox {
         self.push(outgoing)
     }
 
-    /// When a message may be sent that may not be sent yet.
+    /// When something is to be done here next.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        if self.under_way.is_some() {
-            return None;
+        if let Some((_, until)) = &self.under_way {
+            return Some(*until);
         }
         let times = self.waiting.iter().filter_map(|waiting| waiting.not_before);
         times.min()

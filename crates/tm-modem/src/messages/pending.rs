@@ -68,10 +68,6 @@ impl Pending {
         self.0.extract_if(.., is_overdue).collect()
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = &OperationId> {
-        self.0.iter().map(|asked| &asked.id)
-    }
-
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.iter().filter_map(|asked| asked.until).min()
     }
