@@ -120,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn check(op: &str, args: &str, expected: Result<Asked, &str>) {
+    fn check(op: &str, args: &str, expected: &Result<Asked, &str>) {
         let request = Request {
             id: OperationId::new("op").unwrap(),
             op: op.to_owned(),
@@ -138,10 +138,10 @@ mod tests {
     #[test]
     fn arguments_are_read_strictly() {
         let bad = || Err("operation.bad_arguments");
-        check("reset", "null", Ok(Asked::Rung(3)));
-        check("reset", "{}", Ok(Asked::Rung(3)));
-        check("reset", r#"{"hard": true}"#, bad());
-        check("recover", r#"{"rung": 5}"#, Ok(Asked::Rung(5)));
+        check("reset", "null", &Ok(Asked::Rung(3)));
+        check("reset", "{}", &Ok(Asked::Rung(3)));
+        check("reset", r#"{"hard": true}"#, &bad());
+        check("recover", r#"{"rung": 5}"#, &Ok(Asked::Rung(5)));
         for args in [
             r#"{"rung": 0}"#,
             r#"{"rung": 7}"#,
@@ -149,14 +149,14 @@ mod tests {
             "{}",
             "7",
         ] {
-            check("recover", args, bad());
+            check("recover", args, &bad());
         }
         let hour = Asked::HandsOff(Duration::from_hours(1));
-        check("hands-off", r#"{"minutes": 60}"#, Ok(hour));
-        check("hands-off", r#"{"minutes": 2881}"#, bad());
-        check("hands-off", r#"{"minutes": 18446744073709551615}"#, bad());
-        check("balance", "[]", bad());
-        check("dance", "{}", Err("operation.unknown"));
+        check("hands-off", r#"{"minutes": 60}"#, &Ok(hour));
+        check("hands-off", r#"{"minutes": 2881}"#, &bad());
+        check("hands-off", r#"{"minutes": 18446744073709551615}"#, &bad());
+        check("balance", "[]", &bad());
+        check("dance", "{}", &Err("operation.unknown"));
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::manager::{Asking, Effect, Event, File, Kept, Manager, Now, Probe};
 use crate::messages::Executor;
 use crate::network_manager::NetworkManager;
 use crate::operations::OPERATIONS;
-use crate::usb;
+use crate::usb::{self, UsbLook};
 
 /// The file that remembers whether a modem was ever there.
 const SEEN: &str = "seen";
@@ -50,7 +50,7 @@ pub async fn run_with(
 ) -> Result<Infallible, Error> {
     let kept = load(&host.store);
     let now = now(&host);
-    let mut backend = Backend::new(&config, kept.imei.clone(), &ports, &host.clock);
+    let mut backend = Backend::new(&config, kept.imei.as_deref(), &ports, &host.clock);
     let mut network = backend.bus().cloned().map(NetworkManager::new);
     let mut nmea = config.nmea_relay.then(|| {
         let ports = Arc::new(Layouts::new(ports));
@@ -203,16 +203,14 @@ impl Service {
                 Rung::PowerKey => power_key.availability().await,
                 _ => usb.availability().await,
             };
-            let call = match available {
-                Err(reason) => Call::Unavailable(reason),
-                Ok(()) => {
-                    let taken = match rung {
-                        Rung::PowerKey => power_key.cycle().await,
-                        _ => usb.rebind().await,
-                    };
-                    taken.map_or_else(Call::Failed, |()| Call::Taken)
-                }
+            if let Err(reason) = available {
+                return Some(Event::Stepped(rung, Call::Unavailable(reason)));
+            }
+            let taken = match rung {
+                Rung::PowerKey => power_key.cycle().await,
+                _ => usb.rebind().await,
             };
+            let call = taken.map_or_else(Call::Failed, |()| Call::Taken);
             Some(Event::Stepped(rung, call))
         }));
     }
@@ -236,8 +234,8 @@ impl Service {
     fn look_at_usb(&self, config: &Config) {
         let sys = PathBuf::from(&config.sysfs_root);
         self.jobs.push(Box::pin(async move {
-            let found = tokio::task::spawn_blocking(move || usb::find(&sys)).await;
-            Some(Event::Usb(found.ok().and_then(Result::ok)))
+            let look = tokio::task::spawn_blocking(move || usb::look(&sys)).await;
+            Some(Event::Usb(look.unwrap_or(UsbLook::Unknown)))
         }));
     }
 

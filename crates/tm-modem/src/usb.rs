@@ -7,6 +7,45 @@ use std::path::{Path, PathBuf};
 /// SIMCom's USB vendor.
 const VENDOR: &str = "1e0e";
 
+/// What a look at the USB bus found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum UsbLook {
+    /// sysfs does not tell.
+    Unknown,
+    /// No modem's device.
+    Absent,
+    /// A modem's device.
+    Present(UsbModem),
+}
+
+impl UsbLook {
+    /// The device, if it was found.
+    pub(crate) fn modem(&self) -> Option<&UsbModem> {
+        match self {
+            Self::Present(modem) => Some(modem),
+            Self::Unknown | Self::Absent => None,
+        }
+    }
+
+    /// Whether the device is there; nothing where sysfs does not tell.
+    pub(crate) fn is_present(&self) -> Option<bool> {
+        match self {
+            Self::Unknown => None,
+            Self::Absent => Some(false),
+            Self::Present(_) => Some(true),
+        }
+    }
+}
+
+/// Looks at the bus; blocks for a millisecond.
+pub(crate) fn look(sys: &Path) -> UsbLook {
+    match find(sys) {
+        Err(_) => UsbLook::Unknown,
+        Ok(None) => UsbLook::Absent,
+        Ok(Some(modem)) => UsbLook::Present(modem),
+    }
+}
+
 /// A modem's USB device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct UsbModem {
@@ -38,8 +77,8 @@ impl UsbModem {
     }
 }
 
-/// The modem in the lowest socket; an error where sysfs does not tell.
-pub(crate) fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
+/// The modem in the lowest socket.
+fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(sys.join("bus/usb/devices"))? {
         let Ok(entry) = entry else { continue };

@@ -17,6 +17,11 @@ use crate::config::{BackendChoice, Config};
 /// containers, and a port opened too early disturbs it while it probes.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(20);
 
+/// The name of the way by AT on a port.
+pub(crate) const SERIAL: &str = "serial";
+/// The name of the way by ModemManager.
+pub(crate) const MODEM_MANAGER: &str = "modemmanager";
+
 /// The way to the modem.
 pub(crate) struct Backend {
     /// Nothing under `serial`, and where there is no system bus.
@@ -34,14 +39,14 @@ impl Backend {
     /// The way of this configuration; nothing is opened yet.
     pub(crate) fn new(
         config: &Config,
-        imei: Option<String>,
+        imei: Option<&str>,
         ports: &Arc<dyn Opener>,
         clock: &Clock,
     ) -> Self {
         let serial = || Serial::new(config.clone(), Arc::clone(ports), clock.clone());
         let bus = config.dbus.as_deref().map(SystemBus::new);
         let manager = |bus: &SystemBus| {
-            let settings = Settings::new(config, imei.clone());
+            let settings = Settings::new(config, imei.map(str::to_owned));
             ModemManager::new(bus.clone(), settings, clock.clone())
         };
         match (config.backend, &bus) {
@@ -79,9 +84,9 @@ impl Backend {
     /// The name of the way that is gone now.
     pub(crate) fn name(&self) -> &'static str {
         if self.serial.is_some() {
-            "serial"
+            SERIAL
         } else {
-            "modemmanager"
+            MODEM_MANAGER
         }
     }
 

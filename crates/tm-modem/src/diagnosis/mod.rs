@@ -308,6 +308,7 @@ pub(crate) const FAULTS: &[Code] = &[
 ];
 
 /// The diagnoses that are no faults.
+#[cfg(test)]
 pub(crate) const QUIET: &[Code] = &[
     code::LINK_OPEN,
     code::MODEM_REGISTERED,

@@ -63,6 +63,7 @@ impl Rung {
     }
 
     /// The rung of this action.
+    #[cfg(test)]
     pub(crate) fn of_action(action: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rung| rung.action() == action)
     }

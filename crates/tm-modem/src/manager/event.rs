@@ -15,7 +15,7 @@ use crate::diagnosis::NetworkManager;
 use crate::ladder::{Call, Rung};
 use crate::messages::Executor;
 use crate::situation::Seen;
-use crate::usb::UsbModem;
+use crate::usb::UsbLook;
 
 /// What happened.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(crate) enum Event {
     Backend(Report),
     /// On the NMEA port.
     Nmea(PortEvent),
-    /// The USB bus was looked at; nothing where sysfs does not tell.
-    Usb(Option<Option<UsbModem>>),
+    /// The USB bus was looked at.
+    Usb(UsbLook),
     /// NetworkManager's word on the modem's device; nothing without NetworkManager.
     Network(Option<NetworkManager>),
     /// Another service said something.

@@ -5,6 +5,7 @@ use tm_types::{ModemPresence, Reason, SimStatus, Timestamp, code};
 
 use super::event::{Effect, File};
 use super::{Manager, Now};
+use crate::backend::chosen::SERIAL;
 use crate::backend::{Outcome, Presence, Report, Round, Ticket};
 use crate::balance::{self, Codes};
 use crate::diagnosis::NetworkManager;
@@ -12,7 +13,7 @@ use crate::knowledge::Knowledge;
 use crate::points::points;
 use crate::situation::Seen;
 use crate::usage::Counters;
-use crate::usb::UsbModem;
+use crate::usb::UsbLook;
 
 impl Manager {
     pub(super) fn on_report(&mut self, report: Report, now: Now) {
@@ -185,11 +186,11 @@ impl Manager {
     }
 
     /// The host's own counters, where nobody else tells of the connection.
-    pub(super) fn on_usb(&mut self, usb: Option<Option<UsbModem>>, now: Now) {
+    pub(super) fn on_usb(&mut self, usb: UsbLook, now: Now) {
         self.is_news = true;
-        if self.known.bearer.is_none() {
-            let modem = usb.as_ref().and_then(Option::as_ref);
-            let network = modem.and_then(|modem| modem.network.as_ref());
+        // ModemManager counts the same bytes by connection.
+        if self.backend == Some(SERIAL) {
+            let network = usb.modem().and_then(|modem| modem.network.as_ref());
             let counters = network.map(|network| Counters {
                 session: network.interface.clone(),
                 rx_bytes: network.rx_bytes,
@@ -198,11 +199,6 @@ impl Manager {
             self.count(counters, now);
         }
         self.usb = usb;
-    }
-
-    /// Whether the modem's USB device is there; nothing where sysfs does not tell.
-    pub(super) fn is_on_usb(&self) -> Option<bool> {
-        self.usb.as_ref().map(Option::is_some)
     }
 
     pub(super) fn on_network(&mut self, word: Option<NetworkManager>) {

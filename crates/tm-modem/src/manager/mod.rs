@@ -29,7 +29,7 @@ use crate::relay::Relay;
 use crate::situation::Seen;
 use crate::surroundings::Surroundings;
 use crate::usage::{self, Usage};
-use crate::usb::UsbModem;
+use crate::usb::UsbLook;
 
 pub(crate) use crate::backend::Now;
 pub(crate) use event::{Asking, Effect, Event, File, Probe};
@@ -81,7 +81,7 @@ pub(crate) struct Manager {
     relay: Relay,
     nmea_port: Option<String>,
     antenna: Antenna,
-    usb: Option<Option<UsbModem>>,
+    usb: UsbLook,
     surroundings: Surroundings,
     care: Care,
     usage: Usage,
@@ -130,7 +130,7 @@ impl Manager {
             relay: Relay::default(),
             nmea_port: None,
             antenna: Antenna::default(),
-            usb: None,
+            usb: UsbLook::Unknown,
             surroundings: Surroundings::new(config.mains_series.as_deref()),
             care: Care::new(&config, kept.recovery, seed(&device.id), now.instant),
             usage,
@@ -214,8 +214,7 @@ impl Manager {
     pub(crate) fn device(&self) -> HostDevice {
         let by_manager = self.known.device.clone();
         by_manager.unwrap_or_else(|| {
-            let usb = self.usb.as_ref().and_then(Option::as_ref);
-            let network = usb.and_then(|usb| usb.network.as_ref());
+            let network = self.usb.modem().and_then(|usb| usb.network.as_ref());
             HostDevice {
                 interface: network.map(|network| network.interface.clone()),
                 ..HostDevice::default()

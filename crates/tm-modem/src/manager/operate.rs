@@ -26,8 +26,9 @@ impl Manager {
         match asked {
             Asked::Rung(rung) => self.on_rung_asked(id, rung, issuer, now),
             Asked::Hold => self.steer(id, Input::Hold { issuer }, now),
-            Asked::Resume => self.steer(id, Input::Resume, now),
-            Asked::HandsOff(Duration::ZERO) => self.steer(id, Input::Resume, now),
+            Asked::Resume | Asked::HandsOff(Duration::ZERO) => {
+                self.steer(id, Input::Resume, now);
+            }
             Asked::HandsOff(time) => {
                 let until = Duration::from_millis(now.stamp.mono_ms) + time;
                 let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);

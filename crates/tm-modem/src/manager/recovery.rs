@@ -315,7 +315,7 @@ impl Manager {
             .or_else(|| known.data.is_active().filter(|is_active| *is_active));
         let counted = bearer.and_then(|bearer| Some((bearer.rx_bytes?, bearer.tx_bytes?)));
         let counted = counted.or_else(|| {
-            let network = self.usb.as_ref()?.as_ref()?.network.as_ref()?;
+            let network = self.usb.modem()?.network.as_ref()?;
             Some((network.rx_bytes, network.tx_bytes))
         });
         let probe = self.care.probe.as_ref();
@@ -323,7 +323,7 @@ impl Manager {
         Evidence {
             presence: self.presence.unwrap_or(ModemPresence::NotConfigured),
             trouble: is_trouble.then(|| self.trouble.clone()),
-            is_on_usb: self.is_on_usb(),
+            is_on_usb: self.usb.is_present(),
             sim: known.sim.status,
             is_card_expected: self.config.expected.is_fault(self.seen.sim),
             is_pin_withheld: known.is_pin_withheld,

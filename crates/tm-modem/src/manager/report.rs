@@ -73,7 +73,7 @@ impl Manager {
         if let Some(bearer) = &self.known.bearer {
             data.active = Some(bearer.is_connected);
             data.apn = bearer.apn.clone().or(data.apn);
-            data.address = bearer.address.clone();
+            data.address.clone_from(&bearer.address);
             data.interface.clone_from(&bearer.interface);
         }
         data.attached = data.attached.or(self.known.attached);
@@ -92,7 +92,7 @@ impl Manager {
         let levels = known.levels;
         let is_registered = known.is_registered();
         let is_present = presence == ModemPresence::Present;
-        let usb = self.usb.as_ref().and_then(Option::as_ref);
+        let usb = self.usb.modem();
         let identity = ModemIdentity {
             usb: usb.map(UsbModem::composition).or(known.identity.usb),
             ..known.identity

@@ -161,10 +161,15 @@ impl Ask {
     pub(crate) fn time(self) -> Duration {
         match self {
             Self::Attention => ATTENTION_TIME,
-            Self::Sim | Self::Iccid | Self::Imsi | Self::PinTries | Self::EnterPin => SIM_TIME,
+            Self::Sim
+            | Self::Iccid
+            | Self::Imsi
+            | Self::PinTries
+            | Self::EnterPin
+            | Self::MessageStore
+            | Self::MessageRoom => SIM_TIME,
             Self::Operator => OPERATOR_TIME,
             Self::RadioPower => RADIO_TIME,
-            Self::MessageStore | Self::MessageRoom => SIM_TIME,
             Self::MessageList => MESSAGE_TIME,
             Self::PacketData | Self::LastError => CONTEXT_TIME,
             _ => ANSWER_TIME,

@@ -392,6 +392,10 @@ impl Core {
         {
             self.on_step(step, now);
         }
+        // A prompt that was given up is escaped before anything else is asked.
+        while let Some(step) = self.dialogue.as_mut().and_then(Dialogue::next) {
+            self.on_step(step, now);
+        }
     }
 
     fn on_step(&mut self, step: Step, now: Now) {

@@ -120,7 +120,7 @@ impl Talk {
     }
 
     /// Does it; how it ended, and what was asked for it.
-    fn act(&mut self, action: Action) -> (Result<Outcome, Cause>, Vec<String>) {
+    fn act(&mut self, action: &Action) -> (Result<Outcome, Cause>, Vec<String>) {
         self.asked.clear();
         self.on(Event::Ask(TICKET, action.clone()));
         self.run(action.time());
@@ -147,10 +147,10 @@ impl Talk {
 fn rungs_are_rows_of_commands() {
     let mut talk = Talk::new();
     talk.answer("AT+CGACT=0,1", "+CME ERROR: 100");
-    let (end, asked) = talk.act(Action::Reconnect);
+    let (end, asked) = talk.act(&Action::Reconnect);
     assert_eq!(end, Ok(Outcome::Done), "down already");
     assert_eq!(asked[..2], ["AT+CGACT=0,1", "AT+CGACT=1,1"]);
-    let (end, asked) = talk.act(Action::CycleRadio);
+    let (end, asked) = talk.act(&Action::CycleRadio);
     assert_eq!(end, Ok(Outcome::Done));
     // While the radio rests it may be asked how it is.
     let orders: Vec<&String> = asked
@@ -159,9 +159,9 @@ fn rungs_are_rows_of_commands() {
         .collect();
     assert_eq!(orders, ["AT+COPS=0", "AT+CFUN=4", "AT+CFUN=1"]);
     talk.answer("AT+CGACT=1,1", "+CME ERROR: 30");
-    let (end, _) = talk.act(Action::Reconnect);
+    let (end, _) = talk.act(&Action::Reconnect);
     assert!(end.unwrap_err().is(code::MODEM_REFUSED));
-    let (end, asked) = talk.act(Action::Reset);
+    let (end, asked) = talk.act(&Action::Reset);
     assert_eq!((end, asked[0].as_str()), (Ok(Outcome::Done), "AT+CRESET"));
 }
 
@@ -216,11 +216,11 @@ fn a_text_goes_out_in_parts() {
         wants_report: true,
     };
     talk.on(Event::Ask(TICKET, send));
-    let mut sent = Vec::new();
+    let mut pdus = Vec::new();
     for n in 0..5 {
         let pdu = talk.asked.last().unwrap().clone();
         assert!(pdu.len() > 40, "a PDU follows the prompt: {pdu}");
-        sent.push(pdu);
+        pdus.push(pdu);
         talk.say(&format!("+CMGS: {}\r\n\r\nOK", 40 + n));
     }
     let done = talk.reports.iter().find_map(|report| match report {
@@ -228,8 +228,8 @@ fn a_text_goes_out_in_parts() {
         _ => None,
     });
     assert_eq!(done, Some(Ok(Outcome::Sent(vec![40, 41, 42, 43, 44]))));
-    sent.dedup();
-    assert_eq!(sent.len(), 5);
+    pdus.dedup();
+    assert_eq!(pdus.len(), 5);
     // Another part is refused: the rest is not sent.
     talk.reports.clear();
     let short = sms::submit("111", "ok", false, 0).unwrap();
@@ -237,13 +237,13 @@ fn a_text_goes_out_in_parts() {
         &format!("AT+CMGS={}", short[0].tpdu_length),
         "+CMS ERROR: 331",
     );
-    let (end, _) = talk.act(Action::Send {
+    let (end, _) = talk.act(&Action::Send {
         to: "111".to_owned(),
         text: "ok".to_owned(),
         wants_report: false,
     });
     assert!(end.unwrap_err().is(code::MODEM_REFUSED));
-    let (end, asked) = talk.act(Action::Send {
+    let (end, asked) = talk.act(&Action::Send {
         to: "abc def ghi jkl".to_owned(),
         text: "ok".to_owned(),
         wants_report: false,
@@ -289,9 +289,9 @@ fn a_service_code_is_answered_later() {
     check("+CUSD: 5", Err("ussd.failed"));
     check("+CUSD: 2", Err("ussd.failed"));
     let mut talk = Talk::new();
-    let (end, _) = talk.act(ussd());
+    let (end, _) = talk.act(&ussd());
     assert!(end.unwrap_err().is(code::MODEM_TIMEOUT), "no answer at all");
-    let (end, _) = talk.act(Action::Ussd("AT+CRESET".to_owned()));
+    let (end, _) = talk.act(&Action::Ussd("AT+CRESET".to_owned()));
     assert!(end.unwrap_err().is(code::MODEM_REFUSED));
 }
 
@@ -317,7 +317,7 @@ fn messages_are_told_once_and_leave_the_card_when_asked() {
     talk.say("+CMTI: \"SM\",3");
     talk.run(SECOND * 700);
     assert!(talk.messages().is_empty(), "told once");
-    let (end, asked) = talk.act(Action::Delete(handle("3")));
+    let (end, asked) = talk.act(&Action::Delete(handle("3")));
     assert_eq!((end, asked[0].as_str()), (Ok(Outcome::Done), "AT+CMGD=3"));
     // The same words again are another message once the place was free.
     talk.say("+CMTI: \"SM\",3");

@@ -15,7 +15,7 @@ use crate::backend::serial::Layouts;
 use crate::backend::serial::core::{self as serial, Core};
 use crate::ladder::{Call, Rung};
 use crate::manager::{Effect, Event, File, Kept, Manager, Now};
-use crate::usb::UsbModem;
+use crate::usb::{UsbLook, UsbModem};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -167,7 +167,11 @@ impl Field {
             directory: "/sys".into(),
             network: None,
         };
-        self.tell(Event::Usb(Some(status.is_present.then_some(usb))));
+        self.tell(Event::Usb(if status.is_present {
+            UsbLook::Present(usb)
+        } else {
+            UsbLook::Absent
+        }));
         let is_open = status.has_traffic && !self.cloud_is_away;
         let state = json!({
             "link": if is_open { "connected" } else { "failed" },
@@ -308,24 +312,24 @@ async fn check(scenario: Scenario, rungs: &[u8], limit: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn a_stalled_connection_is_made_anew() {
-    check(Scenario::Stalled, &[1], MINUTE * 15).await;
+    Box::pin(check(Scenario::Stalled, &[1], MINUTE * 15)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_the_module_keeps_is_asked_again() {
-    check(Scenario::DeniedUntilRadio, &[2], MINUTE * 20).await;
+    Box::pin(check(Scenario::DeniedUntilRadio, &[2], MINUTE * 20)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_module_that_searches_in_vain_is_cycled_then_restarted() {
-    check(Scenario::Deregistered, &[2], MINUTE * 10).await;
-    check(Scenario::NoServiceUntilRadio, &[2], MINUTE * 45).await;
-    check(Scenario::NoServiceUntilReset, &[2, 3], MINUTE * 180).await;
+    Box::pin(check(Scenario::Deregistered, &[2], MINUTE * 10)).await;
+    Box::pin(check(Scenario::NoServiceUntilRadio, &[2], MINUTE * 45)).await;
+    Box::pin(check(Scenario::NoServiceUntilReset, &[2, 3], MINUTE * 180)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_mute_port_gives_way_to_its_sibling() {
-    check(Scenario::MuteUntilReset, &[], MINUTE * 5).await;
+    Box::pin(check(Scenario::MuteUntilReset, &[], MINUTE * 5)).await;
 }
 
 #[tokio::test(start_paused = true)]
