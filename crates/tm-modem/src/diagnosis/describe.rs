@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tm_types::{ModemPresence, RegistrationStatus, SimStatus};
 
+use super::watch::APPEARANCES;
 use super::{Connectivity, DeviceState, Evidence, Uplink, Watch};
 
 /// The most characters of somebody else's words.
@@ -33,6 +34,9 @@ pub(super) fn facts(evidence: &Evidence, watch: &Watch, now: Duration) -> String
     }
     if let Some(is_on_usb) = evidence.is_on_usb {
         add(if is_on_usb { "on USB" } else { "not on USB" }.to_owned());
+    }
+    if watch.comes_and_goes(now) {
+        add(format!("appeared {APPEARANCES} times within 10 min"));
     }
     if evidence.presence == ModemPresence::Present {
         add(card(evidence.sim).to_owned());

@@ -82,6 +82,9 @@ impl Look<'_> {
         if let Some(temperature) = self.watch.too_hot(self.now) {
             return fault(code::MODEM_OVER_TEMPERATURE.with("temperature", temperature));
         }
+        if self.watch.too_low(self.now).is_none() && self.watch.comes_and_goes(self.now) {
+            return fault(code::MODEM_UNDER_VOLTAGE.with("voltage", "?"));
+        }
         let supply = self.watch.too_low(self.now)?;
         fault(code::MODEM_UNDER_VOLTAGE.with("voltage", format!("{supply:.2}")))
     }

@@ -736,6 +736,30 @@ fn a_module_that_went_down_hot_or_hungry_is_remembered_for_a_while() {
 }
 
 #[test]
+fn a_module_that_comes_and_goes_lacks_supply() {
+    let gone = with(absent(code::MODEM_ABSENT), |e| e.is_on_usb = Some(false));
+    let mute = with(absent(code::MODEM_MUTE), |e| {
+        (e.presence, e.is_on_usb) = (ModemPresence::Mute, Some(true));
+    });
+    let look = |gap: Duration| {
+        let mut watch = Watch::default();
+        let mut now = MINUTE;
+        for _ in 0..4 {
+            watch.diagnose(&gone, now);
+            assert!(watch.diagnose(&mute, now).cause.is(code::MODEM_MUTE));
+            now += gap;
+        }
+        watch.diagnose(&gone, now);
+        let last = watch.diagnose(&mute, now);
+        let later = watch.diagnose(&gone, now + MINUTE * 11);
+        assert!(later.cause.is(code::MODEM_ABSENT), "it has an end");
+        last.cause.is(code::MODEM_UNDER_VOLTAGE) && last.evidence.contains("5 times")
+    };
+    assert!(look(MINUTE));
+    assert!(!look(MINUTE * 4), "resets come and go as well");
+}
+
+#[test]
 fn a_limited_check_of_networkmanager_is_a_stall_unless_something_came_back() {
     let limited = with(connected(), |e| {
         e.network_manager.as_mut().unwrap().connectivity = Connectivity::Limited;
@@ -796,6 +820,9 @@ fn whatever_is_told_has_one_known_reason() {
     let mut seen = std::collections::BTreeSet::new();
     let mut watch = Watch::default();
     for round in 0_u64..60_000 {
+        if round % 8 == 0 {
+            watch = Watch::default();
+        }
         let mut maybe = |sides: u64| match roll(3) {
             0 => None,
             1 => Some(false),

@@ -1,6 +1,9 @@
 //! What only time shows: kept from one look at the evidence to the next.
 
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use tm_types::ModemPresence;
 
 use super::{Bytes, Diagnosis, Evidence, reason};
 
@@ -12,6 +15,12 @@ const HOT_CEL: i32 = 80;
 const LOW_V: f64 = 3.4;
 /// Some boards show nonsense such as 0.013 V instead of their supply (data/transcripts, 05).
 const PLAUSIBLE_V: f64 = 2.5;
+
+/// So often within [`LOOP`] a module appears on USB only when its supply gives way under each start: a step of ours
+/// causes two at most.
+pub(super) const APPEARANCES: usize = 5;
+/// See [`APPEARANCES`].
+const LOOP: Duration = Duration::from_mins(10);
 
 /// The history of the evidence.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -25,6 +34,9 @@ pub(crate) struct Watch {
     was_registered: bool,
     hot: Option<(Duration, i32)>,
     low: Option<(Duration, f64)>,
+    was_on_usb: Option<bool>,
+    /// When it appeared on USB, the latest few times.
+    appeared: VecDeque<Duration>,
 }
 
 impl Watch {
@@ -53,6 +65,7 @@ impl Watch {
             )
         });
         hold(&mut self.limited_since, is_limited, now);
+        self.note_usb(evidence, now);
         self.was_registered |= evidence.was_registered || evidence.is_registered();
         match evidence.temperature_cel {
             Some(temperature) if temperature > HOT_CEL => self.hot = Some((now, temperature)),
@@ -66,6 +79,28 @@ impl Watch {
             Some(supply) if supply >= LOW_V => self.low = None,
             _ => {}
         }
+    }
+
+    fn note_usb(&mut self, evidence: &Evidence, now: Duration) {
+        let is_seen = matches!(
+            evidence.presence,
+            ModemPresence::Mute | ModemPresence::Present
+        );
+        let is_on_usb = evidence.is_on_usb.unwrap_or(is_seen);
+        if is_on_usb && self.was_on_usb == Some(false) {
+            self.appeared.push_back(now);
+            if self.appeared.len() > APPEARANCES {
+                self.appeared.pop_front();
+            }
+        }
+        self.was_on_usb = Some(is_on_usb);
+    }
+
+    /// Whether the module comes and goes, as one does whose supply gives way.
+    pub(super) fn comes_and_goes(&self, now: Duration) -> bool {
+        let first = self.appeared.front();
+        self.appeared.len() == APPEARANCES
+            && first.is_some_and(|first| now.saturating_sub(*first) < LOOP)
     }
 
     fn note_bytes(&mut self, bytes: Option<Bytes>, now: Duration) {

@@ -8,8 +8,6 @@ use crate::diagnosis::Diagnosis;
 
 /// So long after a diagnosis that only a person can mend was seen last, its class goes no higher than the mild rungs.
 const CEILING_MS: u64 = 3_600_000;
-/// A diagnosis that stood for less may have been a passing answer.
-const STOOD_MS: u64 = 60_000;
 
 /// What the search for the next rung found.
 pub(super) enum Choice {
@@ -97,7 +95,7 @@ impl Ladder {
         let tallies = tallies.flat_map(|episode| &episode.tallies);
         let stood = tallies.filter(move |(_, tally)| {
             let is_recent = now_ms.saturating_sub(tally.seen_ms) < CEILING_MS;
-            is_recent && (tally.is_ended || tally.stood_ms >= STOOD_MS)
+            is_recent && tally.has_stood()
         });
         let rows = stood.filter_map(|(code, _)| self.table.row(code));
         rows.filter(move |other| other.person && other.class == class)

@@ -11,6 +11,8 @@ use crate::diagnosis::{Diagnosis, Stage};
 
 /// More turns than one input can cause.
 const TURNS: usize = 16;
+/// A module must be away for so long at a stretch, or its row's patience if that is shorter.
+const GONE_MS: u64 = 60_000;
 /// Waits from here on are stretched differently on each device.
 const LONG_MS: u64 = 300_000;
 
@@ -157,6 +159,10 @@ impl Ladder {
         let bring_up_ms = self.memory.enumerated_ms.map_or(0, |at| {
             at.saturating_add(self.table.general.bring_up_s * 1000)
         });
+        let patient_ms = patience_ms.min(GONE_MS);
+        let gone_ms = self
+            .gone_since_ms
+            .map_or(0, |since| since.saturating_add(patient_ms));
         let Some(episode) = &mut self.memory.episode else {
             return false;
         };
@@ -173,12 +179,12 @@ impl Ladder {
         let not_before_ms = episode.not_before_ms;
         match self.choose(diagnosis, row) {
             Choice::Take(rung) => {
-                // A module that has just appeared is not disturbed while it starts.
-                let is_starting = matches!(diagnosis.stage, Stage::Mute | Stage::Present);
-                let earliest_ms = if is_starting {
-                    not_before_ms.max(bring_up_ms)
-                } else {
-                    not_before_ms
+                let earliest_ms = match diagnosis.stage {
+                    // One that comes and goes is not helped by a step while it is away.
+                    Stage::Gone => gone_ms.max(not_before_ms),
+                    // One that has just appeared is not disturbed while it starts.
+                    Stage::Mute | Stage::Present => bring_up_ms.max(not_before_ms),
+                    _ => not_before_ms,
                 };
                 if now_ms < earliest_ms {
                     self.due(earliest_ms);

@@ -10,6 +10,8 @@ use crate::diagnosis::Stage;
 
 /// Diagnoses remembered per episode: more than the table has rows.
 const TALLIES: usize = 64;
+/// A diagnosis that stood for less may have been a passing answer.
+const STOOD_MS: u64 = 60_000;
 /// Notices remembered per episode: one of each kind per rung and row.
 const NOTICES: usize = 128;
 
@@ -60,7 +62,7 @@ pub(super) struct Episode {
 pub(super) struct Tally {
     /// How long it stood since the last step, ms: flapping between two diagnoses does not stop the ladder.
     pub(super) waited_ms: u64,
-    /// How long it stood in this episode, ms.
+    /// How long it stood at a stretch, ms; kept once it was long enough to be no passing answer.
     pub(super) stood_ms: u64,
     /// Failed rounds.
     pub(super) rounds: u32,
@@ -107,6 +109,20 @@ pub(super) struct Trial {
     /// It has enumerated since, and has got its time once.
     #[serde(default)]
     pub(super) is_back: bool,
+}
+
+impl Tally {
+    /// Whether it stood for long enough to be believed.
+    pub(super) fn has_stood(&self) -> bool {
+        self.is_ended || self.stood_ms >= STOOD_MS
+    }
+
+    /// Another diagnosis stands: what was a passing answer is forgotten.
+    pub(super) fn forget_passing(&mut self) {
+        if !self.has_stood() {
+            self.stood_ms = 0;
+        }
+    }
 }
 
 impl Episode {

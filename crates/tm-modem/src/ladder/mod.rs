@@ -108,6 +108,8 @@ pub(crate) struct Ladder {
     /// Different on each device: spreads long waits.
     seed: u64,
     diagnosis: Option<Diagnosis>,
+    /// Since when it is not on USB, in powered time, ms.
+    gone_since_ms: Option<u64>,
     /// A request that came while a call was under way.
     waiting_request: Option<(Rung, String)>,
     saved_ms: u64,
@@ -139,6 +141,7 @@ impl Ladder {
             barred,
             seed,
             diagnosis: None,
+            gone_since_ms: None,
             waiting_request: None,
             now: None,
             due_ms: None,
@@ -308,6 +311,11 @@ impl Ladder {
         if before == Some(Stage::Gone) && diagnosis.stage > Stage::Gone {
             self.memory.enumerated_ms = Some(now_ms);
         }
+        if diagnosis.stage == Stage::Gone {
+            self.gone_since_ms.get_or_insert(now_ms);
+        } else {
+            self.gone_since_ms = None;
+        }
         let is_first = self.diagnosis.is_none();
         let is_quiet = diagnosis.standing.is_quiet();
         if !is_quiet && self.memory.episode.is_none() {
@@ -320,6 +328,12 @@ impl Ladder {
                 if let Phase::Judging(trial) = &mut episode.phase {
                     trial.until_ms = trial.until_ms.max(now_ms + FIRST_LOOK_MS);
                 }
+            }
+            if let Some(before) = &self.diagnosis
+                && before.cause.code != diagnosis.cause.code
+                && let Some(tally) = episode.tallies.get_mut(&before.cause.code)
+            {
+                tally.forget_passing();
             }
             if is_quiet {
                 episode.quiet_since_ms.get_or_insert(now_ms);
@@ -344,7 +358,9 @@ impl Ladder {
             return;
         }
         let tally = episode.tally(&diagnosis.cause.code);
-        tally.stood_ms = tally.stood_ms.saturating_add(passed_ms);
+        if diagnosis.standing == Standing::Faulty {
+            tally.stood_ms = tally.stood_ms.saturating_add(passed_ms);
+        }
         if is_waiting {
             tally.waited_ms = tally.waited_ms.saturating_add(passed_ms);
         }

@@ -209,11 +209,13 @@ pub(super) const FAULTS: &[Fault] = &[
         &[6],
         180,
     ),
-    Fault {
-        within_min: 15,
-        passes: Some((60, 300)),
-        ..fault("brown-out loop, supply not told", Show::Flapping, NONE, 15)
-    },
+    person(
+        "brown-out loop, supply not told",
+        Show::Flapping,
+        (60, 300),
+        0,
+        0,
+    ),
     person("brown-out loop", Show::BrownOut, (60, 300), 0, 0),
     person("over-temperature", Show::Hot, (30, 240), 0, 0),
     person("area outage, contact says so", Show::Dark, (20, 480), 0, 0),
