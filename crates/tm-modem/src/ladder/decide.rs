@@ -72,7 +72,7 @@ impl Ladder {
         }
         match phase {
             Phase::BackingOff(until_ms) => self.turn_backing_off(until_ms, &row),
-            Phase::Ended(again_ms) => self.turn_ended(again_ms, &row),
+            Phase::Ended => self.turn_ended(&row),
             _ => self.turn_waiting(&diagnosis, &row),
         }
     }
@@ -126,19 +126,20 @@ impl Ladder {
         true
     }
 
-    fn turn_ended(&mut self, again_ms: Option<u64>, row: &Row) -> bool {
+    fn turn_ended(&mut self, row: &Row) -> bool {
         let now_ms = self.now_ms();
         let Some(episode) = &mut self.memory.episode else {
             return false;
         };
-        let is_ended = episode.tally(&row.code).is_ended;
-        if !is_ended {
+        let tally = *episode.tally(&row.code);
+        if !tally.is_ended {
             episode.is_mild = false;
             episode.phase = Phase::Waiting;
             return true;
         }
-        match again_ms {
+        match tally.again_ms {
             Some(again_ms) if now_ms >= again_ms => {
+                episode.tally(&row.code).again_ms = None;
                 episode.new_round();
                 episode.is_mild = true;
                 episode.spent = Some(row.code.clone());
@@ -261,9 +262,11 @@ impl Ladder {
         let Some(episode) = &mut self.memory.episode else {
             return false;
         };
-        episode.tally(&row.code).is_ended = true;
+        let tally = episode.tally(&row.code);
+        tally.is_ended = true;
+        tally.again_ms = tally.again_ms.or(again_ms);
+        episode.phase = Phase::Ended;
         episode.is_mild = false;
-        episode.phase = Phase::Ended(again_ms);
         let is_new = row.person && episode.says_once(format!("stopped {}", row.code));
         if is_new {
             let cause = code::RECOVERY_STOPPED

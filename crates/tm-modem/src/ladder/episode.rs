@@ -70,6 +70,8 @@ pub(super) struct Tally {
     pub(super) seen_ms: u64,
     /// Its rounds are over.
     pub(super) is_ended: bool,
+    /// The next mild round, in powered time, ms: also kept while another diagnosis stands for a while.
+    pub(super) again_ms: Option<u64>,
 }
 
 /// What is being done about an episode.
@@ -84,8 +86,8 @@ pub(super) enum Phase {
     Judging(Trial),
     /// The next round begins then, in powered time, ms.
     BackingOff(u64),
-    /// Nothing is left to do; one mild round then, in powered time, ms.
-    Ended(Option<u64>),
+    /// Nothing is left to do, but a mild round now and then.
+    Ended,
 }
 
 /// A step under way.
@@ -186,9 +188,10 @@ impl Episode {
         }
         for tally in self.tallies.values_mut() {
             tally.seen_ms = tally.seen_ms.min(now);
+            tally.again_ms = tally.again_ms.map(|again| again.min(latest));
         }
         let is_sound = match &mut self.phase {
-            Phase::Waiting => true,
+            Phase::Waiting | Phase::Ended => true,
             Phase::Acting(trial) | Phase::Judging(trial) => {
                 trial.since_ms = trial.since_ms.min(now);
                 trial.until_ms = trial.until_ms.min(latest);
@@ -196,10 +199,6 @@ impl Episode {
             }
             Phase::BackingOff(until) => {
                 *until = (*until).min(latest);
-                true
-            }
-            Phase::Ended(again) => {
-                *again = again.map(|again| again.min(latest));
                 true
             }
         };

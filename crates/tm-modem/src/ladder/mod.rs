@@ -258,7 +258,7 @@ impl Ladder {
             _ if is_quiet => RecoveryStatus::Watching,
             Phase::Waiting => RecoveryStatus::Waiting,
             Phase::BackingOff(_) => RecoveryStatus::BackingOff,
-            Phase::Ended(_) => {
+            Phase::Ended => {
                 let row = self.diagnosis.as_ref();
                 let row = row.and_then(|diagnosis| self.table.row(&diagnosis.cause.code));
                 if row.is_none_or(|row| row.person) {

@@ -478,3 +478,26 @@ fn devices_of_one_area_do_not_wait_equally_long() {
         "at most a fifth longer"
     );
 }
+
+#[test]
+fn a_mild_round_comes_in_its_time_whatever_stands_between() {
+    let mut bench = Bench::new();
+    for _ in 0..20 {
+        bench.show(&fault(code::MODEM_AREA_OUTAGE), 1770);
+        bench.show(&fault(code::MODEM_SEARCHING), 30);
+    }
+    let rungs = bench.rungs();
+    assert_eq!(rungs[..2], [2, 3]);
+    assert!(rungs[2..].len() >= 3, "every two hours or so: {rungs:?}");
+    assert!(rungs[2..].iter().all(|rung| *rung == 2), "{rungs:?}");
+}
+
+#[test]
+fn a_module_that_comes_and_goes_is_not_stepped_on() {
+    let mut bench = Bench::new();
+    for _ in 0..200 {
+        bench.show(&fault(code::MODEM_ABSENT), 30);
+        bench.show(&fault(code::MODEM_MUTE), 30);
+    }
+    assert!(bench.taken.is_empty(), "{:?}", bench.rungs());
+}
