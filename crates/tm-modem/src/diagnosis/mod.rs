@@ -5,6 +5,7 @@
 //! functions, and is written down for owners in `docs/recovery.md`. Nothing here does I/O or reads a clock.
 
 mod describe;
+mod look;
 mod reason;
 mod watch;
 

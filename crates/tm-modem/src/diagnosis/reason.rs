@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use tm_types::{Cause, ModemPresence, RegistrationStatus, SimStatus, code};
 
+use super::look::Look;
 use super::{
-    Connectivity, DeviceState, Diagnosis, Evidence, NetworkManager, Stage, Standing, Uplink, Watch,
+    Connectivity, DeviceState, Diagnosis, Evidence, NetworkManager, Standing, Uplink, Watch,
     describe,
 };
 
-/// An acknowledgement of the cloud younger than this proves the way: two batch periods and some.
-pub(super) const FRESH_ACK: Duration = Duration::from_mins(3);
 /// A connected uplink with something to send is stalled at this age: more than its keep-alive of 10 min.
 const STALE_ACK: Duration = Duration::from_mins(15);
 /// So long must nothing come back: ModemManager refreshes its counters every 30 s.
@@ -21,8 +20,6 @@ const SENT_BY_UPLINK: u64 = 200;
 const SENT_BY_ANYBODY: u64 = 1500;
 /// `NO SERVICE` comes and goes while the modem changes cells.
 const NO_CELL: Duration = Duration::from_mins(1);
-/// No base station's and no cabinet's battery lasts longer: a contact that still says "away" is broken.
-const MAINS_BELIEVED: Duration = Duration::from_hours(12);
 /// `NM_DEVICE_STATE_REASON_GSM_APN_FAILED`.
 const APN_FAILED: u32 = 29;
 
@@ -55,12 +52,6 @@ pub(super) fn diagnose(evidence: &Evidence, watch: &Watch, now: Duration) -> Dia
         evidence: describe::facts(evidence, watch, now),
         cause,
     }
-}
-
-struct Look<'a> {
-    evidence: &'a Evidence,
-    watch: &'a Watch,
-    now: Duration,
 }
 
 impl Look<'_> {
@@ -352,90 +343,6 @@ impl Look<'_> {
             _ => code::MODEM_REGISTERED,
         };
         (code.with("operator", self.operator()), Standing::Unknown)
-    }
-
-    fn stage(&self, standing: Standing) -> Stage {
-        let evidence = self.evidence;
-        if standing == Standing::Healthy {
-            return Stage::Open;
-        }
-        match evidence.presence {
-            ModemPresence::Mute => return Stage::Mute,
-            ModemPresence::Absent | ModemPresence::NotConfigured => {
-                // A failed manager still has the modem's device before it.
-                let is_there = evidence.is_on_usb == Some(true);
-                return if is_there { Stage::Mute } else { Stage::Gone };
-            }
-            ModemPresence::Present => {}
-        }
-        let is_activated = self
-            .manager()
-            .is_some_and(|manager| manager.device == DeviceState::Activated);
-        if evidence.sim != SimStatus::Ready {
-            Stage::Present
-        } else if !evidence.is_registered() {
-            Stage::Card
-        } else if evidence.has_context == Some(true) || is_activated {
-            Stage::Context
-        } else {
-            Stage::Registered
-        }
-    }
-
-    fn manager(&self) -> Option<NetworkManager> {
-        self.evidence.network_manager
-    }
-
-    fn is_connecting(&self) -> bool {
-        self.manager()
-            .is_some_and(|manager| manager.device == DeviceState::Connecting)
-    }
-
-    fn operator(&self) -> &str {
-        self.evidence.operator.as_deref().unwrap_or("?")
-    }
-
-    fn is_mains_away(&self) -> bool {
-        let away = self.watch.mains_away_for(self.now);
-        away.is_some_and(|away| away < MAINS_BELIEVED)
-    }
-
-    fn has_fresh_ack(&self) -> bool {
-        let Uplink::Connected {
-            last_ack: Some(at), ..
-        } = self.evidence.uplink
-        else {
-            return false;
-        };
-        self.now.saturating_sub(at) <= FRESH_ACK
-    }
-
-    /// Whether what the uplink sees went over the modem.
-    fn is_cellular(&self) -> bool {
-        match self.manager() {
-            Some(manager) => manager.is_primary == Some(true),
-            None => {
-                self.evidence.is_on_usb != Some(false)
-                    && matches!(
-                        self.evidence.presence,
-                        ModemPresence::Present | ModemPresence::Mute
-                    )
-            }
-        }
-    }
-
-    /// A plain probe follows the host's route: it counts while that is the modem's. Without NetworkManager it
-    /// counts only where nothing better is known, which is neither counters nor a working uplink.
-    fn probe_counts(&self) -> bool {
-        match self.manager() {
-            Some(manager) => manager.is_primary == Some(true),
-            None => self.watch.is_answered().is_none() && self.is_cellular(),
-        }
-    }
-
-    fn probe_is_open(&self) -> bool {
-        let is_open = |probe: &Cause| probe.is(code::LINK_OPEN);
-        self.probe_counts() && self.evidence.probe.as_ref().is_some_and(is_open)
     }
 }
 

@@ -33,7 +33,7 @@ impl Ladder {
         if let Some(quiet) = &self.memory.hands_off {
             let until_ms = quiet.until_ms;
             if now_ms >= until_ms {
-                self.resume_from_hands_off();
+                self.end_hands_off();
                 return true;
             }
             self.due(until_ms);
@@ -77,10 +77,14 @@ impl Ladder {
         }
     }
 
-    fn resume_from_hands_off(&mut self) {
-        let held_by = self.memory.held_by.take();
-        self.resume();
-        self.memory.held_by = held_by;
+    /// A crew's time is over; a hold is not.
+    fn end_hands_off(&mut self) {
+        if self.memory.held_by.is_none() {
+            self.resume();
+        } else {
+            self.memory.hands_off = None;
+            self.save(true);
+        }
     }
 
     /// The link works, as far as anybody can tell; for long enough it clears the level.
