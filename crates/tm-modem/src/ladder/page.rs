@@ -27,7 +27,7 @@ pub(super) fn hold(marker: &str, text: &str) {
     }
     assert!(
         page == wanted,
-        "docs/recovery.md, {marker}: run `just bless` and read the difference"
+        "docs/recovery.md, {marker}: run the test with TM_BLESS=1 and read the difference"
     );
 }
 
