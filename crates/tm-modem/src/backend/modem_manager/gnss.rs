@@ -88,11 +88,19 @@ pub(super) fn describe(
     })
 }
 
+/// A constellation that is not heard any more is kept for ever, too. One whose satellites are heard changes every
+/// second, and even one that is only in the almanac moves by a degree in this time.
+const STALE: Duration = Duration::from_mins(2);
+/// Five constellations with two signals and up to four sentences each are forty.
+const SKIES_MAX: usize = 64;
+
 /// The sentences that ModemManager keeps, from one rest to the next.
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     newest: String,
     due: Option<Instant>,
+    /// The last sentence about the satellites of each talker, and since when it is the same.
+    skies: Vec<(String, Instant)>,
 }
 
 impl Cache {
@@ -112,6 +120,7 @@ impl Cache {
         self.due.take_if(|due| *due <= now)?;
         let mut lines: Vec<&str> = self.newest.split(['\r', '\n']).collect();
         lines.retain(|line| line.starts_with('$'));
+        forget_stale(&mut self.skies, &mut lines, now);
         if lines.is_empty() {
             return None;
         }
@@ -127,6 +136,27 @@ impl Cache {
         }
         Some(bytes)
     }
+}
+
+/// Leaves out what was said of constellations that are not heard any more.
+fn forget_stale(skies: &mut Vec<(String, Instant)>, lines: &mut Vec<&str>, now: Instant) {
+    let old = std::mem::take(skies);
+    let told = lines.iter().filter(|line| kind(line) == "GSV");
+    *skies = told
+        .take(SKIES_MAX)
+        .map(|line| {
+            let same = old.iter().find(|(known, _)| known == line);
+            ((*line).to_owned(), same.map_or(now, |(_, since)| *since))
+        })
+        .collect();
+    // One fresh sentence of a talker speaks for all of them.
+    let is_fresh = |line: &str| {
+        let of_talker = skies
+            .iter()
+            .filter(|(known, _)| known.get(..3) == line.get(..3));
+        of_talker.into_iter().any(|(_, since)| now < *since + STALE)
+    };
+    lines.retain(|line| kind(line) != "GSV" || is_fresh(line));
 }
 
 fn kind(line: &str) -> &str {
@@ -229,5 +259,22 @@ mod tests {
         tokio::time::advance(REST).await;
         assert!(cache.due(Instant::now()).is_some());
         assert_eq!(cache.deadline(), Some(Instant::now() + REPEAT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_constellation_that_fell_silent_is_not_told_for_ever() {
+        let mut cache = Cache::default();
+        let mut told = Vec::new();
+        for second in 0..130 {
+            let text = format!("$GLGSV,1,1,01,70,*00\r\n$GPGSV,1,1,01,01,{second},*00");
+            cache.on_published(text, Instant::now());
+            tokio::time::advance(REST).await;
+            let text = String::from_utf8(cache.due(Instant::now()).unwrap()).unwrap();
+            assert!(text.contains("$GPGSV"));
+            told.push(text.contains("$GLGSV"));
+            tokio::time::advance(Duration::from_secs(1).saturating_sub(REST)).await;
+        }
+        assert_eq!(told.iter().filter(|is_told| **is_told).count(), 120);
+        assert!(!told[129]);
     }
 }

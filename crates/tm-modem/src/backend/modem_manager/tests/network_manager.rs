@@ -38,7 +38,7 @@ struct Active;
 
 #[interface(name = "org.freedesktop.NetworkManager")]
 impl Manager {
-    async fn get_devices(&self) -> Vec<OwnedObjectPath> {
+    fn get_devices(&self) -> Vec<OwnedObjectPath> {
         vec![path(DEVICE)]
     }
 
@@ -47,8 +47,9 @@ impl Manager {
         #[zbus(connection)] connection: &Connection,
         profile: OwnedObjectPath,
         device: OwnedObjectPath,
-        _specific: OwnedObjectPath,
+        specific: OwnedObjectPath,
     ) -> OwnedObjectPath {
+        assert_eq!(specific.as_str(), "/");
         let active = {
             let mut world = self.0.lock().unwrap();
             world
@@ -63,24 +64,24 @@ impl Manager {
         path(&active)
     }
 
-    async fn deactivate_connection(&self, active: OwnedObjectPath) {
+    fn deactivate_connection(&self, active: OwnedObjectPath) {
         let mut world = self.0.lock().unwrap();
         world.asked.push(format!("deactivate {}", active.as_str()));
         world.active = None;
     }
 
     #[zbus(property)]
-    async fn devices(&self) -> Vec<OwnedObjectPath> {
+    fn devices(&self) -> Vec<OwnedObjectPath> {
         vec![path(DEVICE)]
     }
 
     #[zbus(property)]
-    async fn primary_connection(&self) -> OwnedObjectPath {
+    fn primary_connection(&self) -> OwnedObjectPath {
         path(&self.0.lock().unwrap().active_path())
     }
 
     #[zbus(property)]
-    async fn primary_connection_type(&self) -> String {
+    fn primary_connection_type(&self) -> String {
         "gsm".to_owned()
     }
 }
@@ -88,22 +89,22 @@ impl Manager {
 #[interface(name = "org.freedesktop.NetworkManager.Device")]
 impl Device {
     #[zbus(property)]
-    async fn udi(&self) -> String {
+    fn udi(&self) -> String {
         self.0.lock().unwrap().udi.clone()
     }
 
     #[zbus(property)]
-    async fn device_type(&self) -> u32 {
+    fn device_type(&self) -> u32 {
         8
     }
 
     #[zbus(property)]
-    async fn ip_interface(&self) -> String {
+    fn ip_interface(&self) -> String {
         "wwan0".to_owned()
     }
 
     #[zbus(property)]
-    async fn state(&self) -> u32 {
+    fn state(&self) -> u32 {
         if self.0.lock().unwrap().active.is_some() {
             100
         } else {
@@ -112,12 +113,12 @@ impl Device {
     }
 
     #[zbus(property)]
-    async fn ip4_connectivity(&self) -> u32 {
+    fn ip4_connectivity(&self) -> u32 {
         4
     }
 
     #[zbus(property)]
-    async fn active_connection(&self) -> OwnedObjectPath {
+    fn active_connection(&self) -> OwnedObjectPath {
         path(&self.0.lock().unwrap().active_path())
     }
 }
@@ -125,7 +126,7 @@ impl Device {
 #[interface(name = "org.freedesktop.NetworkManager.Connection.Active")]
 impl Active {
     #[zbus(property)]
-    async fn connection(&self) -> OwnedObjectPath {
+    fn connection(&self) -> OwnedObjectPath {
         path(PROFILE)
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct World {
     /// Every command, in order.
     pub(super) commands: Vec<String>,
     is_numeric: bool,
-    is_low: bool,
+    /// What `AT+CFUN` was last set to; nothing: as after power-on.
+    power: Option<u8>,
     pins: u8,
     ports: Vec<UnixStream>,
 }
@@ -109,9 +110,10 @@ impl Responder {
 impl World {
     fn answer(&mut self, command: &str) -> String {
         let ok = |lines: &[&str]| {
-            let mut text: String = lines.iter().map(|line| format!("\r\n{line}\r\n")).collect();
-            text.push_str("\r\nOK\r\n");
-            text
+            let lines = lines.iter().chain(&["OK"]);
+            lines
+                .flat_map(|line| ["\r\n", line, "\r\n"])
+                .collect::<String>()
         };
         let error = || "\r\nERROR\r\n".to_owned();
         if let Some(lines) = fixed(command) {
@@ -121,7 +123,7 @@ impl World {
             command if command.starts_with("ATD*99") => return "\r\nCONNECT 115200\r\n".to_owned(),
             "AT+CPIN?" if self.is_locked => return ok(&["+CPIN: SIM PIN"]),
             "AT+CPIN?" => return ok(&["+CPIN: READY"]),
-            "AT+CFUN?" => return ok(&[if self.is_low { "+CFUN: 4" } else { "+CFUN: 1" }]),
+            "AT+CFUN?" => return ok(&[&format!("+CFUN: {}", self.power.unwrap_or(1))]),
             "AT+COPS?" if self.is_numeric => return ok(&["+COPS: 0,2,\"25501\",7"]),
             "AT+COPS?" => return ok(&["+COPS: 0,0,\"vodafone UA\",7"]),
             "AT+CMGL=4" => {
@@ -144,7 +146,7 @@ impl World {
                 ok(&[])
             }
             "AT+CFUN" => {
-                self.is_low = value.starts_with(['0', '4']);
+                self.power = value.split(',').next().and_then(|power| power.parse().ok());
                 ok(&[])
             }
             "AT+CPIN" => {

@@ -1,6 +1,6 @@
 //! What a real ModemManager does with a modem, and what this backend makes of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tm_types::{ModemPresence, Reason, RegistrationStatus, SimStatus, code};
 
@@ -19,9 +19,11 @@ fn septets(text: &str) -> String {
         .flat_map(|byte| (0..7).map(move |n| byte >> n & 1));
     let bits: Vec<u8> = bits.collect();
     let octet = |bits: &[u8]| bits.iter().rev().fold(0u8, |octet, bit| octet << 1 | bit);
-    bits.chunks(8)
+    let octets: Vec<String> = bits
+        .chunks(8)
         .map(|bits| format!("{:02X}", octet(bits)))
-        .collect()
+        .collect();
+    octets.concat()
 }
 
 /// A message from +380501112233 of 2026-11-22 19:10:00 +02:00 (3GPP TS 23.040, 9.2.2.1).
@@ -39,10 +41,19 @@ fn is_home(known: &Knowledge) -> bool {
 
 #[tokio::test]
 async fn a_real_modem_manager() {
-    let from = Instant::now();
-    let step = |what: &str| println!("--- {:3} s: {what}", from.elapsed().as_secs());
     let mut bench = Bench::new("module", None);
+    reads(&mut bench).await;
+    talks(&mut bench).await;
+    cycles(&mut bench).await;
+    lets_commands_through(&mut bench).await;
+    ends_and_returns(&mut bench).await;
+}
 
+fn step(what: &str) {
+    println!("--- {what}");
+}
+
+async fn reads(bench: &mut Bench) {
     step("nobody on the bus");
     let nobody = bench.presence("nobody", |_| true).await;
     assert!(nobody.trouble.unwrap().is(code::MODEM_MANAGER_ABSENT));
@@ -95,8 +106,10 @@ async fn a_real_modem_manager() {
         let world = bench.responder.world();
         world.commands.iter().filter(|c| *c == "AT+CPSI?").count()
     };
-    assert_eq!(n_raw(&bench), 0, "without --debug no command comes through");
+    assert_eq!(n_raw(bench), 0, "without --debug no command comes through");
+}
 
+async fn talks(bench: &mut Bench) {
     step("a service code");
     let reply = bench
         .perform(Action::Ussd("*101#".to_owned()))
@@ -154,7 +167,9 @@ async fn a_real_modem_manager() {
         _ => None,
     };
     assert_eq!(bench.until("a delivery report", delivery).await, (17, None));
+}
 
+async fn cycles(bench: &mut Bench) {
     step("the radio off and on");
     let from_here = bench.responder.world().commands.len();
     assert_eq!(bench.perform(Action::CycleRadio).await, Ok(Outcome::Done));
@@ -190,7 +205,9 @@ async fn a_real_modem_manager() {
                 .is_some_and(|t| t.is(code::MODEM_MANAGER_ABSENT))
         })
         .await;
+}
 
+async fn lets_commands_through(bench: &mut Bench) {
     step("another ModemManager lets commands through");
     bench.responder.world().is_mute = false;
     bench.start_manager(true).await;
@@ -227,7 +244,9 @@ async fn a_real_modem_manager() {
             "{wanted}"
         );
     }
+}
 
+async fn ends_and_returns(bench: &mut Bench) {
     step("the module falls silent until ModemManager gives it up");
     bench.responder.world().is_mute = true;
     let absent = bench
@@ -260,7 +279,6 @@ async fn a_real_modem_manager() {
     bench.start_bus();
     bench.start_manager(true).await;
     bench.known("a registered modem", is_home).await;
-    step("done");
 }
 
 #[tokio::test]
