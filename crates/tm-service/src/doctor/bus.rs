@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tm_types::{ModemState, UplinkState, code};
+use serde_json::Value;
+use tm_types::code;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Check, Machine, own};
@@ -20,8 +21,10 @@ const MOST: usize = 64;
 /// What the bus told.
 pub(super) struct Heard {
     pub(super) check: Check,
-    pub(super) modem: Option<ModemState>,
-    pub(super) uplink: Option<UplinkState>,
+    /// `tm_types::ModemState`, read field by field: its whole reader would be the largest part of the doctor.
+    pub(super) modem: Option<Value>,
+    /// `tm_types::UplinkState`, likewise.
+    pub(super) uplink: Option<Value>,
 }
 
 pub(super) async fn listen(machine: &Machine) -> Heard {

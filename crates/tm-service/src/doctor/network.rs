@@ -3,6 +3,7 @@
 use tm_types::{Cause, Clock as Quality, LinkStatus, code};
 
 use super::bus::Heard;
+use super::modem::part;
 use super::{Check, Machine, own};
 use crate::Clock;
 use crate::config::Environment;
@@ -169,15 +170,18 @@ pub(super) fn uplink(heard: &Heard) -> Check {
         };
         return Check::skipped(name, own(why));
     };
-    match state.link {
-        LinkStatus::NotConfigured => Check::skipped(name, state.cause.clone()),
-        LinkStatus::Connecting => Check::warn(name, state.cause.clone()),
-        LinkStatus::Connected => Check::ok(name, state.cause.clone()),
-        LinkStatus::Failed if state.cause.is(code::UPLINK_REFUSED) => {
-            let reason = state.cause.args.get("error").map_or("-", String::as_str);
+    let (Some(link), Some(cause)) = (part(state, "/link"), part::<Cause>(state, "/cause")) else {
+        return Check::skipped(name, own("skipped_no_state"));
+    };
+    match link {
+        LinkStatus::NotConfigured => Check::skipped(name, cause),
+        LinkStatus::Connecting => Check::warn(name, cause),
+        LinkStatus::Connected => Check::ok(name, cause),
+        LinkStatus::Failed if cause.is(code::UPLINK_REFUSED) => {
+            let reason = cause.args.get("error").map_or("-", String::as_str);
             Check::fail(name, code::LINK_CLOUD_REFUSES.with("reason", reason))
         }
-        LinkStatus::Failed => Check::fail(name, state.cause.clone()),
+        LinkStatus::Failed => Check::fail(name, cause),
     }
 }
 

@@ -5,14 +5,12 @@
 
 use std::time::Duration;
 
-use tm_types::{
-    Modem, ModemIdentity, ModemPresence, PacketData, Registration, RegistrationStatus, Signal, Sim,
-    SimStatus, Stamp, code,
-};
+use tm_types::{ModemPresence, RegistrationStatus, SimStatus, code};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{Check, Machine, modem, own};
+use super::modem::{Known, judge};
+use super::{Check, Machine, own};
 use crate::port::{PortUrl, Ports};
 
 /// For one answer: what `docs/modem.md`'s dialogue grants `+CPIN?`, the slowest of these.
@@ -39,15 +37,15 @@ pub(super) async fn checks(machine: &Machine, url: &PortUrl) -> Vec<Check> {
         }
     };
     let now = machine.clock.stamp();
-    let Some(found) = look(&mut opened.port, &opened.name, now).await else {
+    let Some(found) = look(&mut opened.port).await else {
         let cause = code::MODEM_MUTE.with("port", &opened.name);
         return failed(Check::fail("modem", cause));
     };
-    modem::judge(&found, now)
+    judge(&found, now)
 }
 
 /// What the modem says of itself; `None` when it does not answer.
-async fn look<S>(port: &mut S, name: &str, now: Stamp) -> Option<Modem>
+async fn look<S>(port: &mut S) -> Option<Known>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -61,7 +59,7 @@ where
         is_word && line.len() > 2 && !line.starts_with("AT")
     });
     let sim = sim(&ask(port, "AT+CPIN?").await?);
-    let mut registration = Registration::default();
+    let mut registration = RegistrationStatus::default();
     for (question, prefix) in [
         ("AT+CEREG?", "+CEREG: "),
         ("AT+CGREG?", "+CGREG: "),
@@ -70,15 +68,15 @@ where
         let answer = ask(port, question).await?;
         let status = value(&answer, prefix).map(status).unwrap_or_default();
         let is_better = matches!(
-            registration.status,
+            registration,
             RegistrationStatus::Unknown | RegistrationStatus::Idle
         );
         if is_better {
-            registration.status = status;
+            registration = status;
         }
     }
     let operator = ask(port, "AT+COPS?").await?;
-    registration.operator = value(&operator, "+COPS: ").and_then(|text| quoted(text, 0));
+    let operator = value(&operator, "+COPS: ").and_then(|text| quoted(text, 0));
     let contexts = ask(port, "AT+CGDCONT?").await?;
     let activity = ask(port, "AT+CGACT?").await?;
     let active: Vec<&str> = activity
@@ -100,38 +98,16 @@ where
         .any(|id| telephony.iter().all(|(other, _)| other != id));
     let context = data.iter().find(|(id, _)| active.contains(id));
     let context = context.or(data.first());
-    Some(Modem {
-        id: "1".to_owned(),
+    Some(Known {
         presence: ModemPresence::Present,
         cause: code::MODEM_REGISTERED.plain(),
-        port: Some(name.to_owned()),
-        stamp: Some(now),
-        identity: ModemIdentity {
-            model: model.map(str::to_owned),
-            ..ModemIdentity::default()
-        },
-        sim: Sim {
-            status: sim,
-            ..Sim::default()
-        },
+        read_at: None,
+        name: model.map(str::to_owned),
+        sim,
         registration,
-        signal: Signal::default(),
-        cell: None,
-        temperature_cel: None,
-        supply_v: None,
-        data: Some(PacketData {
-            active: Some(is_active),
-            apn: context.and_then(|(_, apn)| apn.clone()),
-            ..PacketData::default()
-        }),
-        backend: None,
-        radio_on: None,
-        network_time: None,
-        gnss: None,
-        usage: None,
-        balance: None,
-        messages: None,
-        recovery: None,
+        operator,
+        is_active: Some(is_active),
+        apn: context.and_then(|(_, apn)| apn.clone()),
     })
 }
 
@@ -219,7 +195,7 @@ fn status(value: &str) -> RegistrationStatus {
 
 #[cfg(test)]
 mod tests {
-    use tm_types::{BootId, Clock, Timestamp};
+    use tm_types::{BootId, Clock, Stamp, Timestamp};
 
     use super::*;
     use crate::doctor::Status;
@@ -233,7 +209,7 @@ mod tests {
     };
 
     /// A modem that echoes, as they do after power-on, and answers from a list.
-    async fn looked(answers: &[(&str, &str)]) -> Option<Modem> {
+    async fn looked(answers: &[(&str, &str)]) -> Option<Known> {
         let (mut ours, mut theirs) = tokio::io::duplex(4096);
         let answering = async {
             let mut question = Vec::new();
@@ -251,13 +227,13 @@ mod tests {
             }
         };
         tokio::select! {
-            found = look(&mut ours, "/dev/ttyUSB2", NOW) => found,
+            found = look(&mut ours) => found,
             () = answering => None,
         }
     }
 
-    fn told(found: &Modem) -> Vec<String> {
-        let checks = modem::judge(found, NOW).into_iter();
+    fn told(found: &Known) -> Vec<String> {
+        let checks = judge(found, NOW).into_iter();
         let faults = checks.filter(|check| check.status != Status::Skipped);
         faults.map(|check| check.cause.code).collect()
     }
@@ -276,12 +252,9 @@ mod tests {
             ("AT+CGACT?", "+CGACT: 1,1\r\n\r\nOK"),
         ];
         let found = looked(&well).await.unwrap();
-        assert_eq!(found.identity.model.as_deref(), Some("SIMCOM_SIM7600G-H"));
-        assert_eq!(found.registration.operator.as_deref(), Some("Kyivstar"));
-        assert_eq!(
-            found.data.as_ref().unwrap().apn.as_deref(),
-            Some("internet")
-        );
+        assert_eq!(found.name.as_deref(), Some("SIMCOM_SIM7600G-H"));
+        assert_eq!(found.operator.as_deref(), Some("Kyivstar"));
+        assert_eq!(found.apn.as_deref(), Some("internet"));
         let all = [
             "doctor.modem_answers",
             "doctor.sim_ready",
