@@ -1,5 +1,6 @@
 //! A SIM7600G-H: an AT port and an NMEA port, on PTYs, on TCP and in memory, all showing the same module.
 
+mod agenda;
 mod answers;
 mod at;
 mod changes;

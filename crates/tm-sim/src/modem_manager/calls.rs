@@ -1,20 +1,23 @@
 //! The methods of modem, card, bearer, message and network.
 
+mod connections;
+mod texts;
+
 use std::collections::HashMap;
 
 use zbus::{
     Message,
-    zvariant::{OwnedObjectPath, OwnedValue, Value},
+    zvariant::{OwnedValue, Value},
 };
 
 use crate::sim7600::faults::Cure;
 
 use super::{
     location::{CAPABLE, GPS_NMEA, GPS_RAW, GPS_UNMANAGED},
-    modem::{Card, Modem, POWER_LOW, POWER_ON, Sms, state},
+    modem::{Card, Modem, POWER_LOW, POWER_ON, state},
     network,
     objects::{dictionary, object_path},
-    run::{Later, World},
+    run::World,
     serve::{Answer, Call, INVALID, UNKNOWN_METHOD},
     show,
 };
@@ -55,7 +58,7 @@ fn refuse(name: &'static str, text: &str) -> Answer {
 /// Does what a call asks for.
 pub(super) fn act(world: &mut World, message: &Message, call: &Call) -> Answer {
     if call.path.starts_with(network::ROOT) {
-        return network(world, message, call);
+        return connections::act(world, message, call);
     }
     if call.interface == "org.freedesktop.ModemManager1" {
         return match call.member.as_str() {
@@ -89,15 +92,15 @@ pub(super) fn act(world: &mut World, message: &Message, call: &Call) -> Answer {
     match interface {
         "Modem" => general(world, index, message, call),
         "Modem.Modem3gpp" => registration(world, index, call),
-        "Modem.Modem3gpp.Ussd" => ussd(world, index, message, call),
+        "Modem.Modem3gpp.Ussd" => texts::ussd(world, index, message, call),
         "Modem.Signal" => signal(world, index, message, call),
         "Modem.Location" => location(&mut world.modems[index], message, call),
-        "Modem.Messaging" => messaging(world, index, message, call),
+        "Modem.Messaging" => texts::messaging(world, index, message, call),
         "Modem.Time" => time(world, index),
         "Modem.Simple" => simple(world, index, call),
         "Sim" => card(&mut world.modems[index], message, call),
         "Bearer" => bearer(&mut world.modems[index], call),
-        "Sms" => sms(world, index, call),
+        "Sms" => texts::sms(world, index, call),
         _ => refuse(UNSUPPORTED, "not played here"),
     }
 }
@@ -229,41 +232,6 @@ fn registration(world: &mut World, index: usize, call: &Call) -> Answer {
     }
 }
 
-fn ussd(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
-    let modem = &mut world.modems[index];
-    if call.member == "Cancel" {
-        modem.ussd.cancel();
-        modem.ussd_state = 1;
-        return done();
-    }
-    let code: String = message.body().deserialize().unwrap_or_default();
-    if !modem.is_registered() {
-        return refuse(WRONG_STATE, "Cannot initiate USSD: device not registered");
-    }
-    if call.member == "Initiate" {
-        modem.ussd.cancel();
-    } else if modem.ussd_state != 3 {
-        return refuse(WRONG_STATE, "Cannot respond USSD: wrong state");
-    }
-    let answer = modem.ussd.answer(&code);
-    let (mode, text) = answer.parts();
-    // MMModem3gppUssdSessionState: 1 idle, 2 active, 3 waits for the user.
-    modem.ussd_state = if mode == Some(1) { 3 } else { 1 };
-    modem.ussd_request = if mode == Some(1) {
-        text.to_owned()
-    } else {
-        String::new()
-    };
-    // UNVERIFIED: the errors' names (mm-broadband-modem.c, cusd_process_string).
-    match mode {
-        None => Answer::Never,
-        Some(0 | 1) => value(text.to_owned()),
-        Some(2) => refuse(CANCELLED, "USSD terminated by network"),
-        Some(4) => refuse(UNSUPPORTED, "Operation not supported"),
-        Some(_) => refuse(NETWORK_TIMEOUT, "Network timeout"),
-    }
-}
-
 fn signal(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
     if call.member == "Setup" {
         world.modems[index].signal_rate = message.body().deserialize().unwrap_or_default();
@@ -292,117 +260,6 @@ fn location(modem: &mut Modem, message: &Message, call: &Call) -> Answer {
         "GetLocation" => value(modem.location.value(modem.is_registered())),
         "SetGpsRefreshRate" => {
             modem.location.refresh_s = body.deserialize().unwrap_or_default();
-            done()
-        }
-        _ => refuse(UNSUPPORTED, "not played here"),
-    }
-}
-
-fn messaging(world: &mut World, index: usize, message: &Message, call: &Call) -> Answer {
-    let body = message.body();
-    match call.member.as_str() {
-        "List" => {
-            let numbers = world.modems[index].messages.keys();
-            let paths: Vec<_> = numbers
-                .map(|number| object_path(&show::sms_path(*number)))
-                .collect();
-            value(paths)
-        }
-        "Create" => {
-            let properties: HashMap<String, OwnedValue> = body.deserialize().unwrap_or_default();
-            let text = |name: &str| {
-                let found = properties
-                    .get(name)
-                    .and_then(|value| value.try_clone().ok());
-                found
-                    .and_then(|value| String::try_from(value).ok())
-                    .unwrap_or_default()
-            };
-            let report = properties.get("delivery-report-request");
-            let wants_report =
-                report.is_some_and(|value| bool::try_from(value).unwrap_or_default());
-            if text("number").is_empty() {
-                return refuse(
-                    INVALID,
-                    "Cannot create SMS: mandatory parameter 'number' is missing",
-                );
-            }
-            let number = world.add_message(
-                index,
-                Sms {
-                    state: 0,
-                    kind: 2,
-                    number: text("number"),
-                    text: text("text"),
-                    wants_report,
-                    reference: 0,
-                    timestamp: String::new(),
-                    storage: 0,
-                    delivery: 256,
-                },
-            );
-            value(object_path(&show::sms_path(number)))
-        }
-        "Delete" => {
-            let path: OwnedObjectPath = body.deserialize().unwrap_or_default();
-            let messages = &mut world.modems[index].messages;
-            let found = messages
-                .keys()
-                .find(|number| show::sms_path(**number) == path.as_str());
-            match found.copied() {
-                Some(number) => {
-                    messages.remove(&number);
-                    world.deleted.push((index, number));
-                    done()
-                }
-                None => refuse(NOT_FOUND, "No SMS found with path"),
-            }
-        }
-        _ => refuse(UNSUPPORTED, "not played here"),
-    }
-}
-
-fn sms(world: &mut World, index: usize, call: &Call) -> Answer {
-    let modem = &mut world.modems[index];
-    let is_registered = modem.is_registered();
-    let found = modem
-        .messages
-        .iter_mut()
-        .find(|(number, _)| call.path == show::sms_path(**number));
-    let Some((_, message)) = found else {
-        return refuse(NOT_FOUND, "no such message");
-    };
-    match call.member.as_str() {
-        "Send" => {
-            if message.state == 5 {
-                return refuse(FAILED, "This SMS was already sent, cannot send it again");
-            }
-            if let Some(name) = world.config.message_refusal {
-                return refuse(name, "refused");
-            }
-            if !is_registered {
-                return refuse(NO_NETWORK, "No network service");
-            }
-            message.state = 5;
-            world.reference = world.reference.wrapping_add(1);
-            message.reference = u32::from(world.reference);
-            let sent = message.clone();
-            if sent.wants_report && world.config.sends_reports {
-                let report = Sms {
-                    state: 3,
-                    kind: 3,
-                    text: String::new(),
-                    storage: 1,
-                    delivery: 0,
-                    ..sent.clone()
-                };
-                world.later(world.config.action_time, Later::Report(index, report));
-            }
-            world.sent.add(&sent.number, &sent.text, sent.wants_report);
-            done()
-        }
-        "Store" => {
-            message.storage = 1;
             done()
         }
         _ => refuse(UNSUPPORTED, "not played here"),
@@ -483,86 +340,5 @@ fn card(modem: &mut Modem, message: &Message, call: &Call) -> Answer {
         }
         ("SendPin" | "SendPuk", _) => refuse(WRONG_STATE, "nothing is asked for"),
         _ => done(),
-    }
-}
-
-fn network(world: &mut World, message: &Message, call: &Call) -> Answer {
-    let body = message.body();
-    let devices = |world: &World| -> Vec<_> {
-        world
-            .modems
-            .iter()
-            .map(|modem| object_path(&network::device_path(modem)))
-            .collect()
-    };
-    match call.member.as_str() {
-        "GetDevices" | "GetAllDevices" => value(devices(world)),
-        "GetDeviceByIpIface" => {
-            let name: String = body.deserialize().unwrap_or_default();
-            let found = world
-                .modems
-                .iter()
-                .find(|modem| modem.is_connected() && show::interface(modem) == name);
-            match found {
-                Some(modem) => value(object_path(&network::device_path(modem))),
-                None => refuse(
-                    "org.freedesktop.NetworkManager.UnknownDevice",
-                    "No device found",
-                ),
-            }
-        }
-        "ActivateConnection" => {
-            let paths: Result<(OwnedObjectPath, OwnedObjectPath, OwnedObjectPath), _> =
-                body.deserialize();
-            let Ok((_, device, _)) = paths else {
-                return refuse(INVALID, "three paths are wanted");
-            };
-            let is_it = |modem: &&mut Modem| {
-                device.as_str() == "/" || network::device_path(modem) == device.as_str()
-            };
-            match world.modems.iter_mut().find(is_it) {
-                Some(modem) => {
-                    modem.is_enabled = true;
-                    modem.power = POWER_ON;
-                    modem.connect();
-                    value(object_path(&network::activation_path(modem)))
-                }
-                None => refuse(
-                    "org.freedesktop.NetworkManager.UnknownDevice",
-                    "Device not found",
-                ),
-            }
-        }
-        "DeactivateConnection" => {
-            let path: OwnedObjectPath = body.deserialize().unwrap_or_default();
-            let is_it = |modem: &&mut Modem| {
-                modem.is_connected() && network::activation_path(modem) == path.as_str()
-            };
-            if let Some(modem) = world.modems.iter_mut().find(is_it) {
-                modem.disconnect();
-                return done();
-            }
-            refuse(
-                "org.freedesktop.NetworkManager.ConnectionNotActive",
-                "The connection was not active.",
-            )
-        }
-        "Disconnect" => {
-            let is_it = |modem: &&mut Modem| network::device_path(modem) == call.path;
-            if let Some(modem) = world.modems.iter_mut().find(is_it) {
-                modem.disconnect();
-            }
-            done()
-        }
-        "CheckConnectivity" | "state" => {
-            let is_full = world.modems.iter().any(Modem::has_traffic);
-            let (full, none) = if call.member == "state" {
-                (70_u32, 20)
-            } else {
-                (4, 1)
-            };
-            value(if is_full { full } else { none })
-        }
-        _ => refuse(UNKNOWN_METHOD, "not played here"),
     }
 }

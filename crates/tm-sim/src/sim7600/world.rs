@@ -12,11 +12,12 @@ use super::{
     faults::{Cure, Faults},
     messages::{Messages, Sent},
     nmea::Sky,
-    ports::Line,
     settings::Settings,
     ussd::Ussd,
 };
 use crate::number::{Walk, round};
+
+pub(super) use super::agenda::{Effect, Later};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SimCard {
@@ -52,30 +53,6 @@ pub(super) enum Boot {
     SimRead,
     MessagesRead,
     Done,
-}
-
-/// What the module must do beside answering.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Effect {
-    Restart,
-    PowerOff,
-    /// A line that comes after the answer.
-    Urc(String),
-    /// The end of a command that took its time: lines and final result.
-    Answer(Line, Vec<String>, String),
-}
-
-/// What happens later by itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Later {
-    /// This.
-    Do(Effect),
-    /// The network takes a message that was given to the module.
-    Send(Line, Box<super::pdu::Submit>),
-    /// Its report.
-    Report(Vec<u8>),
-    /// The network tries again to deliver what it holds.
-    Deliver,
 }
 
 /// The card in the holder.
@@ -132,7 +109,7 @@ pub(super) struct World {
     pub(super) n_enumerations: u64,
     pub(super) seen: Seen,
     /// Kept in order of time.
-    agenda: Vec<(Instant, Later)>,
+    pub(super) agenda: Vec<(Instant, Later)>,
     rsrp: Walk,
     rsrq: Walk,
     snr: Walk,
@@ -253,31 +230,6 @@ impl World {
     /// Somebody does something that may heal.
     pub(super) fn treat(&mut self, cure: Cure) {
         self.faults.treat(cure);
-    }
-
-    /// Puts something on the agenda.
-    pub(super) fn later(&mut self, after: Duration, what: Later) {
-        let at = Instant::now() + after;
-        let place = self.agenda.partition_point(|(known, _)| *known <= at);
-        self.agenda.insert(place, (at, what));
-    }
-
-    /// The command that takes its time on this port was given up.
-    pub(super) fn withdraw(&mut self, port: Line) {
-        let is_its =
-            |later: &Later| matches!(later, Later::Do(Effect::Answer(line, ..)) if *line == port);
-        self.agenda.retain(|(_, later)| !is_its(later));
-    }
-
-    /// When the next thing is due.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.agenda.first().map(|(at, _)| *at)
-    }
-
-    /// What is due now, once.
-    pub(super) fn due(&mut self) -> Option<Later> {
-        let is_due = self.next_due().is_some_and(|at| at <= Instant::now());
-        is_due.then(|| self.agenda.remove(0).1)
     }
 
     /// A second passes.
