@@ -8,6 +8,7 @@ use tm_service::port::Opener;
 use tm_types::code;
 use tokio::time::{Instant, sleep_until};
 
+use super::held::NotHeld;
 use super::modem_manager::{ModemManager, Settings, SystemBus};
 use super::serial::Serial;
 use super::{Action, Report, Ticket};
@@ -43,8 +44,14 @@ impl Backend {
         ports: &Arc<dyn Opener>,
         clock: &Clock,
     ) -> Self {
-        let serial = || Serial::new(config.clone(), Arc::clone(ports), clock.clone());
         let bus = config.dbus.as_deref().map(SystemBus::new);
+        let serial = || {
+            let ports: Arc<dyn Opener> = match &bus {
+                Some(bus) => Arc::new(NotHeld::new(Arc::clone(ports), bus.clone())),
+                None => Arc::clone(ports),
+            };
+            Serial::new(config.clone(), ports, clock.clone())
+        };
         let manager = |bus: &SystemBus| {
             let settings = Settings::new(config, imei.map(str::to_owned));
             ModemManager::new(bus.clone(), settings, clock.clone())

@@ -5,6 +5,7 @@
 //! [`Action`] under a [`Ticket`], and ends with exactly one [`Report::Done`], also when the modem is gone.
 
 pub(crate) mod chosen;
+mod held;
 pub(crate) mod modem_manager;
 pub(crate) mod serial;
 

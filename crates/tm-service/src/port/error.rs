@@ -14,6 +14,9 @@ pub enum OpenError {
     /// Another program has it open.
     #[error("another program is using it")]
     Busy,
+    /// Another program has it, and would lose what it reads there.
+    #[error("{0} is using it")]
+    Held(&'static str),
     /// This program may not open it.
     #[error("permission denied")]
     Denied,

@@ -8,8 +8,9 @@ use zbus::proxy::{Builder, CacheProperties, Defaults};
 use zbus::zvariant::ObjectPath;
 use zbus::{Proxy, zvariant};
 
+use super::bus::SystemBus;
 use super::failure::{Failure, within};
-use super::properties::{Objects, Properties};
+use super::properties::{Interfaces, Objects, Properties};
 use super::proxies::{ObjectManagerProxy, PropertyReaderProxy};
 
 /// The name on the bus.
@@ -18,6 +19,9 @@ pub(super) const NAME: &str = "org.freedesktop.ModemManager1";
 pub(super) const ROOT: &str = "/org/freedesktop/ModemManager1";
 /// The interface that makes an object a modem.
 pub(super) const MODEM: &str = "org.freedesktop.ModemManager1.Modem";
+
+/// `MM_MODEM_PORT_TYPE_GPS`.
+const PORT_TYPE_GPS: u32 = 5;
 
 /// Properties are in ModemManager's memory.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -73,6 +77,41 @@ impl Service {
     }
 }
 
+/// The ttys that ModemManager holds; none where it does not run or does not answer.
+pub(crate) async fn held_ports(bus: &SystemBus) -> Vec<String> {
+    let Ok(connection) = bus.connection().await else {
+        return Vec::new();
+    };
+    let Ok(Some(owner)) = owner_of(&connection, NAME).await else {
+        return Vec::new();
+    };
+    let service = Service::new(connection, owner);
+    let Ok(modems) = service.modems().await else {
+        return Vec::new();
+    };
+    let of_modem = |interfaces: &Interfaces| {
+        let modem = interfaces.get(MODEM);
+        modem.map(held_by).unwrap_or_default()
+    };
+    modems.values().flat_map(of_modem).collect()
+}
+
+/// The ports of one modem but those that are ignored and those that only carry GNSS sentences, which are opened
+/// only while those are asked for (ModemManager, `mm-shared-simtech.c`).
+fn held_by(modem: &Properties) -> Vec<String> {
+    let ports = |name: &str| -> Vec<(String, u32)> {
+        let value = modem.get(name).and_then(|value| value.try_clone().ok());
+        value
+            .and_then(|value| value.try_into().ok())
+            .unwrap_or_default()
+    };
+    let ignored = ports("IgnoredPorts");
+    let held = ports("Ports").into_iter().filter(|(name, kind)| {
+        *kind != PORT_TYPE_GPS && !ignored.iter().any(|(other, _)| other == name)
+    });
+    held.map(|(name, _)| name).collect()
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn zvariant_failure(error: zvariant::Error) -> Failure {
     Failure::Refused(error.to_string())
@@ -98,4 +137,37 @@ pub(crate) async fn owner_of(
                 "the system bus does not answer".to_owned(),
             ))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use zbus::zvariant::Value;
+
+    use super::*;
+    use crate::backend::modem_manager::properties;
+
+    #[test]
+    fn held_are_the_ports_that_are_read_all_the_time() {
+        fn ports<'a>(ports: &[(&'a str, u32)]) -> Value<'a> {
+            Value::from(ports.to_vec())
+        }
+        let modem = properties([
+            (
+                "Ports",
+                ports(&[
+                    ("ttyUSB1", 5),
+                    ("ttyUSB2", 3),
+                    ("ttyUSB3", 3),
+                    ("cdc-wdm0", 6),
+                ]),
+            ),
+            ("IgnoredPorts", ports(&[("ttyUSB3", 3)])),
+        ]);
+        assert_eq!(held_by(&modem), ["ttyUSB2", "cdc-wdm0"]);
+        // An older ModemManager has no list of ignored ones; nonsense holds nothing.
+        let old = properties([("Ports", ports(&[("ttyUSB2", 3)]))]);
+        assert_eq!(held_by(&old), ["ttyUSB2"]);
+        let nonsense = properties([("Ports", Value::from(7_u32))]);
+        assert!(held_by(&nonsense).is_empty());
+    }
 }

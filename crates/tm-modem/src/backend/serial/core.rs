@@ -295,6 +295,7 @@ impl Core {
                 .and("expected", format_args!("{vendor:04x}:{product:04x}"))
                 .and("pid", format_args!("{product:04x}")),
             OpenError::Absent(_) => code::MODEM_ABSENT.with("port", port),
+            OpenError::Held(_) => code::MODEM_PORT_HELD.with("port", port),
             _ => code::MODEM_PORT_UNUSABLE
                 .with("port", port)
                 .and("error", error),
