@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) store: BTreeMap<u32, String>,
     /// PDUs that were to be sent.
     pub(super) sent: Vec<String>,
+    /// As `AT+COPS` was last set: 0 automatic, 2 told to stay out of every network, which it keeps.
+    pub(super) selection: u8,
     /// Every command, in order.
     pub(super) commands: Vec<String>,
     is_numeric: bool,
@@ -119,7 +121,15 @@ impl World {
         if let Some(lines) = fixed(command) {
             return ok(lines);
         }
+        let is_out = self.selection == 2;
         match command {
+            "AT+CREG?" if is_out => return ok(&["+CREG: 2,0"]),
+            "AT+CGREG?" if is_out => return ok(&["+CGREG: 2,0"]),
+            "AT+CEREG?" if is_out => return ok(&["+CEREG: 2,0"]),
+            "AT+COPS?" if is_out => return ok(&["+COPS: 2"]),
+            "AT+CREG?" => return ok(&["+CREG: 2,1,\"8502\",\"0153E20B\""]),
+            "AT+CGREG?" => return ok(&["+CGREG: 2,1,\"8502\",\"0153E20B\""]),
+            "AT+CEREG?" => return ok(&["+CEREG: 2,1,\"8502\",\"0153E20B\",7"]),
             command if command.starts_with("ATD*99") => return "\r\nCONNECT 115200\r\n".to_owned(),
             "AT+CPIN?" if self.is_locked => return ok(&["+CPIN: SIM PIN"]),
             "AT+CPIN?" => return ok(&["+CPIN: READY"]),
@@ -138,6 +148,9 @@ impl World {
         let (name, value) = command.split_once('=').unwrap_or((command, ""));
         match name {
             "AT+COPS" => {
+                if value == "0" {
+                    self.selection = 0;
+                }
                 self.is_numeric = match value {
                     "3,2" => true,
                     "3,0" => false,
@@ -217,9 +230,6 @@ fn fixed(command: &str) -> Option<&'static [&'static str]> {
         "AT+CLCK=?" => &["+CLCK: (\"SC\",\"FD\",\"PN\",\"PU\",\"PP\",\"PC\")"],
         "AT+CSCS=?" => &["+CSCS: (\"IRA\",\"GSM\",\"UCS2\")"],
         "AT+CSCS?" => &["+CSCS: \"IRA\""],
-        "AT+CREG?" => &["+CREG: 2,1,\"8502\",\"0153E20B\""],
-        "AT+CGREG?" => &["+CGREG: 2,1,\"8502\",\"0153E20B\""],
-        "AT+CEREG?" => &["+CEREG: 2,1,\"8502\",\"0153E20B\",7"],
         "AT+CMGF=?" => &["+CMGF: (0,1)"],
         "AT+CSQ" => &["+CSQ: 21,99"],
         "AT+CSQ=?" => &["+CSQ: (0-31,99),(0-7,99)"],
