@@ -19,12 +19,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::actuator::power_key::PowerKey;
 use crate::actuator::usb::Usb;
+use crate::backend::Report;
 use crate::backend::chosen::Backend;
 use crate::backend::modem_manager::Device;
 use crate::backend::serial::Layouts;
 use crate::config::Config;
 use crate::ladder::{self, Call, Rung};
-use crate::manager::{Asking, Effect, Event, File, Kept, Manager, Now, Probe};
+use crate::manager::{Asking, Effect, Event, File, Kept, Manager, Now, Probe, RECOVERY};
 use crate::messages::Executor;
 use crate::network_manager::NetworkManager;
 use crate::operations::OPERATIONS;
@@ -148,14 +149,11 @@ impl Service {
                     .into_iter()
                     .rev()
                     .for_each(|effect| effects.push_front(effect)),
-                Err(cause) => events.extend(then.into_iter().filter_map(|effect| match effect {
-                    // A step that cannot be counted is not taken: the caps are what breaks a loop of resets.
-                    Effect::Step(rung) => Some(Event::Stepped(rung, Call::Failed(cause.clone()))),
-                    Effect::Request(Asking { op: "reboot", .. }) => {
-                        Some(Event::Stepped(Rung::Reboot, Call::Failed(cause.clone())))
+                Err(cause) => {
+                    for effect in undone(then, &cause, events) {
+                        self.perform_one(effect, bus, backend);
                     }
-                    _ => None,
-                })),
+                }
             }
         }
     }
@@ -245,6 +243,35 @@ impl Service {
     }
 }
 
+/// What was to follow a file that could not be written is not done; whoever waits for it hears so, by an event or
+/// by one of the effects that are given back.
+fn undone(then: Vec<Effect>, cause: &Cause, events: &mut Vec<Event>) -> Vec<Effect> {
+    let mut told = Vec::new();
+    for effect in then {
+        match effect {
+            // A step that cannot be counted is not taken: the caps are what breaks a loop of resets.
+            Effect::Step(rung) => {
+                events.push(Event::Stepped(rung, Call::Failed(cause.clone())));
+            }
+            Effect::Request(Asking {
+                op: "reboot",
+                issuer: RECOVERY,
+                ..
+            }) => {
+                events.push(Event::Stepped(Rung::Reboot, Call::Failed(cause.clone())));
+            }
+            Effect::Ask(ticket, _) => {
+                let done = Report::Done(ticket, Err(cause.clone()));
+                events.push(Event::Backend(done));
+            }
+            Effect::Finish(id, _) => told.push(Effect::Finish(id, Err(cause.clone()))),
+            Effect::SaveThen(_, _, then) => told.extend(undone(then, cause, events)),
+            _ => {}
+        }
+    }
+    told
+}
+
 /// Writes and waits for the disk; that may take seconds on a worn card.
 async fn save_now(store: Store, file: File, bytes: Vec<u8>) -> Result<(), Cause> {
     let written =
@@ -292,5 +319,60 @@ async fn next_network(
     match network {
         Some(network) => network.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tm_types::OperationId;
+
+    use super::*;
+    use crate::backend::{Action, Ticket};
+
+    #[test]
+    fn what_waits_behind_an_unwritable_file_ends() {
+        let cause = code::STORE_UNWRITABLE.plain();
+        let id = || OperationId::new("op").unwrap();
+        let asking = |issuer| {
+            Effect::Request(Asking {
+                id: id(),
+                executor: Executor::Agent,
+                op: "reboot",
+                args: serde_json::Value::Null,
+                ttl: Duration::ZERO,
+                issuer,
+            })
+        };
+        let then = vec![
+            Effect::Ask(Ticket(1), Action::Reset),
+            Effect::Step(Rung::UsbRebind),
+            asking(RECOVERY),
+            // One that a text message asks for is no step of ours.
+            asking("sms"),
+            Effect::SaveThen(
+                File::Messages,
+                Vec::new(),
+                vec![
+                    Effect::Ask(Ticket(2), Action::Reset),
+                    Effect::Finish(id(), Ok(serde_json::Value::Null)),
+                ],
+            ),
+        ];
+        let mut events = Vec::new();
+        let told = undone(then, &cause, &mut events);
+        assert_eq!(told, [Effect::Finish(id(), Err(cause.clone()))]);
+        let failed = Call::Failed(cause.clone());
+        assert!(
+            matches!(
+                &events[..],
+                [
+                    Event::Backend(Report::Done(Ticket(1), Err(_))),
+                    Event::Stepped(Rung::UsbRebind, first),
+                    Event::Stepped(Rung::Reboot, second),
+                    Event::Backend(Report::Done(Ticket(2), Err(_))),
+                ] if *first == failed && *second == failed
+            ),
+            "{events:?}"
+        );
     }
 }

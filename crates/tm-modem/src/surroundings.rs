@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use tm_service::bus::BusMessage;
-use tm_types::{Alarm, GnssState, Instance, Poll, Source, Stamp, UplinkState, Value, topic};
+use tm_types::{
+    Alarm, GnssState, Health, HealthStatus, Instance, Poll, Source, Stamp, UplinkState, Value,
+    topic,
+};
 use tokio::time::Instant;
 
 /// More alarms than any cabinet has; beyond, they are not counted.
@@ -15,6 +18,8 @@ pub(crate) struct Surroundings {
     /// Source and point of the contact that tells of the mains supply.
     mains_series: Option<(Source, String)>,
     uplink: Option<(UplinkState, Instant)>,
+    /// Whether the uplink runs; its last state outlives it on the bus. Nothing until its health was heard.
+    has_uplink: Option<bool>,
     gnss: Option<GnssState>,
     alarms: BTreeSet<String>,
     mains: Option<bool>,
@@ -30,6 +35,7 @@ impl Surroundings {
         Self {
             mains_series: mains_series.and_then(split),
             uplink: None,
+            has_uplink: None,
             gnss: None,
             alarms: BTreeSet::new(),
             mains: None,
@@ -39,6 +45,7 @@ impl Surroundings {
     /// The topics that tell.
     pub(crate) fn topics(&self) -> Vec<String> {
         let mut topics = vec![
+            topic::health(&instance("uplink")),
             topic::state(&instance("uplink")),
             topic::state(&instance("gnss")),
             topic::ALARM_ALL.to_owned(),
@@ -57,6 +64,13 @@ impl Surroundings {
             Some(topic::Class::State("uplink")) => {
                 if let Ok(state) = serde_json::from_slice(&message.payload) {
                     self.uplink = Some((state, instant));
+                }
+            }
+            Some(topic::Class::Health("uplink")) => {
+                if let Ok(health) = serde_json::from_slice::<Health>(&message.payload) {
+                    // That of another boot was left on the bus by a cut of the power.
+                    let is_there = health.status != HealthStatus::Down && health.boot == now.boot;
+                    self.has_uplink = Some(is_there);
                 }
             }
             Some(topic::Class::State("gnss")) => {
@@ -108,12 +122,17 @@ impl Surroundings {
     /// The bus is away: what is said meanwhile is not heard.
     pub(crate) fn forget(&mut self) {
         self.uplink = None;
+        self.has_uplink = None;
         self.mains = None;
     }
 
-    /// The uplink's state and when it was heard.
+    /// The uplink's state and when it was heard; nothing while the uplink does not run.
     pub(crate) fn uplink(&self) -> Option<(&UplinkState, Instant)> {
-        self.uplink.as_ref().map(|(state, at)| (state, *at))
+        let uplink = self
+            .uplink
+            .as_ref()
+            .filter(|_| self.has_uplink != Some(false));
+        uplink.map(|(state, at)| (state, *at))
     }
 
     /// The state of the satellite receiver.

@@ -10,14 +10,16 @@ mod tests;
 mod texts;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
+use tm_service::port::PortEvent;
 use tm_types::{Cause, Device, HealthStatus, ModemPresence, ModemState, Stamp, Timestamp, code};
 use tokio::time::Instant;
 
 use crate::antenna::Antenna;
-use crate::backend::Ticket;
 use crate::backend::modem_manager::Device as HostDevice;
+use crate::backend::{Report, Ticket};
 use crate::balance::{self, Codes};
 use crate::config::Config;
 use crate::data::Sight;
@@ -35,6 +37,8 @@ pub(crate) use crate::backend::Now;
 pub(crate) use event::{Asking, Effect, Event, File, Probe};
 
 use recovery::Care;
+
+pub(crate) use recovery::RECOVERY;
 
 /// What was kept from earlier runs.
 #[derive(Debug, Default)]
@@ -154,6 +158,12 @@ impl Manager {
 
     /// Takes in what happened; what is to be done, in this order.
     pub(crate) fn on(&mut self, event: Event, now: Now) -> Vec<Effect> {
+        // The receiver speaks every second, in several pieces: that is no reason to describe everything anew.
+        let is_sky = match &event {
+            Event::Nmea(PortEvent::Bytes(_)) | Event::Backend(Report::Sentences(_)) => true,
+            Event::Due => self.is_relay_due_only(now),
+            _ => false,
+        };
         match event {
             Event::Backend(report) => self.on_report(report, now),
             Event::Nmea(event) => self.on_nmea(event, now),
@@ -174,7 +184,9 @@ impl Manager {
             self.is_news = false;
             self.look(now);
         }
-        self.publish(now);
+        if !is_sky || self.has_sky_changed(now) {
+            self.publish(now);
+        }
         std::mem::take(&mut self.effects)
     }
 
@@ -185,24 +197,51 @@ impl Manager {
         if self.codes.deadline().is_some_and(|due| due <= now.instant) {
             self.with_codes(|codes, tickets| codes.on_due(now, tickets));
         }
-        if self.care.deadline(now) <= now.instant && self.presence.is_some() {
+        if self
+            .care_deadline(now)
+            .is_some_and(|due| due <= now.instant)
+        {
             self.on_time(now);
-            self.usage.on_time(&now.stamp);
             self.is_news = true;
         }
     }
 
+    /// Whether the antenna's cause is another one than was told: of every sentence that is all that counts.
+    fn has_sky_changed(&self, now: Now) -> bool {
+        let told = self.state.as_ref().and_then(|state| state.modems.first());
+        told.is_none_or(|told| {
+            let told = told.gnss.as_ref().and_then(|gnss| gnss.cause.as_ref());
+            self.presence == Some(ModemPresence::Present)
+                && told != self.antenna.cause(now.instant).as_ref()
+        })
+    }
+
     /// When [`Event::Due`] is due.
     pub(crate) fn deadline(&self, now: Now) -> Instant {
-        let care = self.care.deadline(now);
         [
+            self.care_deadline(now),
             self.relay.deadline(),
             self.messages.deadline(),
             self.codes.deadline(),
         ]
         .into_iter()
         .flatten()
-        .fold(care, Instant::min)
+        .min()
+        .unwrap_or(now.instant + Duration::from_hours(1))
+    }
+
+    fn is_relay_due_only(&self, now: Now) -> bool {
+        let others = [
+            self.care_deadline(now),
+            self.messages.deadline(),
+            self.codes.deadline(),
+        ];
+        others.into_iter().flatten().all(|due| due > now.instant)
+    }
+
+    /// There is nothing to look at before the way to the modem has said a first word.
+    fn care_deadline(&self, now: Now) -> Option<Instant> {
+        self.presence.map(|_| self.care.deadline(now))
     }
 
     /// By which way the modem is reached from now on.

@@ -28,8 +28,18 @@ const PROBE_PERIOD: Duration = Duration::from_mins(10);
 const PROBE_AGE: Duration = Duration::from_mins(15);
 /// How long the agent may take to begin with a reboot.
 const REBOOT_TTL: Duration = Duration::from_secs(30);
+/// Who asks for the ladder's reboots.
+pub(crate) const RECOVERY: &str = "modem";
 /// Names the reboots that the ladder asks for.
 const REBOOT_ID: &str = "recovery-reboot-";
+
+/// An operation that waits for a step.
+#[derive(Debug)]
+struct Asked {
+    rung: Rung,
+    id: OperationId,
+    until: Instant,
+}
 
 /// What the recovery stands on.
 #[derive(Debug)]
@@ -44,8 +54,10 @@ pub(super) struct Care {
     next_probe: Instant,
     pub(super) next_look: Instant,
     /// Operations that wait for a step.
-    asked: Vec<(Rung, OperationId)>,
+    asked: Vec<Asked>,
     n_reboots: u64,
+    /// The reboot that is asked for now: the results of earlier ones are told again whenever the bus comes back.
+    reboot: Option<OperationId>,
 }
 
 impl Care {
@@ -70,6 +82,7 @@ impl Care {
             next_look: now + LOOK_PERIOD,
             asked: Vec::new(),
             n_reboots: 0,
+            reboot: None,
         }
     }
 
@@ -90,13 +103,16 @@ impl Care {
 
     /// Whether a step is under way or its effect is awaited.
     pub(super) fn is_healing(&self, now: Now) -> bool {
-        self.ladder.view(&now.stamp).status == tm_types::RecoveryStatus::Judging
+        // Without the watchdog nothing is judged: a step that was asked for would stand for ever.
+        self.is_on && self.ladder.view(&now.stamp).status == tm_types::RecoveryStatus::Judging
     }
 }
 
 impl Manager {
     /// Looks at the link, and does what the ladder wants.
     pub(super) fn look(&mut self, now: Now) {
+        self.end_overdue(now);
+        self.usage.on_time(&now.stamp);
         let evidence = self.evidence(now);
         let mono = Duration::from_millis(now.stamp.mono_ms);
         let diagnosis = self.care.watch.diagnose(&evidence, mono);
@@ -118,11 +134,10 @@ impl Manager {
         }
     }
 
-    /// The ladder's clock has come.
+    /// The ladder's clock has come. It is told without the watchdog as well: a crew's time and a step that was asked
+    /// for end by it.
     pub(super) fn on_time(&mut self, now: Now) {
-        if self.care.is_on {
-            self.climb(Input::Time, now);
-        }
+        self.climb(Input::Time, now);
     }
 
     /// Hands an input to the ladder and does what it wants.
@@ -176,13 +191,15 @@ impl Manager {
             "{REBOOT_ID}{}-{}-{}",
             stamp.boot, stamp.mono_ms, self.care.n_reboots
         );
+        let id = OperationId::new(&id).expect("a boot and numbers");
+        self.care.reboot = Some(id.clone());
         Effect::Request(Asking {
-            id: OperationId::new(&id).expect("a boot and numbers"),
+            id,
             executor: Executor::Agent,
             op: "reboot",
             args: json!({}),
             ttl: REBOOT_TTL,
-            issuer: "modem",
+            issuer: RECOVERY,
         })
     }
 
@@ -210,9 +227,10 @@ impl Manager {
     /// A step has ended, whoever took it.
     pub(super) fn on_stepped(&mut self, rung: Rung, call: Call, now: Now) {
         let waiting = std::mem::take(&mut self.care.asked);
-        let (ended, others) = waiting.into_iter().partition(|(asked, _)| *asked == rung);
+        let (ended, others) = waiting.into_iter().partition(|asked| asked.rung == rung);
         self.care.asked = others;
-        for (_, id) in ended {
+        let ended: Vec<Asked> = ended;
+        for Asked { id, .. } in ended {
             let end = match &call {
                 Call::Taken => Ok(json!({"rung": rung.number(), "action": rung.action()})),
                 Call::Failed(cause) => Err(cause.clone()),
@@ -221,6 +239,15 @@ impl Manager {
             self.effects.push(Effect::Finish(id, end));
         }
         self.climb(Input::Done(rung, call), now);
+    }
+
+    /// A step whose end nobody tells, such as that of an agent that has gone meanwhile.
+    fn end_overdue(&mut self, now: Now) {
+        let is_overdue = |asked: &mut Asked| asked.until <= now.instant;
+        for asked in self.care.asked.extract_if(.., is_overdue) {
+            let cause = code::MODEM_TIMEOUT.with("seconds", ASKED_TIME.as_secs());
+            self.effects.push(Effect::Finish(asked.id, Err(cause)));
+        }
     }
 
     /// An operator wants a step.
@@ -235,18 +262,25 @@ impl Manager {
             self.effects.push(Effect::Finish(id, Err(cause)));
             return;
         }
-        if self.care.asked.len() >= ASKED_MAX {
+        // The ladder keeps one step in mind: another one would take the place of the first without a word.
+        let is_other = self.care.asked.iter().any(|asked| asked.rung != rung);
+        if is_other || self.care.asked.len() >= ASKED_MAX {
             let cause = code::MODEM_BUSY.with("what", "other steps");
             self.effects.push(Effect::Finish(id, Err(cause)));
             return;
         }
-        self.care.asked.push((rung, id));
-        self.climb(Input::Request { rung, issuer }, now);
+        let is_new = self.care.asked.is_empty();
+        let until = now.instant + ASKED_TIME;
+        self.care.asked.push(Asked { rung, id, until });
+        // Who asks for the same meanwhile waits for the same end, and it is not done twice.
+        if is_new {
+            self.climb(Input::Request { rung, issuer }, now);
+        }
     }
 
     /// How a reboot stands that the ladder asked for.
     pub(super) fn on_reboot(&mut self, operation: &Operation, now: Now) {
-        if !operation.id.as_str().starts_with(REBOOT_ID) {
+        if self.care.reboot.as_ref() != Some(&operation.id) {
             return;
         }
         let call = match operation.status {
@@ -367,6 +401,12 @@ impl Manager {
         is_silent.then_some(false)
     }
 
+    /// Whether the host's way to the internet is known not to be the modem's.
+    fn is_by_another_way(&self) -> bool {
+        let manager = self.care.network_manager;
+        manager.is_some_and(|manager| manager.is_primary == Some(false))
+    }
+
     fn uplink(&self, now: Now) -> Uplink {
         let Some((uplink, heard)) = self.surroundings.uplink() else {
             return Uplink::Silent;
@@ -374,6 +414,8 @@ impl Manager {
         match uplink.link {
             LinkStatus::NotConfigured => Uplink::Silent,
             LinkStatus::Connecting => Uplink::Connecting,
+            // What fails by another way, such as Ethernet, says nothing about the modem's.
+            LinkStatus::Failed if self.is_by_another_way() => Uplink::Silent,
             LinkStatus::Failed => Uplink::Failing(uplink.cause.clone()),
             LinkStatus::Connected => {
                 // The state is told with every batch; its age is that of the telling and that told.
@@ -392,6 +434,9 @@ impl Manager {
     }
 }
 
+/// How long an operation waits for its step: another one may be under way before it, and each call takes 130 s at
+/// most (`ladder.toml`, `act_s`).
+const ASKED_TIME: Duration = Duration::from_mins(6);
 /// More operators never ask at once.
 const ASKED_MAX: usize = 8;
 

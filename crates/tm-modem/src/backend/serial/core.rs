@@ -376,9 +376,8 @@ impl Core {
         let Some(dialogue) = &mut self.dialogue else {
             return;
         };
-        if !dialogue.is_secret() {
-            tracing::trace!(text = %bytes.escape_ascii(), "read");
-        }
+        // Not what they say: it may be a text message, a number of the card, or an echo of the PIN.
+        tracing::trace!(bytes = bytes.len(), "read");
         dialogue.feed(bytes);
         while let Some(step) = self.dialogue.as_mut().and_then(Dialogue::next) {
             self.on_step(step, now);

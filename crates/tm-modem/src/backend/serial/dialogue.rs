@@ -111,11 +111,6 @@ impl Dialogue {
         self.running.map(|(_, deadline)| deadline)
     }
 
-    /// Whether what comes now may hold the PIN: a module that echoes repeats it.
-    pub(crate) fn is_secret(&self) -> bool {
-        matches!(self.running, Some((Ask::EnterPin, _)))
-    }
-
     /// What the channel had to drop.
     pub(crate) fn counters(&self) -> Counters {
         self.channel.counters()

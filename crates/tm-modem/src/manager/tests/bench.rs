@@ -50,7 +50,7 @@ pub(super) struct Bench {
     asked: mpsc::UnboundedReceiver<String>,
     link: Link,
     core: Core,
-    manager: Manager,
+    pub(super) manager: Manager,
     started: Instant,
     pub(super) effects: Vec<Effect>,
 }

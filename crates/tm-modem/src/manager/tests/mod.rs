@@ -1,6 +1,7 @@
 //! Stories of the field, with time paused.
 
 mod bench;
+mod duties;
 mod field;
 mod module;
 
