@@ -12,10 +12,11 @@ test:
 ci:
     bash .ci/run
 
-# Accept the present OpenAPI document and configuration tables as the golden ones.
+# Accept the present OpenAPI document, configuration tables and tables of the recovery as the golden ones.
 bless:
     TM_BLESS=1 cargo test -p tm-api --test openapi
     TM_BLESS=1 cargo test -p tm-tests --test configuration
+    TM_BLESS=1 cargo test -p tm-modem --lib ladder::page
 
 # Compile the services for a device into dist/ARCH: `just dist aarch64`.
 dist ARCH:
