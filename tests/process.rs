@@ -90,3 +90,57 @@ impl Mosquitto {
         Ok(())
     }
 }
+
+/// What the kernel counts of a process.
+#[derive(Debug)]
+pub struct Usage {
+    /// Resident memory now, KiB.
+    pub resident_kib: u64,
+    /// The most it ever was, KiB.
+    pub peak_kib: u64,
+    /// Time on a processor since the start, s.
+    pub cpu_s: f64,
+    /// How often a thread went to sleep.
+    pub switches: u64,
+    /// Bytes caused to be written to storage.
+    pub written: u64,
+}
+
+impl Usage {
+    /// Reads what `/proc` says of the process now.
+    ///
+    /// # Errors
+    /// When the process has gone, or the kernel keeps no such counts.
+    pub fn of(process: u32) -> Result<Self> {
+        let process = Path::new("/proc").join(process.to_string());
+        let status = fs::read_to_string(process.join("status"))?;
+        let mut switches = 0;
+        let mut cpu_s = 0.0;
+        for thread in fs::read_dir(process.join("task"))? {
+            let thread = thread?.path();
+            let status = fs::read_to_string(thread.join("status"))?;
+            // A voluntary switch is a thread that went to sleep: it was woken before.
+            switches += number(&status, "voluntary_ctxt_switches:")?;
+            // Nanoseconds on a processor, finer than the ticks of `stat`.
+            let schedule = fs::read_to_string(thread.join("schedstat"))?;
+            let spent: f64 = schedule.split(' ').next().unwrap_or_default().parse()?;
+            cpu_s += spent / 1e9;
+        }
+        let io = fs::read_to_string(process.join("io"))?;
+        Ok(Self {
+            resident_kib: number(&status, "VmRSS:")?,
+            peak_kib: number(&status, "VmHWM:")?,
+            cpu_s,
+            switches,
+            written: number(&io, "write_bytes:")?,
+        })
+    }
+}
+
+fn number(text: &str, name: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let word = line.and_then(|line| line.split_whitespace().next());
+    word.with_context(|| format!("find {name}"))?
+        .parse()
+        .with_context(|| format!("read {name}"))
+}

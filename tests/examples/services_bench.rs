@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a measurement prints its table")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tm_sim::sim7600::Sim7600Config;
 use tm_sim::{Cabinet, CabinetConfig};
-use tm_tests::process::{Mosquitto, Reaped};
+use tm_tests::process::{Mosquitto, Reaped, Usage};
 
 /// Measure the services.
 #[derive(Parser)]
@@ -119,51 +119,11 @@ fn per_second(count: u64, elapsed: f64) -> f64 {
     count as f64 / elapsed
 }
 
-/// What the kernel counts of a process.
-struct Usage {
-    resident_kib: u64,
-    cpu_s: f64,
-    switches: u64,
-    written: u64,
-}
-
 fn usages(services: &mut [(&str, Reaped)]) -> Result<Vec<Usage>> {
     let mut usages = Vec::new();
     for (name, process) in services {
         ensure!(process.0.try_wait()?.is_none(), "{name} has ended");
-        usages.push(usage(&Path::new("/proc").join(process.0.id().to_string()))?);
+        usages.push(Usage::of(process.0.id())?);
     }
     Ok(usages)
-}
-
-fn usage(process: &Path) -> Result<Usage> {
-    let status = fs::read_to_string(process.join("status"))?;
-    let resident_kib = number(&status, "VmRSS:")?;
-    let mut switches = 0;
-    let mut cpu_s = 0.0;
-    for thread in fs::read_dir(process.join("task"))? {
-        let thread = thread?.path();
-        let status = fs::read_to_string(thread.join("status"))?;
-        // A voluntary switch is a thread that went to sleep: it was woken before.
-        switches += number(&status, "voluntary_ctxt_switches:")?;
-        // Nanoseconds on a processor, finer than the ticks of `stat`.
-        let schedule = fs::read_to_string(thread.join("schedstat"))?;
-        let spent: f64 = schedule.split(' ').next().unwrap_or_default().parse()?;
-        cpu_s += spent / 1e9;
-    }
-    let io = fs::read_to_string(process.join("io"))?;
-    Ok(Usage {
-        resident_kib,
-        cpu_s,
-        switches,
-        written: number(&io, "write_bytes:")?,
-    })
-}
-
-fn number(text: &str, name: &str) -> Result<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let word = line.and_then(|line| line.split_whitespace().next());
-    word.with_context(|| format!("find {name}"))?
-        .parse()
-        .with_context(|| format!("read {name}"))
 }
