@@ -160,6 +160,7 @@ RIGHTS = [
     ("tm/v1/cfg/modem", False),
     ("tm/v1/clock/gnss", False),
     ("tm/v1/nmea/modem", False),
+    ("tm/v1/private/modem", False),
     ("tm/v2/data/x", False),
     ("anything", False),
 ]
@@ -192,6 +193,12 @@ def anonymous_client():
     for name in ("modem", "uplink"):
         health = mosquitto("mosquitto_sub", "mqtt", "-t", f"tm/v1/health/{name}", "-C", "1", "-W", "10")
         assert json.loads(health.stdout)["status"] == "up", f"an anonymous client has thrown {name} out: {health.stdout}"
+    # What is private is there, for ours alone, whichever filter others ask with.
+    private = mosquitto("mosquitto_sub", "mqtt", "-t", "tm/v1/private/+", "-C", "1", "-W", "10", user=ours)
+    assert "modems" in json.loads(private.stdout), private.stdout
+    for topic in ("tm/v1/private/modem", "tm/v1/private/#", "tm/+/+/+", "#"):
+        seen = mosquitto("mosquitto_sub", "mqtt", "-t", topic, "-F", "%t", "-W", "2", check=False).stdout.split()
+        assert not [name for name in seen if name.startswith("tm/v1/private/")], f"anonymous reads {seen} by {topic}"
     read = mosquitto("mosquitto_sub", "mqtt", "-t", "tm/v1/health/uplink", "-C", "1", "-W", "10")
     assert json.loads(read.stdout)["status"] == "up"
     wrong = mosquitto("mosquitto_sub", "mqtt", "-t", "#", "-C", "1", "-W", "3", check=False, user=("tm", "guess"))

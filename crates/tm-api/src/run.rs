@@ -46,6 +46,7 @@ pub async fn run_on(
             topic::DATA_ALL,
             topic::SENSOR_BLOCKS_ALL,
             topic::CLOCK_ALL,
+            topic::PRIVATE_ALL,
         ]
         .map(Into::into)
         .into(),

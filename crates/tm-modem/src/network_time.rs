@@ -11,6 +11,8 @@ const CEILING_MS: i64 = FLOOR_MS + 20 * 365 * 86_400_000;
 const AGREEMENT_MS: i64 = 2_000;
 /// How long an anchor serves: a Pi's quartz is 0.2 s off by then (50 ppm).
 const ANCHOR_AGE_MS: u64 = 3_600_000;
+/// A Pi's quartz goes wrong by one part in so many (50 ppm).
+const DRIFT: u64 = 20_000;
 /// How far the network's time may be off. 3GPP TS 22.042 demands a minute, networks keep a second or two; the
 /// answer has whole seconds.
 const ERROR_MS: u32 = 3_000;
@@ -48,6 +50,26 @@ impl NetworkTime {
             source: Clock::Network,
             err_ms: ERROR_MS,
         })
+    }
+
+    /// The stamp with the network's time, where that was confirmed in this boot and the machine's own clock is not
+    /// trusted. It also holds while the modem is gone: the monotonic clock goes on.
+    pub(crate) fn improve(&self, stamp: Stamp) -> Stamp {
+        let Some((confirmed_ms, offset)) = self.published.filter(|_| !stamp.clock.is_trusted())
+        else {
+            return stamp;
+        };
+        let Ok(mono_ms) = i64::try_from(stamp.mono_ms) else {
+            return stamp;
+        };
+        let drift_ms = stamp.mono_ms.saturating_sub(confirmed_ms) / DRIFT;
+        let drift_ms = u32::try_from(drift_ms).unwrap_or(u32::MAX);
+        Stamp {
+            time: Timestamp::of_unix_ms(mono_ms.saturating_add(offset)),
+            clock: Clock::Network,
+            err_ms: Some(ERROR_MS.saturating_add(drift_ms)),
+            ..stamp
+        }
     }
 
     /// The modem is gone or was restarted: its clock has to prove itself again.

@@ -14,7 +14,7 @@ use tm_service::port::{Link, Opener, Ports};
 use tm_service::probe::{self, Targets};
 use tm_service::session::Address;
 use tm_service::{Host, Store};
-use tm_types::{Cause, Clock, HealthStatus, Instance, code};
+use tm_types::{Cause, Clock, HealthStatus, Instance, code, topic};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::actuator::power_key::PowerKey;
@@ -162,6 +162,10 @@ impl Service {
         let source = self.host.instance.source();
         match effect {
             Effect::State(state) => bus.state(&*state),
+            Effect::Private(private) => {
+                let json = serde_json::to_vec(&*private).expect("our own types become JSON");
+                bus.publish_retained(topic::private(&self.host.instance), json.into());
+            }
             Effect::Points(stamp, points) => bus.data(stamp, points),
             Effect::Health(status, reasons) => bus.health(status, reasons),
             Effect::Anchor(anchor) => bus.anchor(&source, &anchor),

@@ -22,6 +22,8 @@ pub(crate) struct Surroundings {
     has_uplink: Option<bool>,
     gnss: Option<GnssState>,
     alarms: BTreeSet<String>,
+    /// Whether the agent, who raises alarms, has told of itself.
+    hears_agent: bool,
     mains: Option<bool>,
 }
 
@@ -38,6 +40,7 @@ impl Surroundings {
             has_uplink: None,
             gnss: None,
             alarms: BTreeSet::new(),
+            hears_agent: false,
             mains: None,
         }
     }
@@ -48,6 +51,7 @@ impl Surroundings {
             topic::health(&instance("uplink")),
             topic::state(&instance("uplink")),
             topic::state(&instance("gnss")),
+            topic::state(&instance("agent")),
             topic::ALARM_ALL.to_owned(),
         ];
         topics.extend(
@@ -78,6 +82,7 @@ impl Surroundings {
                     self.gnss = Some(state);
                 }
             }
+            Some(topic::Class::State("agent")) => self.hears_agent = !message.payload.is_empty(),
             Some(topic::Class::Alarm(id)) => self.hear_alarm(id, &message.payload),
             Some(topic::Class::Data(source)) if !message.retained => {
                 self.hear_data(source, &message.payload, now);
@@ -119,8 +124,10 @@ impl Surroundings {
         }
     }
 
-    /// The bus is away: what is said meanwhile is not heard.
+    /// The bus is away: what is said meanwhile is not heard. What holds is told again when it is back.
     pub(crate) fn forget(&mut self) {
+        self.alarms.clear();
+        self.hears_agent = false;
         self.uplink = None;
         self.has_uplink = None;
         self.mains = None;
@@ -140,9 +147,10 @@ impl Surroundings {
         self.gnss.as_ref()
     }
 
-    /// How many alarms are active.
-    pub(crate) fn n_alarms(&self) -> usize {
-        self.alarms.len()
+    /// How many alarms are active; nothing while nobody has told of any, nor the agent of itself.
+    pub(crate) fn n_alarms(&self) -> Option<usize> {
+        let n_alarms = self.alarms.len();
+        (self.hears_agent || n_alarms > 0).then_some(n_alarms)
     }
 
     /// Whether the mains supply is there; nothing where no contact tells.
@@ -153,4 +161,48 @@ impl Surroundings {
 
 fn instance(name: &str) -> Instance {
     Instance::new(name).expect("our own names are well formed")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tm_types::{BootId, Clock, Timestamp};
+
+    use super::*;
+
+    fn hear(surroundings: &mut Surroundings, topic: &str, payload: &str) -> Option<usize> {
+        let message = BusMessage {
+            topic: topic.to_owned(),
+            payload: payload.to_owned().into(),
+            retained: true,
+        };
+        let stamp = Stamp {
+            time: Timestamp::EPOCH,
+            mono_ms: 1,
+            boot: BootId(7),
+            clock: Clock::None,
+            err_ms: None,
+        };
+        surroundings.hear(&message, &stamp, Instant::now());
+        surroundings.n_alarms()
+    }
+
+    #[test]
+    fn alarms_are_counted_once_somebody_tells_of_them() {
+        let alarm = json!({
+            "id": "door", "source": "io", "code": "alarm.limit", "severity": "warning", "active": true,
+            "acked": false, "since": "2026-11-23T08:00:00.000Z", "args": {},
+        });
+        let alarm = alarm.to_string();
+        let mut surroundings = Surroundings::new(None);
+        let (agent, door) = ("tm/v1/state/agent", "tm/v1/alarm/door");
+        assert!(surroundings.topics().contains(&agent.to_owned()));
+        assert_eq!(surroundings.n_alarms(), None);
+        assert_eq!(hear(&mut surroundings, door, &alarm), Some(1));
+        assert_eq!(hear(&mut surroundings, door, ""), None);
+        assert_eq!(hear(&mut surroundings, agent, "{}"), Some(0));
+        assert_eq!(hear(&mut surroundings, door, &alarm), Some(1));
+        surroundings.forget();
+        assert_eq!(surroundings.n_alarms(), None, "what holds is told again");
+    }
 }

@@ -16,6 +16,8 @@ pub const ALARM_ALL: &str = "tm/v1/alarm/+";
 pub const RESULT_ALL: &str = "tm/v1/res/+";
 /// Every time anchor, QoS 1, retained.
 pub const CLOCK_ALL: &str = "tm/v1/clock/+";
+/// What only our own services read, of every service, QoS 1, retained.
+pub const PRIVATE_ALL: &str = "tm/v1/private/+";
 /// Raw NMEA of every source, QoS 0, not retained.
 pub const NMEA_ALL: &str = "tm/v1/nmea/+";
 /// What balena's own sensor blocks publish: `sensors` and whatever is below it, QoS 0 or 1, not retained.
@@ -75,6 +77,11 @@ pub fn nmea(source: &Source) -> String {
     format!("tm/v1/nmea/{source}")
 }
 
+/// What a service tells our own services only: the broker's access list keeps it from everybody else.
+pub fn private(service: &Instance) -> String {
+    format!("tm/v1/private/{service}")
+}
+
 /// What a topic of the bus is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class<'a> {
@@ -98,6 +105,8 @@ pub enum Class<'a> {
     Clock(&'a str),
     /// A source's raw NMEA.
     Nmea(&'a str),
+    /// What a service tells our own services only.
+    Private(&'a str),
 }
 
 /// What a topic is about; `None` for topics that are not ours.
@@ -125,6 +134,7 @@ pub fn classify(topic: &str) -> Option<Class<'_>> {
         "res" => Class::Result(rest),
         "clock" => Class::Clock(rest),
         "nmea" => Class::Nmea(rest),
+        "private" => Class::Private(rest),
         _ => return None,
     })
 }
@@ -141,6 +151,8 @@ mod tests {
                 "tm/v1/cmd/agent/reboot",
                 Some(Class::Command("agent", "reboot")),
             ),
+            ("tm/v1/private/modem", Some(Class::Private("modem"))),
+            ("tm/v1/private/modem/1", None),
             ("tm/v1/cmd/agent", None),
             ("tm/v1/data/", None),
             ("tm/v1/data/a/b", None),

@@ -4,9 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use tm_types::{
-    Anchor, BootId, Cause, Clock, Command, Event, GnssState, Health, HealthStatus, Operation,
-    PacketData, Point, PointName, Poll, Problem, Reading, Reason, RunId, Sequence, Severity,
-    SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code, text::Language, topic,
+    Anchor, BootId, Cause, Clock, Command, Event, GnssState, Health, HealthStatus, ModemPrivate,
+    Operation, PacketData, Point, PointName, Poll, PrivateModem, PrivateText, Problem, Reading,
+    Reason, RunId, Sequence, Severity, SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code,
+    text::Language, topic,
 };
 
 const STAMP: Stamp = Stamp {
@@ -193,7 +194,24 @@ fn topics() {
     assert_eq!(topic::command(&modem, "reset"), "tm/v1/cmd/modem/reset");
     assert_eq!(topic::result(&"a-1".parse().unwrap()), "tm/v1/res/a-1");
     assert_eq!(topic::clock(&"gnss".parse().unwrap()), "tm/v1/clock/gnss");
+    assert_eq!(topic::private(&modem), "tm/v1/private/modem");
     assert_eq!(topic::nmea(&"modem".parse().unwrap()), "tm/v1/nmea/modem");
+}
+
+#[test]
+fn what_only_our_own_services_read() {
+    check(
+        &ModemPrivate {
+            modems: vec![PrivateModem {
+                id: "1".into(),
+                messages: vec![PrivateText {
+                    id: 9,
+                    text: "привіт".into(),
+                }],
+            }],
+        },
+        r#"{"modems":[{"id":"1","messages":[{"id":9,"text":"привіт"}]}]}"#,
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tm_types::text::{Language, sentence};
-use tm_types::{Cause, Stamp, code};
+use tm_types::{Cause, ModemPrivate, Stamp, code};
 
 use crate::world::{Service, State, World};
 
@@ -97,6 +97,7 @@ impl Look<'_> {
         if let Some((_, service, state)) = best {
             return StateLook {
                 state: Some(state),
+                private: Some(&service.private),
                 is_stale: service.is_stale(&self.now),
                 instead: code::SERVICE_STARTING.plain(),
             };
@@ -106,6 +107,7 @@ impl Look<'_> {
         let reason = service.and_then(|(_, service)| first_reason(service, &self.now));
         StateLook {
             state: None,
+            private: None,
             is_stale: true,
             instead: reason.unwrap_or_else(|| code::SERVICE_STARTING.plain()),
         }
@@ -115,6 +117,8 @@ impl Look<'_> {
 /// A state, or why there is none.
 pub(crate) struct StateLook<'a, T> {
     pub(crate) state: Option<&'a T>,
+    /// What the same service tells our own services only; there where the state is.
+    pub(crate) private: Option<&'a ModemPrivate>,
     pub(crate) is_stale: bool,
     /// The situation while there is no state.
     instead: Cause,

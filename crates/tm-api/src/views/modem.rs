@@ -1,5 +1,9 @@
+use std::collections::HashMap;
+
 use serde::Serialize;
-use tm_types::{Cell, Clock, DataUsage, Messages, Modem, Registration, Signal, Timestamp};
+use tm_types::{
+    Cell, Clock, DataUsage, Messages, Modem, ModemPrivate, Registration, Signal, Timestamp,
+};
 
 use super::{Explained, Look, modem_state};
 use crate::world::mask_modem;
@@ -85,7 +89,8 @@ impl ModemsView {
             )
         });
         let modems = state.state.map_or(&[][..], |state| &state.modems);
-        let view = |modem: &Modem| ModemView::new(look, modem, state.is_stale, shows_identities);
+        let private = state.private.filter(|_| shows_identities);
+        let view = |modem: &Modem| ModemView::new(look, modem, state.is_stale, private);
         Self {
             modems: modems.iter().map(view).collect(),
             stale: state.is_stale,
@@ -95,10 +100,12 @@ impl ModemsView {
 }
 
 impl ModemView {
-    fn new(look: Look<'_>, modem: &Modem, stale: bool, shows_identities: bool) -> Self {
+    /// `private` for a caller with `admin`.
+    fn new(look: Look<'_>, modem: &Modem, stale: bool, private: Option<&ModemPrivate>) -> Self {
         let mut modem = modem.clone();
-        if !shows_identities {
-            mask_modem(&mut modem);
+        match private {
+            Some(private) => add_texts(&mut modem, private),
+            None => mask_modem(&mut modem),
         }
         Self {
             sentence: look.explain(&modem.cause).sentence,
@@ -106,6 +113,19 @@ impl ModemView {
             modem,
             stale,
         }
+    }
+}
+
+/// What the messages say is told apart from the state. One whose text has not come yet stays without.
+fn add_texts(modem: &mut Modem, private: &ModemPrivate) {
+    let private = private.modems.iter().filter(|one| one.id == modem.id);
+    let texts: HashMap<u64, &str> = private
+        .flat_map(|one| &one.messages)
+        .map(|message| (message.id, message.text.as_str()))
+        .collect();
+    for message in modem.messages.iter_mut().flat_map(|m| &mut m.inbox) {
+        let text = texts.get(&message.id).map(|text| (*text).to_owned());
+        message.text = text.or(message.text.take());
     }
 }
 

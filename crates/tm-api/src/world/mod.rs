@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use tm_service::dedup::{Dedup, Verdict};
 use tm_types::topic::{self, Class};
 use tm_types::{
-    Alarm, Anchor, Cause, Event, Instance, Kind, Operation, Poll, Reading, SeriesId, Source, Stamp,
-    Unit,
+    Alarm, Anchor, Cause, Event, Instance, Kind, ModemPrivate, Operation, Poll, Reading, SeriesId,
+    Source, Stamp, Unit,
 };
 
 use crate::history::History;
@@ -128,6 +128,7 @@ impl World {
                 })
             }
             Some(Class::State(service)) => self.on_state(service, payload),
+            Some(Class::Private(service)) => self.on_private(service, payload),
             Some(Class::Health(service)) => self.on_health(service, payload),
             Some(Class::Event(service)) => self.on_event(service, payload),
             Some(Class::Alarm(id)) => self.on_alarm(id, payload),
@@ -203,6 +204,20 @@ impl World {
         self.feed.push_state(&name, &state.masked());
         if let Some(service) = self.service(name) {
             service.state = Some(state);
+        }
+        Ok(())
+    }
+
+    /// What is private goes neither into the stream nor into the state.
+    fn on_private(&mut self, service: &str, payload: &[u8]) -> Result<(), tm_types::Invalid> {
+        let name = Instance::new(service)?;
+        let private = if payload.is_empty() {
+            ModemPrivate::default()
+        } else {
+            read(payload)?
+        };
+        if let Some(service) = self.service(name) {
+            service.private = private;
         }
         Ok(())
     }

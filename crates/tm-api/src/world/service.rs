@@ -1,8 +1,8 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 use tm_types::{
-    AgentState, Cause, GnssState, Health, HealthStatus, Invalid, ModemState, SensorsState, Stamp,
-    UplinkState, code,
+    AgentState, Cause, GnssState, Health, HealthStatus, Invalid, ModemPrivate, ModemState,
+    SensorsState, Stamp, UplinkState, code,
 };
 
 use super::read;
@@ -14,6 +14,8 @@ pub(crate) struct Service {
     pub(crate) health: Option<Health>,
     /// Its present state; none when it has not told any.
     pub(crate) state: Option<State>,
+    /// What it tells our own services only.
+    pub(crate) private: ModemPrivate,
 }
 
 /// What a service's health means now.
@@ -182,7 +184,7 @@ mod tests {
     fn check(health: &str, mono_ms: u64, expected: Condition, code: Option<&str>) {
         let service = Service {
             health: Some(serde_json::from_str(health).unwrap()),
-            state: None,
+            ..Service::default()
         };
         let (condition, reasons) = service.condition(&now(mono_ms));
         assert_eq!(condition, expected, "{health} at {mono_ms}");

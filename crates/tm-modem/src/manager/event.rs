@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 use tm_service::bus::{BusMessage, Request};
 use tm_service::port::PortEvent;
 use tm_types::{
-    Anchor, Cause, HealthStatus, ModemState, Operation, OperationId, Point, Severity, Stamp,
+    Anchor, Cause, HealthStatus, ModemPrivate, ModemState, Operation, OperationId, Point, Severity,
+    Stamp,
 };
 
 use crate::backend::{Action, Report, Ticket};
@@ -77,6 +78,8 @@ impl File {
 pub(crate) enum Effect {
     /// Publish the state.
     State(Box<ModemState>),
+    /// Tell our own services what is nobody else's business.
+    Private(Box<ModemPrivate>),
     /// Publish measurements.
     Points(Stamp, Vec<Point>),
     /// Report health.

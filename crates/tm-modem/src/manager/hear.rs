@@ -113,7 +113,8 @@ impl Manager {
         };
         self.known.forget_service(why);
         self.network_time.forget();
-        self.antenna.on_engine(None);
+        // Off as far as anybody knows: the watch begins anew when it returns.
+        self.antenna.on_engine(Some(false));
         self.waiting_since = None;
         if was_present {
             self.effects
@@ -179,7 +180,7 @@ impl Manager {
 
     fn count(&mut self, counters: Option<Counters>, now: Now) {
         if let Some(counters) = counters {
-            self.usage.on_counters(&counters, &now.stamp);
+            self.usage.on_counters(&counters, &self.best_stamp(now));
             let memory = super::json(self.usage.memory());
             self.effects.push(Effect::Save(File::Usage, memory));
         }

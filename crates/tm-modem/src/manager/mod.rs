@@ -99,6 +99,8 @@ pub(crate) struct Manager {
     state: Option<ModemState>,
     /// When it was told.
     state_at: Option<Instant>,
+    /// The messages whose texts were told; nothing before the first time.
+    told_texts: Option<Vec<u64>>,
     health: Option<(HealthStatus, Vec<Cause>)>,
     effects: Vec<Effect>,
 }
@@ -145,6 +147,7 @@ impl Manager {
             is_news: false,
             state: None,
             state_at: None,
+            told_texts: None,
             health: None,
             effects: Vec::new(),
             config,
@@ -259,6 +262,11 @@ impl Manager {
                 ..HostDevice::default()
             }
         })
+    }
+
+    /// Now by the best clock there is: the network's, where the machine's own is not trusted.
+    fn best_stamp(&self, now: Now) -> Stamp {
+        self.network_time.improve(now.stamp)
     }
 
     fn ticket(&mut self) -> Ticket {

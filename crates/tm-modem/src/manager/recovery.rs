@@ -112,7 +112,7 @@ impl Manager {
     /// Looks at the link, and does what the ladder wants.
     pub(super) fn look(&mut self, now: Now) {
         self.end_overdue(now);
-        self.usage.on_time(&now.stamp);
+        self.usage.on_time(&self.best_stamp(now));
         let evidence = self.evidence(now);
         let mono = Duration::from_millis(now.stamp.mono_ms);
         let diagnosis = self.care.watch.diagnose(&evidence, mono);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tm_types::{
-    Cause, GnssEngine, Modem, ModemIdentity, ModemPresence, ModemState, PacketData, Signal,
+    Cause, GnssEngine, Modem, ModemIdentity, ModemPresence, ModemPrivate, ModemState, PacketData,
+    PrivateModem, Signal,
 };
 
 use super::{Effect, Manager, Now};
@@ -40,6 +41,7 @@ impl Manager {
                 .push(Effect::Health(health.0, health.1.clone()));
             self.health = Some(health);
         }
+        self.publish_texts();
         let state = self.describe(presence, cause, now);
         let is_due = self
             .state_at
@@ -53,6 +55,26 @@ impl Manager {
             self.effects.push(Effect::State(Box::new(state.clone())));
             self.state = Some(state);
         }
+    }
+
+    /// Tells what the messages say, to our own services only: the state is read by everybody.
+    fn publish_texts(&mut self) {
+        let is_told = self
+            .told_texts
+            .as_ref()
+            .is_some_and(|told| told.iter().copied().eq(self.messages.ids()));
+        if is_told {
+            return;
+        }
+        self.told_texts = Some(self.messages.ids().collect());
+        let modem = PrivateModem {
+            id: SLOT.to_owned(),
+            messages: self.messages.texts(),
+        };
+        let private = ModemPrivate {
+            modems: vec![modem],
+        };
+        self.effects.push(Effect::Private(Box::new(private)));
     }
 
     /// The present situation: why there is no internet, or what the modem says of itself.

@@ -8,9 +8,16 @@ use crate::backend::{Received, Ticket};
 use crate::messages::answers::{Info, Position};
 use crate::messages::{self, Messages};
 
+/// A receiver's usual error of range, m: with it dilution of precision becomes a distance, as a rule of thumb.
+const RANGE_ERROR_M: f64 = 5.0;
+
 impl Manager {
     pub(super) fn on_message(&mut self, received: &Received, now: Now) {
         let info = self.info(now);
+        let now = Now {
+            stamp: self.best_stamp(now),
+            ..now
+        };
         self.with_messages(|messages, tickets| messages.on_received(received, &info, now, tickets));
     }
 
@@ -114,21 +121,26 @@ impl Manager {
             rsrp_dbm: self.known.levels.rsrp.ok(),
             is_uplink_connected: uplink
                 .map(|(uplink, _)| uplink.link == tm_types::LinkStatus::Connected),
-            n_alarms: Some(self.surroundings.n_alarms()),
+            n_alarms: self.surroundings.n_alarms(),
             uptime_s: now.stamp.mono_ms / 1000,
             position: self.position(now),
         }
     }
 
+    /// Nothing while the receiver suspects that the sky is forged: no position is better than a wrong one.
     fn position(&self, now: Now) -> Option<Position> {
-        let fix = self.surroundings.gnss()?.fix.as_ref()?;
+        let gnss = self.surroundings.gnss()?;
+        if gnss.suspicion.is_some() {
+            return None;
+        }
+        let fix = gnss.fix.as_ref()?;
         if fix.stamp.boot != now.stamp.boot {
             return None;
         }
         Some(Position {
             latitude_deg: fix.latitude_deg?,
             longitude_deg: fix.longitude_deg?,
-            accuracy_m: None,
+            accuracy_m: fix.hdop.map(|hdop| (RANGE_ERROR_M * hdop).round()),
             age_s: now.stamp.mono_ms.saturating_sub(fix.stamp.mono_ms) / 1000,
         })
     }

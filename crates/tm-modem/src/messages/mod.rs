@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tm_types::text::Language;
-use tm_types::{Cause, Operation, OperationId, Severity, code};
+use tm_types::{Cause, Operation, OperationId, PrivateText, Severity, TextMessage, code};
 use tokio::time::Instant;
 
 use crate::backend::{Action, MessageHandle, Outcome, Received, Ticket};
@@ -398,13 +398,29 @@ impl Messages {
         times.into_iter().flatten().min()
     }
 
-    /// What is told, texts included: the API shows them to `admin` only.
+    /// What is told to everybody: who wrote and when, but not what.
     pub(crate) fn state(&self) -> tm_types::Messages {
+        let inbox = self.memory.inbox.messages();
         tm_types::Messages {
-            inbox: self.memory.inbox.messages().cloned().collect(),
+            inbox: inbox.map(without_text).collect(),
             dropped: self.memory.inbox.dropped(),
             sent: self.memory.sent,
         }
+    }
+
+    /// The numbers of the messages, oldest first. What a message says never changes.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u64> {
+        self.memory.inbox.messages().map(|message| message.id)
+    }
+
+    /// What the messages say, for our own services only.
+    pub(crate) fn texts(&self) -> Vec<PrivateText> {
+        let inbox = self.memory.inbox.messages();
+        let text = |message: &TextMessage| PrivateText {
+            id: message.id,
+            text: message.text.clone().unwrap_or_default(),
+        };
+        inbox.map(text).collect()
     }
 
     /// What to keep: at once where an effect says so, else with the next minute.
@@ -437,6 +453,14 @@ impl Messages {
 
     fn event(&mut self, severity: Severity, cause: Cause) {
         self.effects.push(Effect::Event(severity, cause));
+    }
+}
+
+fn without_text(message: &TextMessage) -> TextMessage {
+    TextMessage {
+        from: message.from.clone(),
+        text: None,
+        ..*message
     }
 }
 

@@ -13,8 +13,9 @@ pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
 pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion};
 pub use modem::{
     Balance, Cell, DataBytes, DataContext, DataUsage, GnssEngine, Messages, Modem, ModemIdentity,
-    ModemPresence, ModemState, PacketData, Recovery, RecoveryStatus, RecoveryStep, Registration,
-    RegistrationStatus, Signal, Sim, SimStatus, TextMessage,
+    ModemPresence, ModemPrivate, ModemState, PacketData, PrivateModem, PrivateText, Recovery,
+    RecoveryStatus, RecoveryStep, Registration, RegistrationStatus, Signal, Sim, SimStatus,
+    TextMessage,
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
 pub use uplink::{JournalState, LinkStatus, UplinkState};

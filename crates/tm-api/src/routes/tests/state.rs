@@ -269,7 +269,7 @@ fn fixture_with_contract() -> Cabinet {
     });
     modem["balance"] = json!({"amount": "12.50", "text": "12,50 UAH", "stamp": stamp});
     modem["messages"] = json!({"dropped": 3, "sent": 4, "inbox": [{
-        "id": 9, "from": "+380501112233", "text": "the code is A9Q7", "sent_at": null,
+        "id": 9, "from": "+380501112233", "text": null, "sent_at": null,
         "stamp": stamp, "incomplete": false,
     }]});
     modem["recovery"] = json!({
@@ -277,6 +277,8 @@ fn fixture_with_contract() -> Cabinet {
         "hands_off_until": null, "steps": [],
     });
     say(&cabinet, "state/modem", &state.to_string());
+    let private = r#"{"modems":[{"id":"1","messages":[{"id":8,"text":"B2"},{"id":9,"text":"the code is A9Q7"}]}]}"#;
+    say(&cabinet, "private/modem", private);
     cabinet
 }
 
@@ -313,10 +315,18 @@ async fn messages_are_read_by_the_administrator_only() {
         (&json!(3), &json!(4), &json!(9))
     );
     assert_eq!(messages["inbox"][0]["text"], Json::Null);
-    for path in ["/", "/?lang=uk"] {
+    for path in ["/", "/?lang=uk", "/api/v1/status", "/metrics"] {
         let (_, page) = get_text(&cabinet, path).await;
         assert!(!page.contains("A9Q7"), "{path}");
     }
+    let streamed = cabinet.app.read(|world| format!("{:?}", world.feed));
+    assert!(streamed.contains("2233") && !streamed.contains("A9Q7"));
+    // The service has withdrawn it.
+    say(&cabinet, "private/modem", "");
+    let asked = Request::get("/api/v1/modems/1/messages");
+    let asked = asked.header(header::AUTHORIZATION, "Bearer secret");
+    let body = text(send(&cabinet, asked.body(Body::empty()).unwrap()).await).await;
+    assert!(body.contains("+380501112233") && !body.contains("A9Q7"));
 }
 
 #[tokio::test]

@@ -57,6 +57,8 @@ struct Field {
     cause: Option<Cause>,
     recovery: Option<tm_types::Recovery>,
     inbox: Vec<tm_types::TextMessage>,
+    texts: Vec<tm_types::PrivateText>,
+    n_private: usize,
     kept: Vec<(File, Vec<u8>)>,
 }
 
@@ -96,6 +98,8 @@ impl Field {
             cause: None,
             recovery: None,
             inbox: Vec::new(),
+            texts: Vec::new(),
+            n_private: 0,
             kept: Vec::new(),
         };
         field.run(MINUTE * 10).await;
@@ -229,6 +233,10 @@ impl Field {
                     self.recovery.clone_from(&modem.recovery);
                     let messages = modem.messages.clone().unwrap_or_default();
                     self.inbox = messages.inbox;
+                }
+                Effect::Private(private) => {
+                    self.texts.clone_from(&private.modems[0].messages);
+                    self.n_private += 1;
                 }
                 Effect::SaveThen(file, bytes, then) => {
                     self.kept.push((file, bytes));
@@ -424,8 +432,15 @@ async fn texts_come_and_go() {
     let long = long.trim_end();
     module.receive_sms("+380671234567", long);
     field.run(MINUTE).await;
-    assert_eq!(field.inbox.len(), 1);
-    assert_eq!(field.inbox[0].text.as_deref(), Some(long));
+    assert_eq!(
+        (field.inbox.len(), field.n_private),
+        (1, 2),
+        "told on change"
+    );
+    assert_eq!(
+        (field.texts[0].id, &*field.texts[0].text),
+        (field.inbox[0].id, long)
+    );
     assert!(!field.inbox[0].incomplete);
     let id = field.ask(
         "send-sms",
@@ -455,8 +470,10 @@ async fn texts_come_and_go() {
         "{:?}",
         sent.last()
     );
-    let is_secret = |text: &Option<String>| text.as_deref().is_some_and(|t| t.contains("sesame"));
-    assert!(!field.inbox.iter().any(|message| is_secret(&message.text)));
+    assert!(!sent.last().unwrap().text.contains("Alarms"), "no agent");
+    assert_eq!(field.texts.len(), 4);
+    assert!(!field.texts.iter().any(|text| text.text.contains("sesame")));
+    assert!(field.inbox.iter().all(|message| message.text.is_none()));
     module.receive_sms("+380501112233", "sesame reset modem");
     field.run(MINUTE).await;
     let asked = field.events.iter().any(|(_, _, cause)| {
@@ -506,5 +523,44 @@ async fn a_modem_that_is_gone_answers_every_operation() {
     for id in ids {
         let end = field.end(&id);
         assert!(end.is_some_and(Result::is_err), "{id}: {end:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_is_asked_for_under_a_true_and_a_forged_sky() {
+    let allow = [
+        ("TM_MODEM_SMS_ALLOW", "+380501112233"),
+        ("TM_MODEM_SMS_SECRET", "sesame"),
+    ];
+    let mut field = Field::new(&allow).await;
+    let stamp = json!(field.now().stamp);
+    let mut state = json!({
+        "presence": "present", "cause": {"code": "gnss.fix", "args": {}}, "source": "bus",
+        "fix": {
+            "stamp": stamp, "gnss_time": null, "mode": "2d", "latitude_deg": 48.9226, "longitude_deg": 24.7103,
+            "altitude_m": null, "speed_mps": null, "course_deg": null, "hdop": 1.3, "satellites_used": 7,
+        },
+        "satellites": [], "sentences_skipped": 0,
+    });
+    let suspicion = json!({
+        "since": stamp, "distance_m": 36_620.0, "time_ms": null, "satellites": null,
+        "trusted_latitude_deg": 48.9226, "trusted_longitude_deg": 24.7103,
+    });
+    for (suspicion, hdop, said) in [
+        (None, json!(1.3), "48.92260, 24.71030. +-7 m."),
+        (None, json!(null), "48.92260, 24.71030. 1"),
+        (Some(suspicion), json!(1.3), "No position."),
+    ] {
+        state["fix"]["hdop"] = hdop;
+        if let Some(suspicion) = suspicion {
+            state["suspicion"] = suspicion;
+        }
+        field.hear("tm/v1/state/gnss", &state);
+        let module = field.module.handle();
+        module.receive_sms("+380501112233", "sesame position");
+        field.run(MINUTE * 15).await;
+        let sent = module.sent_messages();
+        let answer = &sent.last().unwrap().text;
+        assert!(answer.contains(said), "{answer} instead of {said}");
     }
 }

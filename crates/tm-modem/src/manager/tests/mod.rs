@@ -1,5 +1,6 @@
 //! Stories of the field, with time paused.
 
+mod alone;
 mod bench;
 mod duties;
 mod field;

@@ -36,7 +36,7 @@ pub struct TextMessage {
     pub id: u64,
     /// Who sent it: a number with `+`, a short number, or a name; masked in the API below `admin`.
     pub from: String,
-    /// What it says; null below `admin`: a message may hold a code or a secret.
+    /// What it says; null in the state on the bus and in the API below `admin`: a message may hold a code or a secret.
     pub text: Option<String>,
     /// When the operator took it, by the operator's clock; null when not told.
     pub sent_at: Option<Timestamp>,
@@ -44,4 +44,29 @@ pub struct TextMessage {
     pub stamp: Stamp,
     /// Whether parts of it never came.
     pub incomplete: bool,
+}
+
+/// What the modem service tells our own services only, on `tm/v1/private/<service>`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ModemPrivate {
+    /// Every modem.
+    pub modems: Vec<PrivateModem>,
+}
+
+/// What is private of one modem.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PrivateModem {
+    /// The slot, as [`Modem::id`](super::Modem::id).
+    pub id: String,
+    /// What the messages of the inbox say, newest last.
+    pub messages: Vec<PrivateText>,
+}
+
+/// What a received text message says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PrivateText {
+    /// The message, as [`TextMessage::id`].
+    pub id: u64,
+    /// Its text.
+    pub text: String,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Cause, Stamp, Timestamp};
 
 pub use data::{DataBytes, DataContext, DataUsage, PacketData};
-pub use messages::{Balance, Messages, TextMessage};
+pub use messages::{Balance, Messages, ModemPrivate, PrivateModem, PrivateText, TextMessage};
 pub use network::{Cell, Registration, RegistrationStatus, Signal};
 pub use recovery::{Recovery, RecoveryStatus, RecoveryStep};
 
