@@ -548,7 +548,7 @@ async fn a_position_is_asked_for_under_a_true_and_a_forged_sky() {
     });
     for (suspicion, hdop, said) in [
         (None, json!(1.3), "48.92260, 24.71030. +-7 m."),
-        (None, json!(null), "48.92260, 24.71030. 1"),
+        (None, json!(null), "48.92260, 24.71030. 900 s ago."),
         (Some(suspicion), json!(1.3), "No position."),
     ] {
         state["fix"]["hdop"] = hdop;
