@@ -32,7 +32,7 @@ tm_service::settings! {
         pub sysfs_root: String = "/sys",
         /// Supply of the active antenna, mV (1700 to 3050); 0 leaves it as it is.
         pub gnss_antenna_mv: u32 [0..=3050] = 0,
-        /// Whether the watchdog heals the link by itself (`docs/modem.md`); observing goes on without.
+        /// Whether the watchdog heals the link by itself (`docs/recovery.md`); observing goes on without.
         pub recovery: bool = true,
         /// Whether the last rung may ask the agent for a reboot of the host; the agent has its own daily cap.
         pub reboot: bool = true,

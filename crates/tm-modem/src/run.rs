@@ -63,6 +63,7 @@ pub async fn run_with(
         power_key: Arc::new(PowerKey::new(&config, usb.clone())),
         usb,
         jobs: FuturesUnordered::new(),
+        is_looking: false,
         host,
     };
     let mut bus = service.host.bus.open(BusOptions {
@@ -119,12 +120,17 @@ struct Service {
     usb: Usb,
     power_key: Arc<PowerKey>,
     jobs: FuturesUnordered<BoxFuture<'static, Option<Event>>>,
+    /// A look at USB is under way: a sysfs that hangs must not pile up threads.
+    is_looking: bool,
 }
 
 impl Service {
     async fn on(&mut self, event: Event, bus: &Bus, backend: &mut Backend) {
         let mut events = vec![event];
         while let Some(event) = events.pop() {
+            if matches!(event, Event::Usb(_)) {
+                self.is_looking = false;
+            }
             let effects = self.manager.on(event, now(&self.host));
             self.perform(effects, bus, backend, &mut events).await;
         }
@@ -233,7 +239,10 @@ impl Service {
         }));
     }
 
-    fn look_at_usb(&self, config: &Config) {
+    fn look_at_usb(&mut self, config: &Config) {
+        if std::mem::replace(&mut self.is_looking, true) {
+            return;
+        }
         let sys = PathBuf::from(&config.sysfs_root);
         self.jobs.push(Box::pin(async move {
             let look = tokio::task::spawn_blocking(move || usb::look(&sys)).await;

@@ -15,6 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What was ever there; kept in the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Seen {
     /// A modem answered.
     pub(crate) modem: bool,
@@ -24,6 +25,9 @@ pub(crate) struct Seen {
     /// A network took the card.
     #[serde(default)]
     pub(crate) registered: bool,
+    /// A connection for data stood, as the host's manager has it.
+    #[serde(default)]
+    pub(crate) context: bool,
 }
 
 /// How a modem that answers stands.
@@ -138,6 +142,7 @@ mod tests {
             modem: true,
             sim: true,
             registered: true,
+            context: false,
         };
         let cases: [(Code, bool, Expected, Seen, HealthStatus, usize); 10] = [
             (

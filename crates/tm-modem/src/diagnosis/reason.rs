@@ -244,7 +244,8 @@ impl Look<'_> {
     /// 10. Traffic: nothing comes back.
     fn traffic(&self) -> Word {
         let needs = match &self.evidence.uplink {
-            Uplink::Failing(_) => Some(SENT_BY_UPLINK),
+            // Only where the uplink tries by way of the modem are the few bytes its attempts.
+            Uplink::Failing(_) if self.is_cellular() => Some(SENT_BY_UPLINK),
             Uplink::Connected {
                 has_backlog: false, ..
             } => None,

@@ -1,3 +1,5 @@
+#![cfg(test)]
+
 //! `docs/recovery.md` shows what `ladder.toml` says. `TM_BLESS=1` writes its tables anew.
 
 use std::fmt::Write;

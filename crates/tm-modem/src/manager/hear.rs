@@ -167,10 +167,13 @@ impl Manager {
             self.known.sim.status,
             SimStatus::Ready | SimStatus::PinRequired | SimStatus::PukRequired
         );
+        let bearer = self.known.bearer.as_ref();
+        let has_context = bearer.is_some_and(|bearer| bearer.is_connected);
         let seen = Seen {
             modem: true,
             sim: self.seen.sim || has_sim,
             registered: self.seen.registered || self.known.is_registered(),
+            context: self.seen.context || has_context,
         };
         if seen != self.seen {
             self.seen = seen;

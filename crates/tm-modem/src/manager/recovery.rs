@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::event::{Asking, Effect, File, Probe};
 use super::{Manager, Now};
+use crate::backend::chosen::{MODEM_MANAGER, SERIAL};
 use crate::backend::{Action, Outcome, Ticket};
 use crate::config::Config;
 use crate::diagnosis::{Bytes, Diagnosis, Evidence, NetworkManager, Uplink, Watch};
@@ -342,11 +343,14 @@ impl Manager {
             .data
             .trouble(registration, known.sim.imsi.as_deref(), &self.sight);
         let bearer = known.bearer.as_ref();
-        // An absent context is believed of a port only where `Data` has reason to.
+        // An absent context is believed of a port only where `Data` has reason to, and of ModemManager once there
+        // was one: a card may be there for text messages only.
+        let is_missed = self.backend == Some(MODEM_MANAGER) && self.seen.context;
         let has_context = bearer
             .map(|bearer| bearer.is_connected)
             .or_else(|| data_trouble.as_ref().map(|_| false))
-            .or_else(|| known.data.is_active().filter(|is_active| *is_active));
+            .or_else(|| known.data.is_active().filter(|is_active| *is_active))
+            .or_else(|| (is_missed && known.is_registered()).then_some(false));
         let counted = bearer.and_then(|bearer| Some((bearer.rx_bytes?, bearer.tx_bytes?)));
         let counted = counted.or_else(|| {
             let network = self.usb.modem()?.network.as_ref()?;
@@ -394,6 +398,8 @@ impl Manager {
         }
         let is_silent = self.presence == Some(ModemPresence::Present)
             && self.known.sim.status == SimStatus::Ready
+            // Without levels of its own ModemManager tells of none; what it lets us ask tells whether it has.
+            && (self.backend == Some(SERIAL) || levels.temperature.is_ok())
             // Told to listen to none, it hears none.
             && !self.known.is_deregistered
             && levels.rssi == Err(Reason::NotPresent)

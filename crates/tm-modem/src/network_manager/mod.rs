@@ -37,6 +37,8 @@ pub(crate) const ACTIVE: &str = "org.freedesktop.NetworkManager.Connection.Activ
 const COALESCE: Duration = Duration::from_secs(2);
 /// Everything is read again after so long even if nothing was heard.
 const REFRESH: Duration = Duration::from_mins(10);
+/// After a reading that failed.
+const RETRY: Duration = Duration::from_secs(5);
 /// A whole reading is some ten calls into memory.
 const READ_TIME: Duration = Duration::from_secs(15);
 
@@ -145,9 +147,14 @@ impl Worker {
         };
         let reading = async {
             loop {
-                let evidence = self.read(connection).await?;
-                self.tell(evidence).await;
-                let until = Instant::now() + REFRESH;
+                // What cannot be read says nothing: the last word stands, and it is read again soon.
+                let until = match self.read(connection).await? {
+                    Some(evidence) => {
+                        self.tell(evidence).await;
+                        Instant::now() + REFRESH
+                    }
+                    None => Instant::now() + RETRY,
+                };
                 sleep(COALESCE).await;
                 tokio::select! {
                     () = heard.notified() => {}
@@ -163,15 +170,15 @@ impl Worker {
         }
     }
 
-    async fn read(&self, connection: &Connection) -> zbus::Result<NetworkEvidence> {
+    /// What is known now; nothing where it could not be read.
+    async fn read(&self, connection: &Connection) -> zbus::Result<Option<NetworkEvidence>> {
         let Some(owner) = owner_of(connection, NAME).await? else {
-            return Ok(NetworkEvidence::default());
+            return Ok(Some(NetworkEvidence::default()));
         };
         let service = Service::new(connection.clone(), owner);
         let wanted = self.wanted.lock().clone();
-        // Whatever cannot be read now is read with the next change.
         let evidence = timeout(READ_TIME, read(&service, &wanted)).await;
-        Ok(evidence.ok().and_then(Result::ok).unwrap_or_default())
+        Ok(evidence.ok().and_then(Result::ok))
     }
 
     async fn tell(&mut self, evidence: NetworkEvidence) {
@@ -188,7 +195,10 @@ async fn read(service: &Service, wanted: &Device) -> Result<NetworkEvidence, Fai
     let manager: Properties = service.properties(&root, NAME).await?;
     let mut device = None;
     for path in manager.paths("Devices") {
-        let candidate = service.properties(&path, DEVICE).await?;
+        // Devices come and go between the list and the look at each.
+        let Ok(candidate) = service.properties(&path, DEVICE).await else {
+            continue;
+        };
         if is_device(&candidate, wanted) {
             device = Some(candidate);
             break;

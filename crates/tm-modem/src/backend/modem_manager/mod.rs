@@ -80,7 +80,10 @@ impl Settings {
             nmea_relay: config.nmea_relay,
             gnss_antenna_mv: config.gnss_antenna_mv,
             known_imei,
-            roots: Roots::default(),
+            roots: Roots {
+                sys: config.sysfs_root.clone().into(),
+                ..Roots::default()
+            },
         }
     }
 

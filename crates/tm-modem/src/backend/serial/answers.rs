@@ -133,6 +133,8 @@ impl Core {
                 self.known.forget_service(Reason::WarmingUp);
                 self.messages.clear();
                 self.effects.push(Effect::Report(Report::Restarted));
+                // What was being done in it is over, and what waits would meet a module that starts.
+                self.end_errands();
                 self.round = Round::Init;
                 self.next_full = now.instant;
                 if let Some(dialogue) = &mut self.dialogue {

@@ -261,7 +261,7 @@ impl Core {
     }
 
     /// Nobody is there any more to run errands for.
-    fn end_errands(&mut self) {
+    pub(super) fn end_errands(&mut self) {
         let absent = code::MODEM_ABSENT.with("port", &self.config.port);
         if let Some((mut errand, _)) = self.errand.take() {
             let end = errand.on_gone(absent.clone());

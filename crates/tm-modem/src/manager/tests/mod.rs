@@ -23,11 +23,13 @@ const NOTHING: Seen = Seen {
     modem: false,
     sim: false,
     registered: false,
+    context: false,
 };
 const EVERYTHING: Seen = Seen {
     modem: true,
     sim: true,
     registered: true,
+    context: false,
 };
 
 #[tokio::test(start_paused = true)]
