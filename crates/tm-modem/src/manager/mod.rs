@@ -1,6 +1,7 @@
 //! Decides: events in, effects out. No I/O, no clock of its own, and no knowledge of the way to the modem.
 
 mod event;
+mod evidence;
 mod hear;
 mod operate;
 mod recovery;

@@ -139,8 +139,8 @@ impl Core {
                 self.next_full = now.instant;
                 if let Some(dialogue) = &mut self.dialogue {
                     dialogue.forget();
-                    dialogue.ask(ask::INIT);
                 }
+                self.ask_settings();
             }
             Urc::Sim(state) => {
                 self.known.on_sim(*state);

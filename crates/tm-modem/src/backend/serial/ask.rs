@@ -53,6 +53,9 @@ pub(crate) enum Ask {
     GnssEngine,
     GnssOn,
     RadioPower,
+    /// Supply of the satellite antenna, mV.
+    AntennaVoltage(u16),
+    AntennaSupply,
     MessageMode,
     MessageStore,
     MessageReports,
@@ -148,6 +151,9 @@ impl Ask {
             Self::GnssEngine => ask::gnss_engine(),
             Self::GnssOn => ask::gnss_on(),
             Self::RadioPower => ask::radio_power(),
+            // 1700 to 3050 mV (manual, 19.2.3); another value is refused by the module.
+            Self::AntennaVoltage(mv) => Command::new(&format!("AT+CVAUXV={mv}")).ok()?,
+            Self::AntennaSupply => ask::antenna_supply_on(),
             Self::MessageMode => ask::pdu_mode(),
             Self::MessageStore => ask::store_on_card(),
             Self::MessageReports => ask::announce_messages(),

@@ -165,6 +165,19 @@ impl Core {
             .unwrap_or(self.next_full)
     }
 
+    /// The settings that the module does not keep over a restart.
+    pub(super) fn ask_settings(&mut self) {
+        let Some(dialogue) = &mut self.dialogue else {
+            return;
+        };
+        dialogue.ask(ask::INIT);
+        match u16::try_from(self.config.gnss_antenna_mv) {
+            // Nobody asked for a supply.
+            Ok(0) | Err(_) => {}
+            Ok(mv) => dialogue.ask(&[Ask::AntennaVoltage(mv), Ask::AntennaSupply]),
+        }
+    }
+
     /// Errands are run one after the other, in the order in which they were asked for.
     fn on_ask(&mut self, ticket: Ticket, action: Action) {
         let refusal = if self.dialogue.is_none() || !self.has_answered {
@@ -275,9 +288,8 @@ impl Core {
     fn on_opened(&mut self, name: String, now: Now) {
         tracing::info!(port = %name, "port opened");
         self.port = Some(name);
-        let mut dialogue = Dialogue::new(self.config.pin.clone());
-        dialogue.ask(ask::INIT);
-        self.dialogue = Some(dialogue);
+        self.dialogue = Some(Dialogue::new(self.config.pin.clone()));
+        self.ask_settings();
         self.has_answered = false;
         self.round = Round::Init;
         self.next_full = now.instant;

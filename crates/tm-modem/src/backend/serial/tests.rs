@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tm_proto::sms;
+use tm_service::config::{Environment, Report as ConfigReport, Settings};
 use tm_service::port::PortEvent;
 use tm_types::{BootId, Cause, Clock, Stamp, Timestamp, code};
 use tokio::time::Instant;
@@ -29,9 +30,13 @@ struct Talk {
 
 impl Talk {
     fn new() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
         let start = Instant::now();
         let mut talk = Self {
-            core: Core::new(Config::default(), start),
+            core: Core::new(config, start),
             answers: BTreeMap::new(),
             asked: Vec::new(),
             reports: Vec::new(),
@@ -141,6 +146,25 @@ impl Talk {
         });
         messages.collect()
     }
+}
+
+#[test]
+fn the_antennas_supply_is_set_after_every_start() {
+    let environment = Environment::default().with("TM_MODEM_GNSS_ANTENNA_MV", "2800");
+    let config = Config::load("TM_MODEM_", &environment, &mut ConfigReport::new());
+    let mut talk = Talk::with(config);
+    let n_set = |talk: &mut Talk| {
+        let asked = std::mem::take(&mut talk.asked);
+        let set = |command: &&String| *command == "AT+CVAUXV=2800" || *command == "AT+CVAUXS=1";
+        asked.iter().filter(set).count()
+    };
+    assert_eq!(n_set(&mut talk), 2);
+    talk.say("RDY");
+    talk.run(SECOND * 5);
+    assert_eq!(n_set(&mut talk), 2);
+    talk.run(SECOND * 600);
+    assert_eq!(n_set(&mut talk), 0);
+    assert_eq!(n_set(&mut Talk::new()), 0, "left as it is");
 }
 
 #[test]
