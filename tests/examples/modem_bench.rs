@@ -72,22 +72,28 @@ fn main() -> Result<()> {
     };
     let address = twin.as_ref().map(|twin| twin.bus.address().to_owned());
     let address = address.or(arguments.bus).context("a bus")?;
+    // Two of one name would share the address of their health check.
     let serial = vec![
         ("TM_MODEM_BACKEND", "serial".to_owned()),
         ("TM_MODEM_PORT", format!("tcp://{}", ports.at)),
         ("TM_MODEM_NMEA_PORT", format!("tcp://{}", ports.nmea)),
+        ("TM_MODEM_POLL_S", arguments.poll_s.to_string()),
     ];
     let manager = vec![
-        ("TM_MODEM_BACKEND", "modemmanager".to_owned()),
+        ("TM_INSTANCE", "managed".to_owned()),
+        ("TM_MANAGED_BACKEND", "modemmanager".to_owned()),
+        ("TM_MANAGED_POLL_S", arguments.poll_s.to_string()),
         ("DBUS_SYSTEM_BUS_ADDRESS", address),
     ];
-    let mut services = Vec::new();
-    for (name, mut variables) in [("serial", serial), ("modemmanager", manager)] {
+    let (mut services, mut topics) = (Vec::new(), Vec::new());
+    for (name, instance, mut variables) in [
+        ("serial", "modem", serial),
+        ("modemmanager", "managed", manager),
+    ] {
         let home = folder.path().join(name);
         fs::create_dir(&home)?;
         let broker = Mosquitto::start(&home, "broker")?;
         variables.push(("TM_BUS_URL", format!("mqtt://{}", broker.address)));
-        variables.push(("TM_MODEM_POLL_S", arguments.poll_s.to_string()));
         variables.push(("TM_DATA_DIR", home.display().to_string()));
         let log = fs::File::create(home.join("log"))?;
         let process = Command::new(&arguments.binary)
@@ -99,12 +105,12 @@ fn main() -> Result<()> {
             .spawn()
             .with_context(|| format!("start {}", arguments.binary.display()))?;
         services.push((name, Reaped(process), broker));
+        topics.push(format!("tm/v1/state/{instance}"));
     }
     thread::sleep(Duration::from_secs(arguments.warm_up_s));
     // A service that found no modem would cost little.
-    for (name, _, broker) in &services {
-        broker.wait_for_retained("tm/v1/state/modem")?;
-        let state = read_state(broker)?;
+    for ((name, _, broker), topic) in services.iter().zip(&topics) {
+        let state = read_retained(broker, topic)?;
         ensure!(state.contains("SIM7600G-H"), "{name}: no modem in {state}");
         ensure!(state.contains(&format!("\"{name}\"")), "{name}: other way");
     }
@@ -167,10 +173,10 @@ async fn transfer(twin: ManagerHandle) {
     }
 }
 
-fn read_state(broker: &Mosquitto) -> Result<String> {
+fn read_retained(broker: &Mosquitto, topic: &str) -> Result<String> {
     let output = Command::new("mosquitto_sub")
         .args(["-h", "127.0.0.1", "-p", &broker.address.port().to_string()])
-        .args(["-t", "tm/v1/state/modem", "-C", "1", "-W", "20"])
+        .args(["-t", topic, "-C", "1", "-W", "20"])
         .output()
         .context("run mosquitto_sub")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
