@@ -12,7 +12,7 @@ use tm_types::GnssEngine;
 use tokio::time::Instant;
 
 use super::properties::{Properties, Read};
-use super::watch::GPS_NMEA;
+use super::watch::{GPS_NMEA, Published};
 
 pub(super) const LOCATION: &str = "org.freedesktop.ModemManager1.Modem.Location";
 
@@ -98,6 +98,8 @@ const SKIES_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     newest: String,
+    /// What came since, not read yet.
+    published: Option<Published>,
     due: Option<Instant>,
     /// The last sentence about the satellites of each talker, and since when it is the same.
     skies: Vec<(String, Instant)>,
@@ -105,8 +107,8 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Something was published.
-    pub(super) fn on_published(&mut self, sentences: String, now: Instant) {
-        self.newest = sentences;
+    pub(super) fn on_published(&mut self, published: Published, now: Instant) {
+        self.published = Some(published);
         self.due = Some(now + REST);
     }
 
@@ -118,6 +120,9 @@ impl Cache {
     /// The burst is over, or nothing has changed for long and there is no fix: whole lines.
     pub(super) fn due(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.due.take_if(|due| *due <= now)?;
+        if let Some(sentences) = self.published.take().and_then(|word| word.sentences()) {
+            self.newest = sentences;
+        }
         let mut lines: Vec<&str> = self.newest.split(['\r', '\n']).collect();
         lines.retain(|line| line.starts_with('$'));
         forget_stale(&mut self.skies, &mut lines, now);
@@ -241,9 +246,9 @@ mod tests {
     async fn a_burst_is_one_message_and_old_positions_are_not_told_again() {
         let mut cache = Cache::default();
         let fix = "$GPRMC,1,A,*00\r\n$GPGSV,2,1,*00\r\n$GPGSV,2,2,*00\r\n$GPGGA,1,2,N,3,E,1,*00";
-        cache.on_published("$GPRMC,1,A,*00".to_owned(), Instant::now());
+        cache.on_published(Published::of("$GPRMC,1,A,*00"), Instant::now());
         tokio::time::advance(Duration::from_millis(100)).await;
-        cache.on_published(fix.to_owned(), Instant::now());
+        cache.on_published(Published::of(fix), Instant::now());
         tokio::time::advance(Duration::from_millis(100)).await;
         assert_eq!(cache.due(Instant::now()), None, "the burst goes on");
         tokio::time::advance(Duration::from_millis(50)).await;
@@ -252,10 +257,8 @@ mod tests {
             b"$GPGSV,2,1,*00\r\n$GPGSV,2,2,*00\r\n$GPGGA,1,2,N,3,E,1,*00\r\n$GPRMC,1,A,*00\r\n"
         );
         assert_eq!(cache.deadline(), None);
-        cache.on_published(
-            "$GPGGA,,,,,,0,,*00\r\n$GPRMC,,V,*00".to_owned(),
-            Instant::now(),
-        );
+        let silent = Published::of("$GPGGA,,,,,,0,,*00\r\n$GPRMC,,V,*00");
+        cache.on_published(silent, Instant::now());
         tokio::time::advance(REST).await;
         assert!(cache.due(Instant::now()).is_some());
         assert_eq!(cache.deadline(), Some(Instant::now() + REPEAT));
@@ -267,7 +270,7 @@ mod tests {
         let mut told = Vec::new();
         for second in 0..130 {
             let text = format!("$GLGSV,1,1,01,70,*00\r\n$GPGSV,1,1,01,01,{second},*00");
-            cache.on_published(text, Instant::now());
+            cache.on_published(Published::of(&text), Instant::now());
             tokio::time::advance(REST).await;
             let text = String::from_utf8(cache.due(Instant::now()).unwrap()).unwrap();
             assert!(text.contains("$GPGSV"));

@@ -104,8 +104,8 @@ impl Worker {
         let now = Instant::now();
         run.has_news |= heard.is_messaging;
         if let Some(ours) = &mut run.modem {
-            if let Some(sentences) = heard.sentences {
-                ours.cache.on_published(sentences, now);
+            if let Some(published) = heard.published {
+                ours.cache.on_published(published, now);
             }
             if heard.removed.contains(&ours.target.path) {
                 self.on_vanished(run).await;

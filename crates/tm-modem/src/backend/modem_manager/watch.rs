@@ -18,12 +18,53 @@ pub(super) const GPS_NMEA: u32 = 1 << 2;
 const LOCATION: &str = "org.freedesktop.ModemManager1.Modem.Location";
 /// Fifty satellites of five systems are about 3 KiB.
 const LOCATION_MAX: usize = 16 * 1024;
+/// The first property's name stands within so many bytes of the interface's.
+const LOOKED_AT: usize = 64;
 /// An object that vanishes is remembered until it is looked at; a bus that goes mad is not followed.
 const REMOVED_MAX: usize = 32;
 
 /// Who owns ModemManager's name from now on; nothing: nobody.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Owner(pub(super) Option<OwnedUniqueName>);
+
+/// A word of the satellite receiver as it came: of some fifteen in a second only the last is read.
+#[derive(Clone, Debug)]
+pub(super) struct Published(Message);
+
+impl Published {
+    /// The sentences that ModemManager keeps; nothing where they cannot be read.
+    pub(super) fn sentences(&self) -> Option<String> {
+        let body = self.0.body();
+        let (_, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
+            body.deserialize().ok()?;
+        sentences(changed.get("Location")?)
+    }
+}
+
+#[cfg(test)]
+impl Published {
+    /// What ModemManager publishes when it keeps these sentences.
+    pub(super) fn of(text: &str) -> Self {
+        let places = HashMap::from([(GPS_NMEA, Value::from(text))]);
+        let changed = HashMap::from([("Location", Value::from(places))]);
+        let signal = Message::signal("/m", "org.freedesktop.DBus.Properties", "PropertiesChanged");
+        let message = signal.and_then(|m| m.build(&(LOCATION, changed, Vec::<&str>::new())));
+        Self(message.expect("well-formed"))
+    }
+}
+
+/// Whether a change of properties tells of sentences, by its first bytes: the interface, and a property of it.
+fn is_location(body: &[u8]) -> bool {
+    // A string is its length in four bytes, its text and a zero (D-Bus specification, "Marshaling").
+    let Some(rest) = body
+        .get(4..)
+        .and_then(|text| text.strip_prefix(LOCATION.as_bytes()))
+    else {
+        return false;
+    };
+    let start = rest.get(..LOOKED_AT.min(rest.len())).unwrap_or_default();
+    rest.first() == Some(&0) && start.windows(9).any(|name| name == b"Location\0")
+}
 
 /// What was heard since it was last looked at.
 #[derive(Debug, Default)]
@@ -36,8 +77,8 @@ pub(super) struct Heard {
     pub(super) is_messaging: bool,
     /// Modems that are gone.
     pub(super) removed: Vec<OwnedObjectPath>,
-    /// The newest sentences of the satellite receiver.
-    pub(super) sentences: Option<String>,
+    /// The newest sentences of the satellite receiver, not read yet.
+    pub(super) published: Option<Published>,
 }
 
 /// Where the signals leave what they mean.
@@ -118,16 +159,18 @@ fn note(message: &Message, heard: &mut Heard) -> Option<bool> {
         }
         "InterfacesAdded" => heard.is_changed = true,
         "PropertiesChanged" if path.starts_with(SMS) => heard.is_messaging = true,
+        // Sentences come every second; they alone are no reason to read everything again.
+        "PropertiesChanged" if is_location(message.body().data()) => {
+            heard.published = Some(Published(message.clone()));
+        }
         "PropertiesChanged" => {
             let body = message.body();
-            let (interface, changed, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
+            let (interface, _, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
                 body.deserialize().ok()?;
             if interface == LOCATION {
-                // Sentences come every second; they alone are no reason to read everything again.
-                heard.sentences = Some(sentences(changed.get("Location")?)?);
-            } else {
-                heard.is_changed = true;
+                return None;
             }
+            heard.is_changed = true;
         }
         // Of Messaging; the second argument tells whether it was received.
         "Added" => heard.is_messaging = true,
@@ -199,7 +242,8 @@ mod tests {
         let places = HashMap::from([(GPS_NMEA, Value::from("$GPGGA,1\r\n"))]);
         let location = HashMap::from([("Location", Value::from(places))]);
         let heard = changed(PATH, LOCATION, location, true);
-        assert_eq!(heard.sentences.as_deref(), Some("$GPGGA,1\r\n"));
+        let sentences = heard.published.unwrap().sentences();
+        assert_eq!(sentences.as_deref(), Some("$GPGGA,1\r\n"));
         assert!(!heard.is_changed, "sentences alone change nothing else");
         changed(
             PATH,
