@@ -81,9 +81,12 @@ pub(super) fn judge(modem: &Known, now: Stamp) -> Vec<Check> {
     vec![itself, sim, registration, access_point]
 }
 
-/// Codes that belong to a later check: here the modem is well.
+/// Codes that belong to a later check, or to the way beyond the modem: here the modem is well.
 fn is_of_later_check(cause: &Cause) -> bool {
-    [
+    let is_beyond = ["link.", "uplink."]
+        .iter()
+        .any(|area| cause.code.starts_with(area));
+    let codes = [
         code::MODEM_SIM_ABSENT,
         code::MODEM_SIM_PIN_REQUIRED,
         code::MODEM_SIM_PIN_WITHHELD,
@@ -97,9 +100,10 @@ fn is_of_later_check(cause: &Cause) -> bool {
         code::MODEM_ROAMING,
         code::MODEM_NO_DATA_CONTEXT,
         code::MODEM_WRONG_APN,
-    ]
-    .iter()
-    .any(|code| cause.is(*code))
+        code::MODEM_DATA_LIMIT,
+        code::MODEM_AREA_OUTAGE,
+    ];
+    is_beyond || codes.iter().any(|code| cause.is(*code))
 }
 
 fn itself(modem: &Known, now: Stamp) -> Check {

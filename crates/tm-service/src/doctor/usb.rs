@@ -14,7 +14,7 @@ const SIMCOM: &str = "1e0e";
 /// The composition with a port per purpose; the default of the module (SIM7500_SIM7600 AT Command Manual V2.00, 19.2.14).
 const WANTED: &str = "9001";
 /// Compositions with NMEA, AT and a network interface of QMI or MBIM as well (AT manual V1.12, 4.23).
-const ALSO_GOOD: [&str; 6] = ["9000", "9002", "9003", "9004", "9005", "9007"];
+const ALSO_GOOD: [&str; 5] = ["9000", "9002", "9003", "9006", "9007"];
 /// CP2102 and CH340: the bridges behind the HAT's other socket, "USB UART".
 const BRIDGES: [(&str, &str); 2] = [("10c4", "ea60"), ("1a86", "7523")];
 /// Interfaces of composition 9001: NMEA and AT (77-mm-simtech-port-types.rules of ModemManager), QMI.

@@ -327,6 +327,13 @@ fn hardware() -> Vec<Case> {
             "modem.wrong_composition",
         ),
         (
+            "composition without ports for us",
+            world(|it| it.product = Some(("1e0e", "9004"))),
+            "usb",
+            Fail,
+            "modem.wrong_composition",
+        ),
+        (
             "no network port",
             world(|it| it.interfaces = &[("01", "ttyUSB1"), ("02", "ttyUSB2")]),
             "ports",
@@ -336,6 +343,13 @@ fn hardware() -> Vec<Case> {
         (
             "ports elsewhere",
             world(|it| it.product = Some(("1e0e", "9003"))),
+            "ports",
+            Warn,
+            "doctor.ports_other_layout",
+        ),
+        (
+            "another composition with ports for us",
+            world(|it| it.product = Some(("1e0e", "9006"))),
             "ports",
             Warn,
             "doctor.ports_other_layout",
@@ -571,6 +585,33 @@ fn other() -> Vec<Case> {
             "modem.manager_absent",
         ),
     ]
+}
+
+#[tokio::test]
+async fn a_fault_beyond_the_modem_is_not_the_modems() {
+    let causes = [
+        "link.open",
+        "link.dns_dead",
+        "link.cloud_unreachable",
+        "uplink.tls_failed",
+        "uplink.unreachable",
+        "modem.data_limit",
+        "modem.area_outage",
+    ];
+    for cause in causes {
+        let world = world(|it| it.modem = modem(cause, "ready", "home"));
+        Box::pin(check(
+            cause,
+            world,
+            "modem",
+            Status::Ok,
+            "doctor.modem_answers",
+        ))
+        .await;
+    }
+    let world = world(|it| it.modem = modem("modem.flight_mode", "ready", "idle"));
+    let code = "modem.flight_mode";
+    Box::pin(check(code, world, "modem", Status::Fail, code)).await;
 }
 
 #[tokio::test]
