@@ -252,7 +252,7 @@ impl Knowledge {
         };
     }
 
-    /// LTE counts; in 2G and 3G the packet domain does (sim7600: `CREG` may lie with a data-only SIM).
+    /// LTE counts; in 2G and 3G the packet domain does (`CREG` may lie with a data-only SIM).
     /// Of two refusals the one that says more counts.
     fn settle_registration(&mut self) {
         let weight = |status| match status {

@@ -27,7 +27,7 @@ const ON: u32 = 3;
 /// Bringing a modem up takes some 25 commands and a registration.
 pub(super) const ENABLE_TIME: Duration = Duration::from_secs(40);
 const DISABLE_TIME: Duration = Duration::from_secs(20);
-/// `AT+CFUN` may take 10 s (sim7600: 2.5).
+/// `AT+CFUN` may take 10 s.
 const POWER_TIME: Duration = Duration::from_secs(12);
 /// How long the radio rests: the network should notice.
 const OFF_TIME: Duration = Duration::from_secs(2);

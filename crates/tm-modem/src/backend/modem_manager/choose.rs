@@ -71,7 +71,7 @@ fn imei(interfaces: &Interfaces) -> Option<String> {
     told.or_else(|| interfaces.get(MODEM_3GPP).text("Imei"))
 }
 
-/// The maker's word is not asked: in QMI mode it is Qualcomm's (modemmanager: 6).
+/// The maker's word is not asked: in QMI mode it is Qualcomm's.
 fn is_simtech(modem: Option<&Properties>) -> bool {
     let has = |name: &str, word: &str| {
         let text = modem.text(name).unwrap_or_default();

@@ -129,7 +129,7 @@ impl Cache {
         if lines.is_empty() {
             return None;
         }
-        // What is kept comes in no order; this is the engine's own, with satellites first (gnss: 1).
+        // What is kept comes in no order; this is the engine's own, with satellites first.
         lines.sort_by_key(|line| order(line));
         if !lines.iter().any(|line| has_fix(line)) {
             self.due = Some(now + REPEAT);

@@ -24,7 +24,7 @@ const RECEIVED: u32 = 3;
 const STATUS_REPORT: u32 = 3;
 
 const CALL_TIME: Duration = Duration::from_secs(10);
-/// A card has 10 to 50 places, the module 23 (sim7600: 2.5); more is read the next time.
+/// A card has 10 to 50 places, the module 23 (`+CPMS`); more is read the next time.
 const READ_MAX: usize = 100;
 
 /// What the store holds that was not told yet.

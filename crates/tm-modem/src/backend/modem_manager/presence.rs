@@ -10,9 +10,9 @@ use super::round::Reading;
 use super::usb::UsbModem;
 use crate::backend::Presence;
 
-/// From enumeration to ModemManager's object: opening QMI alone may take 95 s with this family (modemmanager: 1).
+/// From enumeration to ModemManager's object: opening QMI alone may take 95 s with this family.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
-/// The composition that has the ports ModemManager needs (sim7600: 1.1).
+/// The composition that has the ports ModemManager needs.
 const COMPOSITION: &str = "9001";
 
 /// There is no bus, or nobody on it.

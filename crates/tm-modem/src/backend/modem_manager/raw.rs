@@ -12,7 +12,7 @@ use super::failure::{Failure, within};
 use super::proxies::ModemProxy;
 use crate::knowledge::Level;
 
-/// `AT+CPSI?` answers in less than a second (sim7600: 2.3).
+/// `AT+CPSI?` answers in less than a second.
 const ANSWER_S: u32 = 3;
 /// ModemManager queues it behind its own questions, which may take as long.
 const CALL_TIME: Duration = Duration::from_secs(15);
@@ -54,7 +54,7 @@ impl Levels {
 /// Asks for everything that ModemManager itself does not tell.
 ///
 /// A module that does not answer is not asked the rest: ten unanswered commands in a row, and ModemManager gives
-/// it up (modemmanager: 3).
+/// it up (`DEFAULT_MAX_TIMEOUTS` in its source).
 pub(super) async fn read(modem: &ModemProxy<'_>, permission: &mut Permission) -> Levels {
     let mut levels = Levels::default();
     let Some(cells) = ask(modem, permission, "AT+CPSI?").await else {
@@ -87,7 +87,7 @@ pub(super) async fn order(
     within(time, modem.command(command, time_s)).await.map(drop)
 }
 
-/// Switches on the supply of the active antenna; the module forgets it with every restart (gnss: 7).
+/// Switches on the supply of the active antenna; the module forgets it with every restart.
 pub(super) async fn feed_antenna(
     modem: &ModemProxy<'_>,
     permission: &mut Permission,

@@ -173,7 +173,7 @@ impl Snapshot {
         Some(format!("EUTRAN-BAND{}", band - 30))
     }
 
-    /// The percentage of `SignalQuality` is not used: it says little of the link (modemmanager: 6).
+    /// The percentage of `SignalQuality` is not used: it says little of the link.
     fn on_signal(&self, known: &mut Knowledge, raw: &RawLevels) {
         let signal = self.object.interface(SIGNAL);
         let first = |names: [&str; 3]| {

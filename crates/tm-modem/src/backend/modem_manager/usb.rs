@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// SIMCom (sim7600: 1.1).
+/// SIMCom's USB vendor.
 const VENDOR: &str = "1e0e";
 /// The interface of the NMEA port in composition 9001 (ModemManager, 77-mm-simtech-port-types.rules).
 const NMEA_INTERFACE: &str = "01";
