@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use gpiocdev::Request;
 use gpiocdev::chip::Chip;
-use gpiocdev::line::Value;
+use gpiocdev::line::{Bias, Value};
 use tm_types::{Cause, code};
 use tokio::time::{Instant, sleep};
 
@@ -22,14 +22,14 @@ use crate::config::Config;
 const PRESS_ON: Duration = Duration::from_millis(1_200);
 /// Switches off: at least 2.5 s (table 9).
 const PRESS_OFF: Duration = Duration::from_secs(3);
-/// The module leaves USB 27 to 28 s after the key was let go (table 9).
-const OFF_WITHIN: Duration = Duration::from_secs(30);
+/// The module leaves USB 27 to 28 s after the key was let go (table 9); one that is given up on too early is left off.
+const OFF_WITHIN: Duration = Duration::from_secs(45);
 /// How often the bus is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 /// Between off and on.
 const REST: Duration = Duration::from_secs(1);
 /// Everything together.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_secs(75);
 /// Who holds the line, as other programs see it.
 const CONSUMER: &str = "tm-modem";
 
@@ -168,6 +168,9 @@ impl Lines for Gpio {
             .with_consumer(CONSUMER)
             .with_line(self.offset)
             .as_output(Value::Inactive)
+            // Let go of, the line becomes an input, which the processor pulls up on GPIO0 to 8 (BCM2711 peripherals,
+            // 5.1): high is pressed. Whether the pull stays when the line is let go of is UNVERIFIED on the board.
+            .with_bias(Bias::PullDown)
             .request()
             .map_err(|error| format!("{}: {error}", self.chip.display()))?;
         Ok(Box::new(Held {

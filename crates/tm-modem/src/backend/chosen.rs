@@ -10,7 +10,7 @@ use tm_types::{Cause, code};
 use tokio::time::{Instant, sleep_until};
 
 use super::held::NotHeld;
-use super::modem_manager::{ModemManager, Settings, SystemBus};
+use super::modem_manager::{ModemManager, Settings, SystemBus, is_running};
 use super::serial::Serial;
 use super::{Action, Report, Ticket};
 use crate::config::{BackendChoice, Config};
@@ -50,13 +50,11 @@ impl Backend {
         clock: &Clock,
     ) -> Self {
         let bus = config.dbus.as_deref().map(SystemBus::new);
-        let serial = || {
-            let ports: Arc<dyn Opener> = match &bus {
-                Some(bus) => Arc::new(NotHeld::new(Arc::clone(ports), bus.clone())),
-                None => Arc::clone(ports),
-            };
-            Serial::new(config.clone(), ports, clock.clone())
+        let ports: Arc<dyn Opener> = match &bus {
+            Some(bus) => Arc::new(NotHeld::new(Arc::clone(ports), bus.clone())),
+            None => Arc::clone(ports),
         };
+        let serial = || Serial::new(config.clone(), Arc::clone(&ports), clock.clone());
         let manager = |bus: &SystemBus| {
             let settings = Settings::new(config, imei.map(str::to_owned));
             ModemManager::new(bus.clone(), settings, clock.clone())
@@ -89,7 +87,7 @@ impl Backend {
                 Self {
                     manager: Some(manager(found)),
                     serial: None,
-                    spare: is_auto.then(|| (config.clone(), Arc::clone(ports), clock.clone())),
+                    spare: is_auto.then(|| (config.clone(), Arc::clone(&ports), clock.clone())),
                     give_up: is_auto.then(|| Instant::now() + MANAGER_PATIENCE),
                     bus,
                     open: BTreeMap::new(),
@@ -123,7 +121,7 @@ impl Backend {
                 report = next_of_manager(self.manager.as_mut()) => (report, false),
                 report = next_of_serial(self.serial.as_mut()) => (report, true),
                 () = at(self.give_up) => {
-                    self.open_port();
+                    self.on_patience_over().await;
                     continue;
                 }
             };
@@ -172,6 +170,19 @@ impl Backend {
         let gone = self.open.extract_if(.., |_, by| *by == way);
         let ends = gone.map(|(ticket, _)| Report::Done(ticket, Err(why.clone())));
         self.ended.extend(ends);
+    }
+
+    /// A ModemManager that runs and has no modem yet is opening its ports, which takes up to 95 s over QMI.
+    async fn on_patience_over(&mut self) {
+        let is_there = match &self.bus {
+            Some(bus) => is_running(bus).await,
+            None => false,
+        };
+        if is_there {
+            self.give_up = Some(Instant::now() + MANAGER_PATIENCE);
+        } else {
+            self.open_port();
+        }
     }
 
     fn open_port(&mut self) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tm_service::port::{OpenError, Opener, Opening, PortUrl};
 
-use super::modem_manager::{SystemBus, held_ports};
+use super::modem_manager::{SystemBus, holds};
 
 /// Opens ports, but none of ModemManager's.
 pub(crate) struct NotHeld {
@@ -28,9 +28,9 @@ impl Opener for NotHeld {
             let is_held = match &opened {
                 Ok(opened) => {
                     let name = opened.name.rsplit('/').next().unwrap_or_default();
-                    held_ports(&bus).await.iter().any(|held| held == name)
+                    holds(&bus, Some(name)).await
                 }
-                Err(OpenError::Busy) => !held_ports(&bus).await.is_empty(),
+                Err(OpenError::Busy) => holds(&bus, None).await,
                 Err(_) => false,
             };
             if is_held {

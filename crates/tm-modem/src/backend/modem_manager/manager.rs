@@ -77,23 +77,32 @@ impl Service {
     }
 }
 
-/// The ttys that ModemManager holds; none where it does not run or does not answer.
-pub(crate) async fn held_ports(bus: &SystemBus) -> Vec<String> {
-    let Ok(connection) = bus.connection().await else {
-        return Vec::new();
+/// Whether ModemManager runs on that bus.
+pub(crate) async fn is_running(bus: &SystemBus) -> bool {
+    running(bus).await.is_some()
+}
+
+async fn running(bus: &SystemBus) -> Option<Service> {
+    let connection = bus.connection().await.ok()?;
+    let owner = owner_of(&connection, NAME).await.ok()??;
+    Some(Service::new(connection, owner))
+}
+
+/// Whether ModemManager holds this tty; without a name, whether it holds any. One that runs and does not say what it
+/// holds may hold it.
+pub(crate) async fn holds(bus: &SystemBus, tty: Option<&str>) -> bool {
+    let Some(service) = running(bus).await else {
+        return false;
     };
-    let Ok(Some(owner)) = owner_of(&connection, NAME).await else {
-        return Vec::new();
-    };
-    let service = Service::new(connection, owner);
     let Ok(modems) = service.modems().await else {
-        return Vec::new();
+        return true;
     };
     let of_modem = |interfaces: &Interfaces| {
         let modem = interfaces.get(MODEM);
         modem.map(held_by).unwrap_or_default()
     };
-    modems.values().flat_map(of_modem).collect()
+    let mut held = modems.values().flat_map(of_modem);
+    held.any(|name| tty.is_none_or(|tty| tty == name))
 }
 
 /// The ports of one modem but those that are ignored and those that only carry GNSS sentences, which are opened

@@ -42,7 +42,7 @@ use crate::config::{Config, Pin as SimPin};
 
 pub(crate) use bus::{SYSTEM_BUS, SystemBus};
 pub(crate) use failure::Failure;
-pub(crate) use manager::{Service, held_ports, owner_of};
+pub(crate) use manager::{Service, holds, is_running, owner_of};
 #[cfg(test)]
 pub(crate) use properties::properties;
 pub(crate) use properties::{Properties, Read};
