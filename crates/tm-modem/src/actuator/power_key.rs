@@ -346,7 +346,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_module_that_does_not_leave_is_not_pressed_again() {
         let board = Board::new(true, None);
-        let timeout = code::MODEM_TIMEOUT.with("seconds", 30);
+        let timeout = code::MODEM_TIMEOUT.with("seconds", 45);
         assert_eq!(cycle(&board).await, Err(timeout));
         assert_eq!(board.edges().len(), 2);
         assert!(board.started.elapsed() < DEADLINE);
