@@ -26,7 +26,7 @@ mod watchdog;
 pub use clock::{Clock, ManualClock};
 pub use dedup::{Dedup, Verdict};
 pub use host::{Host, HostParts};
-pub use log::start_log;
+pub use log::{filter as log_filter, start_log};
 pub use progress::Progress;
 pub use service::service_main;
 pub use store::Store;

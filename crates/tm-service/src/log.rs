@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -10,25 +13,68 @@ use crate::config::{LogFormat, LogSettings};
 ///
 /// A level that is no filter becomes `info`.
 pub fn start_log(settings: &LogSettings) {
-    let filter = EnvFilter::try_new(&settings.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter(&settings.level).unwrap_or_else(|| Targets::new().with_default(USUAL));
     let is_terminal = std::io::stderr().is_terminal();
     let is_text = match settings.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A subscriber that is already there, as in a test, stays.
-    let _ = if is_text {
-        builder.with_ansi(is_terminal).try_init()
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    let layer = if is_text {
+        layer.with_ansi(is_terminal).boxed()
     } else {
-        builder.json().flatten_event(true).try_init()
+        layer.json().flatten_event(true).boxed()
     };
+    // A subscriber that is already there, as in a test, stays.
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init();
+}
+
+/// What is logged unless somebody says otherwise.
+const USUAL: LevelFilter = LevelFilter::INFO;
+
+/// Levels by target, such as `info,tm_modem=debug`; nothing for a text that is none.
+///
+/// Not the filter of the environment, which also takes patterns over fields, and with them a tenth of a megabyte of
+/// regular expressions into every image.
+pub fn filter(text: &str) -> Option<Targets> {
+    let filter: Targets = text.parse().ok()?;
+    // A bare word that is no level is a target of that name, which nobody has.
+    let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    text.split(',')
+        .all(|part| is_level(part.trim()))
+        .then_some(filter)
 }
 
 /// Whether a text is a level or a filter.
 pub(crate) fn is_log_filter(text: &str) -> bool {
-    EnvFilter::try_new(text).is_ok()
+    filter(text).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_by_target() {
+        for text in [
+            "info",
+            "WARN",
+            "info,tm_modem=debug",
+            "off,tm_modem::run=trace",
+        ] {
+            assert!(is_log_filter(text), "{text}");
+        }
+        for text in [
+            "",
+            "loud",
+            "info,,debug",
+            "info,tm_modem=loud",
+            "info,tm_modem",
+        ] {
+            assert!(!is_log_filter(text), "{text}");
+        }
+    }
 }

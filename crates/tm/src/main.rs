@@ -4,6 +4,9 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 /// One binary for people: try tm-server, run its services, read its payloads.
 #[derive(Parser)]
@@ -60,11 +63,13 @@ fn main() -> ExitCode {
 /// Log lines go to standard error; `TM_LOG_LEVEL` chooses which.
 fn logged(usual: &str) -> anyhow::Result<()> {
     let filter = std::env::var("TM_LOG_LEVEL").unwrap_or_else(|_| usual.to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = tm_service::log_filter(&filter)
+        .ok_or_else(|| anyhow::anyhow!("TM_LOG_LEVEL is {filter}, which is no filter"))?;
+    let layer = fmt::layer()
         .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
+        .with_ansi(stderr().is_terminal());
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
         .init();
     Ok(())
 }

@@ -79,7 +79,8 @@ impl Usb {
         let sys = self.sys.clone();
         within(DEADLINE, async {
             blocking(move || {
-                let Some(device) = find(&sys)? else {
+                // Where sysfs does not show the bus, nothing was ever taken off it.
+                let Ok(Some(device)) = find(&sys) else {
                     return Ok(());
                 };
                 let file = device.join("authorized");
