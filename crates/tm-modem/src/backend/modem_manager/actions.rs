@@ -31,7 +31,8 @@ const DISABLE_TIME: Duration = Duration::from_secs(20);
 const POWER_TIME: Duration = Duration::from_secs(12);
 /// How long the radio rests: the network should notice.
 const OFF_TIME: Duration = Duration::from_secs(2);
-const REGISTER_TIME: Duration = Duration::from_mins(1);
+/// ModemManager goes on registering when nobody waits for it any more.
+const REGISTER_TIME: Duration = Duration::from_secs(5);
 const RESET_TIME: Duration = Duration::from_secs(25);
 const CANCEL_TIME: Duration = Duration::from_secs(10);
 
@@ -105,15 +106,15 @@ async fn cycle(target: &Target) -> Result<Outcome, Failure> {
             sleep(OFF_TIME).await;
             within(POWER_TIME, modem.set_power_state(ON)).await
         }
-        Err(Failure::Unsupported(_)) => by_module(&modem).await,
+        // Where there is a NetworkManager, it has switched the modem on again by now, and its power is refused.
+        Err(Failure::Unsupported(_) | Failure::Refused(_)) => by_module(&modem).await,
         Err(failure) => Err(failure),
     };
     // Whatever became of it, the modem is not left disabled.
     within(ENABLE_TIME, modem.enable(true)).await?;
-    cycled?;
     let network: Modem3gppProxy<'_> = target.service.proxy(&target.path).await?;
     // No operator by name is the operator of the network's choice; an operator once chosen by hand would stay.
-    match within(REGISTER_TIME, network.register("")).await {
+    let registered = match within(REGISTER_TIME, network.register("")).await {
         Ok(()) => Ok(Outcome::Done),
         // The radio was cycled; whether there is a network shows in the registration.
         Err(error @ (Failure::Refused(_) | Failure::Timeout(_))) => {
@@ -121,16 +122,20 @@ async fn cycle(target: &Target) -> Result<Outcome, Failure> {
             Ok(Outcome::Done)
         }
         Err(failure) => Err(failure),
-    }
+    };
+    cycled?;
+    registered
 }
 
 async fn by_module(modem: &ModemProxy<'_>) -> Result<(), Failure> {
-    match raw::order(modem, "AT+CFUN=4", 10).await {
-        Err(Failure::Forbidden(_) | Failure::Unsupported(_)) => return Ok(()),
-        result => result?,
+    let off = raw::order(modem, "AT+CFUN=4", 10).await;
+    if matches!(off, Err(Failure::Forbidden(_) | Failure::Unsupported(_))) {
+        return Ok(());
     }
+    // Without an answer it may be off all the same.
     sleep(OFF_TIME).await;
-    raw::order(modem, "AT+CFUN=1", 10).await
+    let on = raw::order(modem, "AT+CFUN=1", 10).await;
+    off.and(on)
 }
 
 async fn ussd(target: &Target, code: &str) -> Result<Outcome, Cause> {

@@ -86,5 +86,4 @@ pub(crate) trait NetworkManager {
         device: &ObjectPath<'_>,
         specific: &ObjectPath<'_>,
     ) -> zbus::Result<OwnedObjectPath>;
-    fn deactivate_connection(&self, active: &ObjectPath<'_>) -> zbus::Result<()>;
 }

@@ -9,7 +9,7 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 use super::actions::Target;
 use super::failure::{Failure, within};
 use super::manager::{Service, owner_of};
-use super::properties::{Properties, Read};
+use super::properties::Read;
 use super::proxies::{BearerProxy, NetworkManagerProxy};
 use crate::backend::Outcome;
 use crate::network_manager::{ACTIVE, DEVICE, NAME, ROOT, is_device};
@@ -31,19 +31,20 @@ const CALL_TIME: Duration = Duration::from_secs(10);
 /// A bearer's connection is given up by ModemManager itself after 180 s at most; the ladder waits less.
 const CONNECT_TIME: Duration = Duration::from_secs(90);
 const DISCONNECT_TIME: Duration = Duration::from_secs(30);
-/// How often NetworkManager's device is looked at meanwhile.
+/// How often NetworkManager's connection is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// `NM_DEVICE_STATE_DISCONNECTED`, `_ACTIVATED` and `_FAILED`.
-const DISCONNECTED: u32 = 30;
-const ACTIVATED: u32 = 100;
-const FAILED: u32 = 120;
+/// `NM_ACTIVE_CONNECTION_STATE_ACTIVATED` and `_DEACTIVATED`.
+const ACTIVATED: u32 = 2;
+const DEACTIVATED: u32 = 4;
 
 /// Down and up; done when it stands again.
 pub(super) async fn reconnect(target: &Target) -> Result<Outcome, Cause> {
     let explain = |failure: Failure| failure.cause(&target.port);
+    // While nobody can say whether there is a NetworkManager, nothing of what may be its own is taken down.
     let owner = owner_of(&target.connection, NAME).await;
-    if let Ok(Some(owner)) = owner {
+    let owner = owner.map_err(|error| explain(error.into()))?;
+    if let Some(owner) = owner {
         let network_manager = Service::new(target.connection.clone(), owner);
         if let Some(device) = find(&network_manager, &target.device)
             .await
@@ -63,7 +64,10 @@ async fn find(
     let root = ObjectPath::try_from(ROOT).map_err(zbus::Error::from)?;
     let manager: NetworkManagerProxy<'_> = network_manager.proxy(&root).await?;
     for path in within(CALL_TIME, manager.get_devices()).await? {
-        let device = network_manager.properties(&path, DEVICE).await?;
+        // Devices come and go between the list and the look at each.
+        let Ok(device) = network_manager.properties(&path, DEVICE).await else {
+            continue;
+        };
         if is_device(&device, wanted) && device.flag("Managed") != Some(false) {
             return Ok(Some(path));
         }
@@ -72,48 +76,36 @@ async fn find(
 }
 
 /// The same profile again; without one, the profile that NetworkManager thinks best.
+///
+/// A new activation takes the old one down by itself. Deactivation would forbid the profile to come up without being
+/// asked for (`NM_DEVICE_STATE_REASON_USER_REQUESTED`), and so it would stay should nothing follow.
 async fn again(network_manager: &Service, device: &OwnedObjectPath) -> Result<Outcome, Failure> {
     let root = ObjectPath::try_from(ROOT).map_err(zbus::Error::from)?;
     let nothing = ObjectPath::try_from("/").map_err(zbus::Error::from)?;
     let manager: NetworkManagerProxy<'_> = network_manager.proxy(&root).await?;
-    let look = || network_manager.properties(device, DEVICE);
-    let active = look().await?.path("ActiveConnection");
-    let profile = match &active {
-        Some(active) => network_manager
-            .properties(active, ACTIVE)
-            .await?
-            .path("Connection"),
+    let path = async |object: &OwnedObjectPath, interface, name| {
+        let properties = network_manager.properties(object, interface).await;
+        properties.ok().and_then(|properties| properties.path(name))
+    };
+    let profile = match path(device, DEVICE, "ActiveConnection").await {
+        Some(active) => path(&active, ACTIVE, "Connection").await,
         None => None,
     };
-    if let Some(active) = &active {
-        within(CALL_TIME, manager.deactivate_connection(active)).await?;
-        wait(&look, |state| state <= DISCONNECTED).await?;
-    }
     let profile = profile.map_or(nothing.clone(), OwnedObjectPath::into_inner);
-    within(
-        CALL_TIME,
-        manager.activate_connection(&profile, device, &nothing),
-    )
-    .await?;
-    match wait(&look, |state| state >= ACTIVATED).await? {
-        FAILED => Err(Failure::Refused(
-            "NetworkManager cannot activate the connection".to_owned(),
-        )),
-        _ => Ok(Outcome::Done),
-    }
-}
-
-/// Waits for a state of the device. The deadline is that of the whole action.
-async fn wait<F>(look: impl Fn() -> F, is_there: impl Fn(u32) -> bool) -> Result<u32, Failure>
-where
-    F: Future<Output = Result<Properties, Failure>>,
-{
+    let activating = manager.activate_connection(&profile, device, &nothing);
+    let made = within(CALL_TIME, activating).await?;
+    // The deadline is that of the whole action.
     loop {
-        let state = look().await?.word("State").unwrap_or_default();
-        if is_there(state) {
-            return Ok(state);
+        let active = network_manager.properties(&made, ACTIVE).await;
+        match active.map(|active| active.word("State")) {
+            Ok(Some(ACTIVATED)) => return Ok(Outcome::Done),
+            // An activation that has failed does not stay on the bus for long.
+            Ok(Some(DEACTIVATED)) | Err(Failure::Gone | Failure::Refused(_)) => {
+                let why = "NetworkManager cannot activate the connection";
+                return Err(Failure::Refused(why.to_owned()));
+            }
+            _ => sleep(LOOK).await,
         }
-        sleep(LOOK).await;
     }
 }
 

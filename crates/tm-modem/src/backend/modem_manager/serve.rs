@@ -198,7 +198,11 @@ impl Worker {
                 run.change(now);
             }
             Ended::Acted(result) => {
-                if let Some((ticket, _)) = run.acting.take() {
+                if let Some((ticket, action)) = run.acting.take() {
+                    if let Some(ours) = &mut run.modem {
+                        ours.cared.is_ours_to_enable |=
+                            action == Action::CycleRadio && result.is_err();
+                    }
                     self.report(Report::Done(ticket, result)).await;
                 }
                 run.change(Instant::now());
@@ -256,15 +260,20 @@ impl Worker {
         ours.has_messages = care::has_messages(&snapshot);
         ours.target.device = device(&snapshot);
         let conditions = (run.permission, reading.nmea_port.as_ref());
-        let wants = ours.cared.wants(&snapshot, &self.settings, conditions, now);
+        // What an action has switched off is not switched on in the middle of it, and that it was on before it was
+        // switched off says nothing.
+        let is_switching = matches!(&run.acting, Some((_, Action::CycleRadio | Action::Reset)));
+        let wants = if is_switching {
+            Vec::new()
+        } else {
+            ours.cared.wants(&snapshot, &self.settings, conditions, now)
+        };
         let mut known = snapshot.knowledge(&ours.levels);
         known.gnss = gnss;
         known.device = Some(ours.target.device.clone());
         let asks_pin = known.sim.status == SimStatus::PinRequired;
         known.is_pin_withheld = asks_pin && ours.cared.is_pin_withheld;
-        // What an action has switched off is not switched on in the middle of it.
-        let is_switching = matches!(&run.acting, Some((_, Action::CycleRadio | Action::Reset)));
-        if !wants.is_empty() && !run.busy.caring && !is_switching {
+        if !wants.is_empty() && !run.busy.caring {
             run.busy.caring = true;
             let ways = (run.connection.clone(), run.service.clone());
             let (path, settings) = (ours.target.path.clone(), self.settings.clone());

@@ -70,12 +70,6 @@ impl Manager {
         path(&active)
     }
 
-    fn deactivate_connection(&self, active: OwnedObjectPath) {
-        let mut world = self.0.lock().unwrap();
-        world.asked.push(format!("deactivate {}", active.as_str()));
-        world.active = None;
-    }
-
     #[zbus(property)]
     fn devices(&self) -> Vec<OwnedObjectPath> {
         vec![path(DEVICE)]
@@ -134,6 +128,11 @@ impl Active {
     #[zbus(property)]
     fn connection(&self) -> OwnedObjectPath {
         path(PROFILE)
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> u32 {
+        2
     }
 }
 
