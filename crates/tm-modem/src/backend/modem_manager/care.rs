@@ -24,7 +24,7 @@ const CALL_TIME: Duration = Duration::from_secs(15);
 const AFTER_REFUSAL: Duration = Duration::from_mins(5);
 /// What was done but does not show is not done again sooner.
 const AFTER_SUCCESS: Duration = Duration::from_secs(30);
-/// The PIN is sent only while all tries are left: never the one before the last.
+/// The PIN is sent only while all tries are left: never the one before the last. Some cards have more.
 const ALL_TRIES: u8 = 3;
 
 /// Something to set up.
@@ -73,7 +73,7 @@ impl Cared {
         }
         if asks_pin
             && !self.is_pin_withheld
-            && snapshot.pin_tries() == Some(ALL_TRIES)
+            && snapshot.pin_tries().is_some_and(|tries| tries >= ALL_TRIES)
             && let Some(sim) = snapshot.object.modem().path("Sim")
         {
             wants.push(Want::Pin(sim));

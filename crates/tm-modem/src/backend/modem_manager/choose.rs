@@ -37,6 +37,11 @@ impl ModemObject {
         imei(&self.interfaces)
     }
 
+    /// Whether it is of SIMCom.
+    pub(super) fn is_simtech(&self) -> bool {
+        is_simtech(self.modem())
+    }
+
     /// Where it is: the socket of its USB device (`1-1.3`), else what ModemManager calls the device.
     pub(super) fn port(&self) -> Option<String> {
         let device = self.modem().text("Device")?;
@@ -52,16 +57,26 @@ impl ModemObject {
 
 /// The modem with this serial number; else a SIM7600; else the one whose device comes first.
 ///
-/// Of several the one that was ours stays it while it is there, so that a second one changes nothing.
-pub(super) fn choose(objects: Objects, known_imei: Option<&str>) -> Option<ModemObject> {
+/// Of several the one that was ours stays it while it is there, so that a second one changes nothing. With
+/// `only_simtech` there is no other but a SIM7600 or the known one.
+pub(super) fn choose(
+    objects: Objects,
+    known_imei: Option<&str>,
+    only_simtech: bool,
+) -> Option<ModemObject> {
     let rank = |interfaces: &Interfaces| {
         let modem = interfaces.get(MODEM);
         let is_known = known_imei.is_some() && imei(interfaces).as_deref() == known_imei;
         let device = modem.text("Device").unwrap_or_default();
         (!is_known, !is_simtech(modem), device)
     };
+    let is_candidate = |interfaces: &Interfaces| {
+        let (is_unknown, is_foreign, _) = rank(interfaces);
+        !(only_simtech && is_unknown && is_foreign)
+    };
     let (path, interfaces) = objects
         .into_iter()
+        .filter(|(_, interfaces)| is_candidate(interfaces))
         .min_by_key(|(path, interfaces)| (rank(interfaces), path.as_str().to_owned()))?;
     Some(ModemObject { path, interfaces })
 }
@@ -113,8 +128,26 @@ mod tests {
             modem(*n, imei, plugin, &format!("{USB}{socket}"))
         };
         let objects: Objects = modems.iter().map(object).collect();
-        let chosen = choose(objects, known).and_then(|object| object.imei());
+        let chosen = choose(objects, known, false).and_then(|object| object.imei());
         assert_eq!(chosen.as_deref().unwrap_or_default(), expected, "{known:?}");
+    }
+
+    #[test]
+    fn a_stranger_is_not_taken_for_ours_while_ours_is_away() {
+        let (quectel, simtech) = (
+            modem(0, "1", "quectel", &format!("{USB}1")),
+            modem(1, "2", "simtech", &format!("{USB}2")),
+        );
+        let imei = |known, modems: Vec<_>| {
+            let chosen = choose(modems.into_iter().collect(), known, true);
+            chosen.and_then(|object| object.imei())
+        };
+        let other = || modem(0, "1", "quectel", &format!("{USB}1"));
+        assert_eq!(imei(None, vec![other()]), None);
+        assert_eq!(imei(Some("9"), vec![other()]), None);
+        assert_eq!(imei(Some("1"), vec![other()]).as_deref(), Some("1"));
+        let both = imei(Some("9"), vec![quectel, simtech]);
+        assert_eq!(both.as_deref(), Some("2"));
     }
 
     #[test]

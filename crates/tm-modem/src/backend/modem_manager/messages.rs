@@ -56,16 +56,17 @@ pub(super) async fn list(
         let Ok(message) = service.properties(path, MESSAGE).await else {
             continue;
         };
-        let Some(report) = report(&message, path, service.owner()) else {
-            continue;
-        };
-        if matches!(report, Report::Delivery { .. }) {
-            // It has said what it had to say and only takes up a place.
+        let report = report(&message, path, service.owner());
+        if is_delivery_report(&message) {
+            // It has said what it had to say, if anything, and only takes up a place.
             let deleted = within(CALL_TIME, messaging.delete(path)).await;
             if let Err(error) = deleted {
                 tracing::debug!(?error, "delivery report not deleted");
             }
         }
+        let Some(report) = report else {
+            continue;
+        };
         listing.reports.push(report);
         listing.told.push(path.clone());
     }
@@ -73,12 +74,18 @@ pub(super) async fn list(
     Ok(listing)
 }
 
+/// The network's word on a message that was sent from here, whole.
+fn is_delivery_report(message: &Properties) -> bool {
+    let word = |name| message.word(name);
+    word("State") == Some(RECEIVED) && word("PduType") == Some(STATUS_REPORT)
+}
+
 /// What a message says; nothing while parts of it are missing, and for those that were sent from here.
 fn report(message: &Properties, path: &ObjectPath<'_>, owner: &str) -> Option<Report> {
     if message.word("State") != Some(RECEIVED) {
         return None;
     }
-    if message.word("PduType") == Some(STATUS_REPORT) {
+    if is_delivery_report(message) {
         let reference = u8::try_from(message.word("MessageReference")?).ok()?;
         return match delivery(message.word("DeliveryState")?) {
             Delivery::Arrived => Some(Report::Delivery {

@@ -33,6 +33,8 @@ pub(super) struct Waiting {
     is_told: bool,
     /// Something was told already: silence would leave that standing.
     was_there: bool,
+    /// The last reading failed.
+    has_failed: bool,
 }
 
 impl Waiting {
@@ -62,19 +64,14 @@ impl Waiting {
         };
         let snapshot = match &reading.snapshot {
             Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return self.without(usb, now).map(absent),
-            // Its end is heard as well.
-            Err(Failure::Gone) => return None,
-            Err(Failure::Timeout(time)) => {
-                let reason = format!("it did not answer within {} s", time.as_secs());
-                return Some(absent(code::MODEM_MANAGER_FAILED.with("reason", reason)));
+            Ok(None) => {
+                self.has_failed = false;
+                return self.without(usb, now).map(absent);
             }
-            Err(
-                Failure::Forbidden(reason)
-                | Failure::Unsupported(reason)
-                | Failure::Refused(reason),
-            ) => {
-                return Some(absent(code::MODEM_MANAGER_FAILED.with("reason", reason)));
+            Err(failure) => {
+                // What is not told yet is waited for from the start.
+                self.since = self.since.filter(|_| self.is_told);
+                return self.failed(failure).map(absent);
             }
         };
         *self = Self::new(true);
@@ -103,6 +100,20 @@ impl Waiting {
             port: None,
             is_on_usb: None,
         }
+    }
+
+    /// One slow answer says nothing yet.
+    fn failed(&mut self, failure: &Failure) -> Option<Cause> {
+        let reason = match failure {
+            // Its end is heard as well.
+            Failure::Gone => return None,
+            Failure::Timeout(time) => format!("it did not answer within {} s", time.as_secs()),
+            Failure::Forbidden(reason)
+            | Failure::Unsupported(reason)
+            | Failure::Refused(reason) => reason.clone(),
+        };
+        let had_failed = std::mem::replace(&mut self.has_failed, true);
+        had_failed.then(|| code::MODEM_MANAGER_FAILED.with("reason", reason))
     }
 
     fn without(&mut self, usb: Option<&[UsbModem]>, now: Instant) -> Option<Cause> {
@@ -178,5 +189,30 @@ mod tests {
         assert_eq!(judge(&mut waiting, &wrong), composition);
         waiting.on_vanished("1-1.3");
         assert_eq!(judge(&mut waiting, &right), absent(Some(true)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_second_failure_in_a_row_is_told() {
+        let slow = || Reading {
+            snapshot: Err(Failure::Timeout(Duration::from_secs(5))),
+            ..without(Some(&[("1-1.3", "9001")]))
+        };
+        let mut waiting = Waiting::default();
+        let judge = |waiting: &mut Waiting, reading: &Reading| {
+            let presence = waiting.judge(reading, Instant::now())?;
+            Some(presence.trouble.unwrap().code)
+        };
+        assert_eq!(judge(&mut waiting, &slow()), None);
+        let right = without(Some(&[("1-1.3", "9001")]));
+        assert_eq!(judge(&mut waiting, &right), None, "still being looked at");
+        assert!(waiting.deadline().is_some());
+        assert_eq!(judge(&mut waiting, &slow()), None, "not in a row");
+        assert_eq!(
+            waiting.deadline(),
+            None,
+            "nothing is due that no reading can answer"
+        );
+        let failed = Some("modem.manager_failed".to_owned());
+        assert_eq!(judge(&mut waiting, &slow()), failed);
     }
 }

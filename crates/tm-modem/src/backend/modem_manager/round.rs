@@ -32,6 +32,8 @@ pub(super) struct Wanted {
     pub(super) service: Service,
     pub(super) settings: Arc<Settings>,
     pub(super) known_imei: Option<String>,
+    /// The known one is of SIMCom.
+    pub(super) is_simtech: bool,
     pub(super) permission: Permission,
     /// When it began, if everything is read.
     pub(super) full: Option<Stamp>,
@@ -77,7 +79,11 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
             return reading;
         }
     };
-    let Some(object) = choose(objects, wanted.known_imei.as_deref()) else {
+    let is_on_usb = reading.usb.as_ref().is_some_and(|usb| !usb.is_empty());
+    let known = wanted.known_imei.as_deref();
+    // Ours may be off the bus or still without an object: a stranger is not taken for it meanwhile, or for good.
+    let only_simtech = is_on_usb || (known.is_some() && wanted.is_simtech);
+    let Some(object) = choose(objects, known, only_simtech) else {
         return reading;
     };
     if wanted.settings.nmea_relay {

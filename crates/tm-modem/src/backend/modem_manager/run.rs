@@ -54,6 +54,8 @@ pub(super) struct Run {
     pub(super) next_full: Instant,
     pub(super) next_change: Option<Instant>,
     pub(super) has_news: bool,
+    /// The messages could not be listed: they are in the next round of everything.
+    pub(super) owes_list: bool,
     pub(super) last_read: Option<Instant>,
     pub(super) modem: Option<Ours>,
     /// The object of our modem before it vanished.
@@ -86,6 +88,7 @@ impl Run {
             next_full: Instant::now(),
             next_change: None,
             has_news: false,
+            owes_list: false,
             last_read: None,
             modem: None,
             former: None,
@@ -112,7 +115,8 @@ impl Run {
         let sentences = self.modem.as_ref().and_then(|ours| ours.cache.deadline());
         // While it is being read, its end comes first.
         let reading = (!self.busy.reading).then_some(reading);
-        let waiting = (!self.busy.reading)
+        // It leads to a reading; while that is due it is no deadline any more.
+        let waiting = (!self.busy.reading && self.next_change.is_none())
             .then(|| self.waiting.deadline())
             .flatten();
         let first = [reading, sentences, waiting].into_iter().flatten().min();

@@ -65,6 +65,7 @@ impl Worker {
         if !run.busy.reading && (is_full || run.next_change.is_some_and(|at| now >= at)) {
             if is_full {
                 run.next_full = grid(run.next_full, self.settings.poll, now);
+                run.has_news |= std::mem::take(&mut run.owes_list);
             }
             run.next_change = None;
             run.busy.reading = true;
@@ -72,6 +73,7 @@ impl Worker {
                 service: run.service.clone(),
                 settings: self.settings.clone(),
                 known_imei: self.imei.clone(),
+                is_simtech: self.is_simtech,
                 permission: run.permission,
                 full: is_full.then(|| self.clock.stamp()),
             };
@@ -211,7 +213,15 @@ impl Worker {
     }
 
     async fn on_listed(&mut self, run: &mut Run, listed: Result<Listing, Failure>) {
-        let (Some(ours), Ok(listing)) = (&mut run.modem, listed) else {
+        let listing = match listed {
+            Ok(listing) => listing,
+            Err(error) => {
+                tracing::debug!(?error, "text messages not listed");
+                run.owes_list = true;
+                return;
+            }
+        };
+        let Some(ours) = &mut run.modem else {
             return;
         };
         ours.told.retain(|path| listing.paths.contains(path));
@@ -254,8 +264,9 @@ impl Worker {
         let Some(ours) = &mut run.modem else {
             return;
         };
-        if let Some(levels) = reading.levels {
-            ours.levels = levels;
+        // Those of an earlier round are not told as if they were of this one.
+        if reading.full.is_some() {
+            ours.levels = reading.levels.unwrap_or_default();
         }
         ours.has_messages = care::has_messages(&snapshot);
         ours.target.device = device(&snapshot);
@@ -307,7 +318,9 @@ impl Worker {
         let imei = snapshot.object.imei();
         let is_same = imei.is_some() && imei == self.imei;
         let has_restarted = is_same && run.former.take().is_some_and(|former| former != path);
-        self.imei = imei.or(self.imei.take());
+        if imei.is_some() {
+            (self.imei, self.is_simtech) = (imei, snapshot.object.is_simtech());
+        }
         run.has_news = true;
         run.modem = Some(Ours {
             target: Target {

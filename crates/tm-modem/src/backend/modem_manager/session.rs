@@ -29,6 +29,8 @@ pub(super) struct Worker {
     pub(super) presence: Option<Presence>,
     /// The modem that is ours.
     pub(super) imei: Option<String>,
+    /// It is of SIMCom. Of one that is only remembered that is supposed.
+    pub(super) is_simtech: bool,
 }
 
 impl Worker {
@@ -46,6 +48,7 @@ impl Worker {
             asked,
             presence: None,
             imei,
+            is_simtech: true,
         }
     }
 

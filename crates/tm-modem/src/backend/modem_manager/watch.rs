@@ -12,12 +12,16 @@ use zbus::{Connection, MatchRule, Message, MessageStream};
 
 use super::manager::{MODEM, NAME, ROOT};
 use super::messages::SMS;
+use super::round::BEARER;
+use super::snapshot::SIGNAL;
 
 /// The bit of NMEA sentences in `Location` (MMModemLocationSource, `MM_MODEM_LOCATION_SOURCE_GPS_NMEA`).
 pub(super) const GPS_NMEA: u32 = 1 << 2;
 const LOCATION: &str = "org.freedesktop.ModemManager1.Modem.Location";
 /// Fifty satellites of five systems are about 3 KiB.
 const LOCATION_MAX: usize = 16 * 1024;
+/// Signals are noted as they come; the bus keeps those that come faster.
+const QUEUE: usize = 16;
 /// The first property's name stands within so many bytes of the interface's.
 const LOOKED_AT: usize = 64;
 /// An object that vanishes is remembered until it is looked at; a bus that goes mad is not followed.
@@ -122,7 +126,7 @@ impl Ears {
         Ok(Self {
             streams: vec![
                 MessageStream::for_match_rule(owner, connection, Some(8)).await?,
-                MessageStream::for_match_rule(objects, connection, None).await?,
+                MessageStream::for_match_rule(objects, connection, Some(QUEUE)).await?,
             ],
         })
     }
@@ -165,9 +169,10 @@ fn note(message: &Message, heard: &mut Heard) -> Option<bool> {
         }
         "PropertiesChanged" => {
             let body = message.body();
-            let (interface, _, _): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
+            let (interface, changed, invalidated): (&str, HashMap<&str, Value<'_>>, Vec<&str>) =
                 body.deserialize().ok()?;
-            if interface == LOCATION {
+            let mut names = changed.keys().chain(&invalidated);
+            if is_measured(interface, &mut names) {
                 return None;
             }
             heard.is_changed = true;
@@ -177,6 +182,16 @@ fn note(message: &Message, heard: &mut Heard) -> Option<bool> {
         _ => return None,
     }
     Some(true)
+}
+
+/// Whether only what is measured all the time has changed: the next round of everything reads it.
+fn is_measured<'a>(interface: &str, names: &mut impl Iterator<Item = &'a &'a str>) -> bool {
+    match interface {
+        LOCATION | SIGNAL => true,
+        BEARER => names.all(|name| *name == "Stats"),
+        MODEM => names.all(|name| *name == "SignalQuality"),
+        _ => false,
+    }
 }
 
 fn sentences(location: &Value<'_>) -> Option<String> {
@@ -251,6 +266,21 @@ mod tests {
             HashMap::from([("Enabled", Value::from(5u32))]),
             false,
         );
+        for (interface, name, is_news) in [
+            (SIGNAL, "Lte", false),
+            (BEARER, "Stats", false),
+            (BEARER, "Connected", true),
+            (MODEM, "SignalQuality", false),
+            (MODEM, "AccessTechnologies", true),
+        ] {
+            let values = HashMap::from([(name, Value::from(1u32))]);
+            changed(PATH, interface, values, is_news);
+        }
+        let both = HashMap::from([
+            ("SignalQuality", Value::from(1u32)),
+            ("State", Value::from(1i32)),
+        ]);
+        changed(PATH, MODEM, both, true);
         let received = HashMap::from([("State", Value::from(3u32))]);
         let sms = "org.freedesktop.ModemManager1.Sms";
         assert!(changed(&format!("{SMS}2"), sms, received, true).is_messaging);

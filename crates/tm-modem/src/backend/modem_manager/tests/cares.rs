@@ -65,6 +65,11 @@ async fn a_pin_is_spent_once_and_only_with_all_tries_left() {
         wants(&mut cared, &asks(3), &with),
         std::slice::from_ref(&pin)
     );
+    let mut generous = Cared::default();
+    assert_eq!(
+        wants(&mut generous, &asks(10), &with),
+        std::slice::from_ref(&pin)
+    );
     for tries in [2, 1, 0] {
         let mut cared = Cared::default();
         assert!(wants(&mut cared, &asks(tries), &with).is_empty(), "{tries}");
