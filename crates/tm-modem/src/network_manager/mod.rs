@@ -15,7 +15,7 @@ use futures_util::stream::select_all;
 use tm_service::port::Backoff;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use zbus::zvariant::ObjectPath;
+use zbus::zvariant::{ObjectPath, OwnedObjectPath};
 use zbus::{Connection, MatchRule, MessageStream};
 
 use crate::backend::modem_manager::{
@@ -33,7 +33,9 @@ pub(crate) const DEVICE: &str = "org.freedesktop.NetworkManager.Device";
 /// The interface of a connection that stands.
 pub(crate) const ACTIVE: &str = "org.freedesktop.NetworkManager.Connection.Active";
 
-/// Access points come and go by the dozen where there is Wi-Fi: they are no reason to read more often.
+/// Signals are noted as they come; the bus keeps those that come faster.
+const QUEUE: usize = 16;
+/// What changes often is no reason to read more often.
 const COALESCE: Duration = Duration::from_secs(2);
 /// Everything is read again after so long even if nothing was heard.
 const REFRESH: Duration = Duration::from_mins(10);
@@ -71,6 +73,7 @@ impl NetworkManager {
             wanted: wanted.clone(),
             telling,
             told: None,
+            found: None,
         };
         Self {
             worker: Box::pin(worker.run(bus)),
@@ -102,6 +105,8 @@ struct Worker {
     wanted: Arc<Wanted>,
     telling: mpsc::Sender<NetworkEvidence>,
     told: Option<NetworkEvidence>,
+    /// Where the device was the last time.
+    found: Option<OwnedObjectPath>,
 }
 
 impl Worker {
@@ -130,14 +135,18 @@ impl Worker {
             .member("NameOwnerChanged")?
             .add_arg(NAME)?
             .build();
-        let changes = signal()
-            .sender(NAME)?
-            .interface("org.freedesktop.DBus.Properties")?
-            .path_namespace(ROOT)?
-            .build();
+        // Access points, counters and other devices' kinds change all the time and say nothing of the modem.
+        let changes = |interface: &'static str| {
+            let rule = signal()
+                .sender(NAME)?
+                .interface("org.freedesktop.DBus.Properties")?
+                .path_namespace(ROOT)?;
+            zbus::Result::Ok(rule.add_arg(interface)?.build())
+        };
         let mut signals = select_all([
             MessageStream::for_match_rule(owner, connection, Some(4)).await?,
-            MessageStream::for_match_rule(changes, connection, None).await?,
+            MessageStream::for_match_rule(changes(NAME)?, connection, Some(QUEUE)).await?,
+            MessageStream::for_match_rule(changes(DEVICE)?, connection, Some(QUEUE)).await?,
         ]);
         let heard = Notify::new();
         let listening = async {
@@ -171,13 +180,13 @@ impl Worker {
     }
 
     /// What is known now; nothing where it could not be read.
-    async fn read(&self, connection: &Connection) -> zbus::Result<Option<NetworkEvidence>> {
+    async fn read(&mut self, connection: &Connection) -> zbus::Result<Option<NetworkEvidence>> {
         let Some(owner) = owner_of(connection, NAME).await? else {
             return Ok(Some(NetworkEvidence::default()));
         };
         let service = Service::new(connection.clone(), owner);
         let wanted = self.wanted.lock().clone();
-        let evidence = timeout(READ_TIME, read(&service, &wanted)).await;
+        let evidence = timeout(READ_TIME, read(&service, &wanted, &mut self.found)).await;
         Ok(evidence.ok().and_then(Result::ok))
     }
 
@@ -190,17 +199,25 @@ impl Worker {
     }
 }
 
-async fn read(service: &Service, wanted: &Device) -> Result<NetworkEvidence, Failure> {
+async fn read(
+    service: &Service,
+    wanted: &Device,
+    found: &mut Option<OwnedObjectPath>,
+) -> Result<NetworkEvidence, Failure> {
     let root = ObjectPath::try_from(ROOT).map_err(zbus::Error::from)?;
     let manager: Properties = service.properties(&root, NAME).await?;
     let mut device = None;
-    for path in manager.paths("Devices") {
+    let mut paths = manager.paths("Devices");
+    // Where it was it is most likely still.
+    paths.sort_by_key(|path| Some(path) != found.as_ref());
+    *found = None;
+    for path in paths {
         // Devices come and go between the list and the look at each.
         let Ok(candidate) = service.properties(&path, DEVICE).await else {
             continue;
         };
         if is_device(&candidate, wanted) {
-            device = Some(candidate);
+            (device, *found) = (Some(candidate), Some(path));
             break;
         }
     }

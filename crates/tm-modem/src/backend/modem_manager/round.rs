@@ -37,6 +37,19 @@ pub(super) struct Wanted {
     pub(super) permission: Permission,
     /// When it began, if everything is read.
     pub(super) full: Option<Stamp>,
+    /// The network's time is to be read as well.
+    pub(super) asks_time: bool,
+    /// The card as it was last read.
+    pub(super) card: Option<Card>,
+}
+
+/// A card as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Card {
+    pub(super) path: OwnedObjectPath,
+    /// What it asked for then (MMModemLock).
+    pub(super) lock: u32,
+    pub(super) properties: Arc<Properties>,
 }
 
 /// What was read.
@@ -89,7 +102,10 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
     if wanted.settings.nmea_relay {
         reading.nmea_port = nmea_port(&wanted.settings.roots, &object).await;
     }
-    let snapshot = snapshot(&wanted.service, object, reading.usb.as_deref()).await;
+    // A card says something else once it is unlocked; anything else of it shows in the next round of everything.
+    let card = wanted.card.filter(|_| wanted.full.is_none());
+    let usb = reading.usb.as_deref();
+    let snapshot = snapshot(&wanted.service, object, card, usb).await;
     if wanted.full.is_some() && snapshot.state() >= STATE_ENABLED {
         let path = &snapshot.object.path;
         if let Ok(modem) = wanted.service.proxy::<ModemProxy<'_>>(path).await {
@@ -97,7 +113,7 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
         }
     }
     // Before it is registered the module tells the time that it kept.
-    if wanted.full.is_some() && snapshot.state() >= STATE_REGISTERED {
+    if wanted.full.is_some() && wanted.asks_time && snapshot.state() >= STATE_REGISTERED {
         reading.network_time = network_time(&wanted.service, &snapshot.object).await;
     }
     reading.snapshot = Ok(Some(Box::new(snapshot)));
@@ -111,11 +127,13 @@ async fn nmea_port(roots: &Roots, object: &ModemObject) -> Option<std::path::Pat
 }
 
 /// What cannot be read is not known; what matters shows again in the next round.
-async fn snapshot(service: &Service, object: ModemObject, usb: Option<&[UsbModem]>) -> Snapshot {
-    let sim = match object.modem().path("Sim") {
-        Some(path) => service.properties(&path, SIM).await.ok(),
-        None => None,
-    };
+async fn snapshot(
+    service: &Service,
+    object: ModemObject,
+    card: Option<Card>,
+    usb: Option<&[UsbModem]>,
+) -> Snapshot {
+    let sim = card_of(service, &object, card).await;
     let mut bearers: Vec<(OwnedObjectPath, Properties)> = Vec::new();
     for path in object
         .modem()
@@ -149,6 +167,22 @@ async fn snapshot(service: &Service, object: ModemObject, usb: Option<&[UsbModem
         place,
         usb,
     }
+}
+
+/// The card; `former` if it is still that.
+async fn card_of(service: &Service, object: &ModemObject, former: Option<Card>) -> Option<Card> {
+    let path = object.modem().path("Sim")?;
+    let lock = object.modem().word("UnlockRequired").unwrap_or_default();
+    let is_same = |card: &Card| card.path == path && card.lock == lock;
+    if let Some(card) = former.filter(is_same) {
+        return Some(card);
+    }
+    let properties = service.properties(&path, SIM).await.ok()?;
+    Some(Card {
+        path,
+        lock,
+        properties: Arc::new(properties),
+    })
 }
 
 /// The property is empty unless somebody wants signals; the method always tells.

@@ -19,11 +19,16 @@ use super::manager::Service;
 use super::messages::Listing;
 use super::presence::{PATIENCE, Waiting};
 use super::raw::{Levels, Permission};
-use super::round::Reading;
+use super::round::{Card, Reading};
 use crate::backend::{Action, Outcome, Ticket};
 
 /// However much changes, it is read at most once in this time.
 pub(super) const COALESCE: Duration = Duration::from_secs(1);
+
+/// Two that agree confirm each other, and one may be late.
+const TIMES_AT_FIRST: u8 = 3;
+/// The network's time is confirmed every hour (`network_time`).
+const TIME_PERIOD: Duration = Duration::from_mins(10);
 
 /// Something that was under way has ended.
 pub(super) enum Ended {
@@ -72,6 +77,24 @@ pub(super) struct Ours {
     pub(super) cache: Cache,
     pub(super) has_messages: bool,
     pub(super) told: Vec<OwnedObjectPath>,
+    pub(super) card: Option<Card>,
+    /// How often the network's time was told, and when it is asked for again once it was told often enough.
+    pub(super) times: (u8, Instant),
+}
+
+impl Ours {
+    /// Whether the network's time is due. It is believed once it agrees with itself: so it is told with every round
+    /// at first, and then now and again.
+    pub(super) fn asks_time(&self, now: Instant) -> bool {
+        let (n_told, next) = self.times;
+        n_told < TIMES_AT_FIRST || now >= next
+    }
+
+    /// The network's time was told.
+    pub(super) fn on_time(&mut self, now: Instant) {
+        let (n_told, _) = self.times;
+        self.times = (n_told.saturating_add(1), now + TIME_PERIOD);
+    }
 }
 
 impl Run {

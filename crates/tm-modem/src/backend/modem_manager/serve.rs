@@ -76,6 +76,8 @@ impl Worker {
                 is_simtech: self.is_simtech,
                 permission: run.permission,
                 full: is_full.then(|| self.clock.stamp()),
+                asks_time: run.modem.as_ref().is_none_or(|ours| ours.asks_time(now)),
+                card: run.modem.as_ref().and_then(|ours| ours.card.clone()),
             };
             let reading = async { Ended::Read(Box::new(round::read(wanted).await)) };
             run.jobs.push(Box::pin(reading));
@@ -270,6 +272,10 @@ impl Worker {
         }
         ours.has_messages = care::has_messages(&snapshot);
         ours.target.device = device(&snapshot);
+        ours.card.clone_from(&snapshot.sim);
+        if reading.network_time.is_some() {
+            ours.on_time(now);
+        }
         let conditions = (run.permission, reading.nmea_port.as_ref());
         // What an action has switched off is not switched on in the middle of it, and that it was on before it was
         // switched off says nothing.
@@ -335,6 +341,8 @@ impl Worker {
             cache: Cache::default(),
             has_messages: false,
             told: Vec::new(),
+            card: None,
+            times: (0, Instant::now()),
         });
         if has_restarted {
             self.report(Report::Restarted).await;

@@ -6,6 +6,7 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 use super::choose::{MODEM_3GPP, ModemObject};
 use super::properties::{Properties, Read};
 use super::raw::Levels as RawLevels;
+use super::round::Card;
 use crate::knowledge::{Bearer, Knowledge};
 
 pub(super) const SIGNAL: &str = "org.freedesktop.ModemManager1.Modem.Signal";
@@ -23,7 +24,7 @@ const LOCK_PUK: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) object: ModemObject,
-    pub(super) sim: Option<Properties>,
+    pub(super) sim: Option<Card>,
     pub(super) bearers: Vec<(OwnedObjectPath, Properties)>,
     /// `MCC,MNC,LAC,CI,TAC`.
     pub(super) place: Option<String>,
@@ -114,7 +115,7 @@ impl Snapshot {
     }
 
     fn card(&self) -> Sim {
-        let card = self.sim.as_ref();
+        let card = self.sim.as_ref().map(|card| &*card.properties);
         let status = match (self.failed_reason(), self.lock()) {
             (Some("sim-missing" | "esim-without-profiles"), _) => SimStatus::Absent,
             (Some("sim-error"), _) => SimStatus::Failure,

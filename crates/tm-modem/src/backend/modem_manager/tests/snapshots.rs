@@ -50,10 +50,14 @@ fn snapshot(changed: &[(&str, &str, Value<'static>)]) -> Snapshot {
     let path = OwnedObjectPath::try_from("/org/freedesktop/ModemManager1/Modem/4").unwrap();
     Snapshot {
         object: ModemObject::new(path, interfaces),
-        sim: Some(properties([
-            ("SimIdentifier", Value::from("8938001000000000001F")),
-            ("Imsi", Value::from("255010000000001")),
-        ])),
+        sim: Some(Card {
+            path: OwnedObjectPath::try_from("/org/freedesktop/ModemManager1/SIM/0").unwrap(),
+            lock: 1,
+            properties: std::sync::Arc::new(properties([
+                ("SimIdentifier", Value::from("8938001000000000001F")),
+                ("Imsi", Value::from("255010000000001")),
+            ])),
+        }),
         bearers: Vec::new(),
         place: Some("255,01,FFFE,153E20B,8502".to_owned()),
         usb: Some("1e0e:9001".to_owned()),

@@ -69,6 +69,12 @@ async fn reads(bench: &mut Bench) {
         (present.trouble, present.port.as_deref()),
         (None, Some("/virtual/sim7600-1"))
     );
+    let time = |report: &Report| match report {
+        Report::NetworkTime { unix_s } => Some(*unix_s),
+        _ => None,
+    };
+    // The module tells local time with its offset: 19:10 +02:00. After the first rounds it is told more rarely.
+    assert_eq!(bench.until("the network's time", time).await, 1_795_367_400);
     let known = bench.known("a registered modem", is_home).await;
     assert_eq!(known.identity.imei.as_deref(), Some("860000000000001"));
     assert_eq!(known.identity.model.as_deref(), Some("SIM7600G-H"));
@@ -96,12 +102,6 @@ async fn reads(bench: &mut Bench) {
     );
     let full = |report: &Report| matches!(report, Report::Known(_, Round::Full(_))).then_some(());
     bench.until("a round of everything", full).await;
-    let time = |report: &Report| match report {
-        Report::NetworkTime { unix_s } => Some(*unix_s),
-        _ => None,
-    };
-    // The module tells local time with its offset: 19:10 +02:00.
-    assert_eq!(bench.until("the network's time", time).await, 1_795_367_400);
     let n_raw = |bench: &Bench| {
         let world = bench.responder.world();
         world.commands.iter().filter(|c| *c == "AT+CPSI?").count()
