@@ -63,16 +63,23 @@ async fn find(
 ) -> Result<Option<OwnedObjectPath>, Failure> {
     let root = ObjectPath::try_from(ROOT).map_err(zbus::Error::from)?;
     let manager: NetworkManagerProxy<'_> = network_manager.proxy(&root).await?;
+    let mut unread = None;
     for path in within(CALL_TIME, manager.get_devices()).await? {
-        // Devices come and go between the list and the look at each.
-        let Ok(device) = network_manager.properties(&path, DEVICE).await else {
-            continue;
+        let device = match network_manager.properties(&path, DEVICE).await {
+            Ok(device) => device,
+            // It may be the one: what is its own is not taken down for that.
+            Err(failure @ Failure::Timeout(_)) => {
+                unread = Some(failure);
+                continue;
+            }
+            // Devices come and go between the list and the look at each.
+            Err(_) => continue,
         };
         if is_device(&device, wanted) && device.flag("Managed") != Some(false) {
             return Ok(Some(path));
         }
     }
-    Ok(None)
+    unread.map_or(Ok(None), Err)
 }
 
 /// The same profile again; without one, the profile that NetworkManager thinks best.
