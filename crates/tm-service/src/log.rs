@@ -40,12 +40,15 @@ const USUAL: LevelFilter = LevelFilter::INFO;
 /// Not the filter of the environment, which also takes patterns over fields, and with them a tenth of a megabyte of
 /// regular expressions into every image.
 pub fn filter(text: &str) -> Option<Targets> {
-    let filter: Targets = text.parse().ok()?;
-    // A bare word that is no level is a target of that name, which nobody has.
-    let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
-    text.split(',')
-        .all(|part| is_level(part.trim()))
-        .then_some(filter)
+    // Neither an empty part nor a bare word that is no level means anything: nobody has such a target.
+    let is_part = |part: &str| match part.split_once('=') {
+        Some((target, level)) => {
+            !target.is_empty() && !level.is_empty() && level.parse::<LevelFilter>().is_ok()
+        }
+        None => !part.is_empty() && part.parse::<LevelFilter>().is_ok(),
+    };
+    let is_filter = !text.is_empty() && text.split(',').all(is_part);
+    is_filter.then(|| text.parse().ok()).flatten()
 }
 
 /// Whether a text is a level or a filter.
