@@ -161,6 +161,13 @@ impl Knowledge {
                 self.sim.pin_tries = self.pin_tries;
                 self.sim.puk_tries = tries.map(|tries| tries.puk);
             }
+            Ask::GnssEngine => {
+                let engine = sim7600::gnss_engine(lines);
+                self.gnss = engine.map(|engine| GnssEngine {
+                    on: Some(engine.is_on),
+                    ..GnssEngine::default()
+                });
+            }
             Ask::RadioPower => {
                 let power = sim7600::radio_power(lines);
                 self.radio_on = power.map(|power| power == RadioPower::Full);
