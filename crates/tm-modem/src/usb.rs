@@ -2,10 +2,11 @@
 //! interface has counted.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// SIMCom's USB vendor.
-const VENDOR: &str = "1e0e";
+/// SIMCom's USB vendor, as sysfs writes it.
+pub(crate) const VENDOR: &str = "1e0e";
 
 /// What a look at the USB bus found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,13 +38,18 @@ impl UsbLook {
     }
 }
 
-/// Looks at the bus; blocks for a millisecond.
+/// Looks at the bus for the modem in the lowest socket; blocks for a millisecond.
 pub(crate) fn look(sys: &Path) -> UsbLook {
-    match find(sys) {
-        Err(_) => UsbLook::Unknown,
-        Ok(None) => UsbLook::Absent,
-        Ok(Some(modem)) => UsbLook::Present(modem),
-    }
+    let Ok(modems) = modems(sys) else {
+        return UsbLook::Unknown;
+    };
+    let Some(modem) = modems.into_iter().next() else {
+        return UsbLook::Absent;
+    };
+    UsbLook::Present(UsbModem {
+        network: network(sys, &modem.directory),
+        ..modem
+    })
 }
 
 /// A modem's USB device.
@@ -55,7 +61,8 @@ pub(crate) struct UsbModem {
     pub(crate) product: String,
     /// Its directory in sysfs.
     pub(crate) directory: PathBuf,
-    /// Its network interface and what went through it, where this service sees the host's network.
+    /// Its network interface and what went through it, where this service sees the host's network; only in a
+    /// [`look`].
     pub(crate) network: Option<Network>,
 }
 
@@ -77,29 +84,27 @@ impl UsbModem {
     }
 }
 
-/// The modem in the lowest socket.
-fn find(sys: &Path) -> std::io::Result<Option<UsbModem>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(sys.join("bus/usb/devices"))? {
-        let Ok(entry) = entry else { continue };
-        let directory = entry.path();
-        if word(&directory, "idVendor").as_deref() != Some(VENDOR) {
-            continue;
-        }
-        if let (Some(product), Ok(socket)) = (
-            word(&directory, "idProduct"),
-            entry.file_name().into_string(),
-        ) {
-            found.push(UsbModem {
-                network: network(sys, &directory),
-                socket,
-                product,
-                directory,
-            });
-        }
-    }
-    found.sort_by(|a, b| a.socket.cmp(&b.socket));
-    Ok(found.into_iter().next())
+/// Every modem's directory, by socket; an error where sysfs does not tell.
+pub(crate) fn directories(sys: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut directories: Vec<PathBuf> = fs::read_dir(sys.join("bus/usb/devices"))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|directory| word(directory, "idVendor").as_deref() == Some(VENDOR))
+        .collect();
+    directories.sort();
+    Ok(directories)
+}
+
+/// Every modem whose composition is told, by socket, without its network; an error where sysfs does not tell.
+pub(crate) fn modems(sys: &Path) -> io::Result<Vec<UsbModem>> {
+    let modems = directories(sys)?.into_iter().filter_map(|directory| {
+        Some(UsbModem {
+            socket: directory.file_name()?.to_str()?.to_owned(),
+            product: word(&directory, "idProduct")?,
+            directory,
+            network: None,
+        })
+    });
+    Ok(modems.collect())
 }
 
 /// The interface below one of the device's USB interfaces: `1-1.3:1.5/net/wwan0`.
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn the_modem_in_the_lowest_socket() {
         let sys = tempfile::tempdir().unwrap();
-        assert!(find(sys.path()).is_err(), "no sysfs");
+        assert_eq!(look(sys.path()), UsbLook::Unknown, "no sysfs");
         let plug = |socket: &str, vendor: &str, product: &str| {
             let directory = sys.path().join("bus/usb/devices").join(socket);
             fs::create_dir_all(&directory).unwrap();
@@ -146,22 +151,22 @@ mod tests {
         };
         plug("1-1.2", "0403", "6001");
         plug("1-1.9", "1e0e", "garbage");
-        assert_eq!(find(sys.path()).unwrap(), None);
+        assert_eq!(look(sys.path()), UsbLook::Absent);
         plug("1-1.4", "1e0e", "9011");
         plug("1-1.3", "1e0e", "9001");
-        let modem = find(sys.path()).unwrap().unwrap();
+        let modem = look(sys.path()).modem().unwrap().clone();
         assert_eq!(
             (modem.socket.as_str(), modem.composition().as_str()),
             ("1-1.3", "1e0e:9001")
         );
         // In a container the network of the host is out of sight.
         fs::create_dir_all(modem.directory.join("1-1.3:1.5/net/wwan0")).unwrap();
-        assert_eq!(find(sys.path()).unwrap().unwrap().network, None);
+        assert_eq!(look(sys.path()).modem().unwrap().network, None);
         let statistics = sys.path().join("class/net/wwan0/statistics");
         fs::create_dir_all(&statistics).unwrap();
         fs::write(statistics.join("rx_bytes"), "1200\n").unwrap();
         fs::write(statistics.join("tx_bytes"), "300\n").unwrap();
-        let network = find(sys.path()).unwrap().unwrap().network.unwrap();
+        let network = look(sys.path()).modem().unwrap().network.clone().unwrap();
         assert_eq!(
             (
                 network.interface.as_str(),

@@ -10,9 +10,8 @@ use tm_types::Cause;
 use tokio::time::sleep;
 
 use super::{blocking, failed, within};
+use crate::usb::{VENDOR, directories};
 
-/// SIMCom's vendor id, in every composition of the SIM7600.
-const VENDOR: &str = "1e0e";
 /// Between taking off and putting back: drivers let go, the module's side notices.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Putting back is tried this often more.
@@ -140,15 +139,7 @@ impl Drop for PutBack {
 
 /// The modem's directory; of two, the one in the lower socket.
 fn find(sys: &Path) -> io::Result<Option<PathBuf>> {
-    let mut devices: Vec<PathBuf> = fs::read_dir(sys.join("bus/usb/devices"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|device| {
-            let vendor = fs::read_to_string(device.join("idVendor"));
-            vendor.is_ok_and(|vendor| vendor.trim() == VENDOR)
-        })
-        .collect();
-    devices.sort();
-    Ok(devices.into_iter().next())
+    Ok(directories(sys)?.into_iter().next())
 }
 
 fn way(sys: &Path) -> Result<Way, String> {

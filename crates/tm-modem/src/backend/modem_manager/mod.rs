@@ -12,6 +12,7 @@ mod failure;
 mod gnss;
 mod manager;
 mod messages;
+mod nmea_port;
 mod presence;
 mod properties;
 mod proxies;
@@ -24,7 +25,6 @@ mod session;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod usb;
 mod watch;
 
 use std::collections::VecDeque;
@@ -43,11 +43,11 @@ use crate::config::{Config, Pin as SimPin};
 pub(crate) use bus::{SYSTEM_BUS, SystemBus};
 pub(crate) use failure::Failure;
 pub(crate) use manager::{Service, holds, is_running, owner_of};
+pub(crate) use nmea_port::Roots;
 #[cfg(test)]
 pub(crate) use properties::properties;
 pub(crate) use properties::{Properties, Read};
 pub(crate) use reconnect::Device;
-pub(crate) use usb::Roots;
 
 /// Reports that wait to be taken; the one who takes them makes room.
 const REPORTS: usize = 16;

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::round::Reading;
-use super::usb::UsbModem;
 use crate::backend::Presence;
+use crate::usb::UsbModem;
 
 /// From enumeration to ModemManager's object: opening QMI alone may take 95 s with this family.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -132,13 +132,13 @@ impl Waiting {
         Some(if device.product == COMPOSITION {
             let reason = format!(
                 "it has made no modem of {} at {}",
-                device.id(),
+                device.composition(),
                 device.socket
             );
             code::MODEM_MANAGER_FAILED.with("reason", reason)
         } else {
             code::MODEM_WRONG_COMPOSITION
-                .with("found", device.id())
+                .with("found", device.composition())
                 .and("expected", format!("1e0e:{COMPOSITION}"))
                 .and("pid", COMPOSITION)
         })
@@ -147,6 +147,8 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::backend::modem_manager::raw::Permission;
 
@@ -154,6 +156,8 @@ mod tests {
         let modem = |(socket, product): &(&str, &str)| UsbModem {
             socket: (*socket).to_owned(),
             product: (*product).to_owned(),
+            directory: PathBuf::new(),
+            network: None,
         };
         Reading {
             full: None,

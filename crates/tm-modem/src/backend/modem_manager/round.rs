@@ -11,12 +11,13 @@ use super::choose::{ModemObject, choose};
 use super::failure::{Failure, within};
 use super::gnss::{self, LOCATION, PLACE_3GPP};
 use super::manager::Service;
+use super::nmea_port::{Roots, readable_nmea_port};
 use super::properties::{Properties, Read};
 use super::proxies::{LocationProxy, ModemProxy, TimeProxy};
 use super::raw::{self, Levels, Permission};
 use super::snapshot::{STATE_ENABLED, STATE_REGISTERED, Snapshot};
-use super::usb::{self, Roots, UsbModem};
 use super::{Settings, messages};
+use crate::usb::{self, UsbModem};
 
 pub(super) const BEARER: &str = "org.freedesktop.ModemManager1.Bearer";
 const SIM: &str = "org.freedesktop.ModemManager1.Sim";
@@ -81,10 +82,10 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
         nmea_port: None,
     };
     let roots = wanted.settings.roots.clone();
-    reading.usb = spawn_blocking(move || usb::modems(&roots))
+    reading.usb = spawn_blocking(move || usb::modems(&roots.sys))
         .await
         .ok()
-        .flatten();
+        .and_then(Result::ok);
     let objects = match wanted.service.modems().await {
         Ok(objects) => objects,
         Err(failure) => {
@@ -122,7 +123,7 @@ pub(super) async fn read(wanted: Wanted) -> Reading {
 
 async fn nmea_port(roots: &Roots, object: &ModemObject) -> Option<std::path::PathBuf> {
     let (roots, socket) = (roots.clone(), object.usb_socket()?);
-    let looking = spawn_blocking(move || usb::readable_nmea_port(&roots, &socket));
+    let looking = spawn_blocking(move || readable_nmea_port(&roots, &socket));
     looking.await.ok().flatten()
 }
 
@@ -159,7 +160,7 @@ async fn snapshot(
     let socket = object.usb_socket();
     let usb = usb.into_iter().flatten();
     let usb = usb.filter(|modem| Some(&modem.socket) == socket.as_ref());
-    let usb = usb.map(UsbModem::id).next();
+    let usb = usb.map(UsbModem::composition).next();
     Snapshot {
         object,
         sim,

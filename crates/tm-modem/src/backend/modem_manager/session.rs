@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use zbus::Connection;
 use zbus::names::OwnedUniqueName;
 
+use super::Settings;
 use super::bus::SystemBus;
 use super::manager::{NAME, owner_of};
 use super::presence::no_manager;
 use super::run::COALESCE;
 use super::watch::{Ears, Notices, Owner};
-use super::{Settings, usb};
 use crate::backend::{Action, Presence, Report, Ticket};
+use crate::usb;
 
 /// What all of it shares.
 pub(super) struct Worker {
@@ -136,7 +137,8 @@ impl Worker {
     }
 
     pub(super) fn is_on_usb(&self) -> Option<bool> {
-        usb::modems(&self.settings.roots).map(|modems| !modems.is_empty())
+        let modems = usb::directories(&self.settings.roots.sys);
+        modems.ok().map(|modems| !modems.is_empty())
     }
 
     fn absence(&self, why: &str) -> Presence {

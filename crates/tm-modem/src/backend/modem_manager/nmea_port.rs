@@ -1,4 +1,4 @@
-//! What sysfs tells of the modem's USB device: is it there, in which composition, and may its NMEA port be read.
+//! Whether the NMEA port of the modem may be read from here.
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-/// SIMCom's USB vendor.
-const VENDOR: &str = "1e0e";
 /// The interface of the NMEA port in composition 9001 (ModemManager, 77-mm-simtech-port-types.rules).
 const NMEA_INTERFACE: &str = "01";
 
@@ -28,38 +26,6 @@ impl Default for Roots {
             dev: "/dev".into(),
         }
     }
-}
-
-/// A modem on USB.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct UsbModem {
-    /// Its place on the bus, such as `1-1.3`.
-    pub(super) socket: String,
-    /// Its product, such as `9001`.
-    pub(super) product: String,
-}
-
-impl UsbModem {
-    /// Vendor and product, `1e0e:9001`.
-    pub(super) fn id(&self) -> String {
-        format!("{VENDOR}:{}", self.product)
-    }
-}
-
-/// Every SIMCom device on USB, by socket; nothing where sysfs does not tell.
-pub(super) fn modems(roots: &Roots) -> Option<Vec<UsbModem>> {
-    let entries = fs::read_dir(roots.sys.join("bus/usb/devices")).ok()?;
-    let mut modems: Vec<UsbModem> = entries
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            let is_ours = word(&entry.path().join("idVendor"))? == VENDOR;
-            let product = word(&entry.path().join("idProduct"))?;
-            let socket = entry.file_name().into_string().ok()?;
-            is_ours.then_some(UsbModem { socket, product })
-        })
-        .collect();
-    modems.sort_by(|a, b| a.socket.cmp(&b.socket));
-    Some(modems)
 }
 
 /// The node of the NMEA port of the modem in this socket, if it can be opened from here.
@@ -98,22 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_modem_and_its_nmea_port_are_found() {
+    fn the_port_is_found_by_its_interface() {
         let root = tempfile::tempdir().unwrap();
         let roots = Roots {
             sys: root.path().join("sys"),
             dev: root.path().join("dev"),
         };
-        assert_eq!(modems(&roots), None, "no sysfs tells nothing");
         let devices = roots.sys.join("bus/usb/devices");
-        for (socket, vendor, product) in [("1-1.3", "1E0E", "9001"), ("1-1.2", "0403", "6001")] {
-            let device = devices.join(socket);
-            fs::create_dir_all(&device).unwrap();
-            fs::write(device.join("idVendor"), format!("{vendor}\n")).unwrap();
-            fs::write(device.join("idProduct"), format!("{product}\n")).unwrap();
-        }
-        let found = modems(&roots).unwrap();
-        assert_eq!((found.len(), found[0].id().as_str()), (1, "1e0e:9001"));
+        fs::create_dir_all(devices.join("1-1.3")).unwrap();
         assert_eq!(readable_nmea_port(&roots, "1-1.3"), None);
         let interface = devices.join("1-1.3/1-1.3:1.1");
         fs::create_dir_all(interface.join("ttyUSB1")).unwrap();
