@@ -88,6 +88,24 @@ pub(crate) enum Round {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Ticket(pub(crate) u64);
 
+/// Gives out tickets.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets(u64);
+
+impl Tickets {
+    /// A ticket that was not given out before.
+    pub(crate) fn draw(&mut self) -> Ticket {
+        self.0 += 1;
+        Ticket(self.0)
+    }
+
+    /// The one that was given out last.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> Ticket {
+        Ticket(self.0)
+    }
+}
+
 /// What a modem is asked to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Action {

@@ -17,10 +17,9 @@ use tm_types::{Balance, Cause, OperationId, Severity, Stamp, code};
 use tokio::time::Instant;
 
 use crate::age::ms_since;
-use crate::backend::{Action, Outcome, Ticket, UssdReply};
+use crate::backend::{Action, Outcome, Ticket, Tickets, UssdReply};
 use crate::config::{Config, Pattern, UssdCode};
 use crate::manager::Now;
-use crate::messages::Tickets;
 
 /// A registration that has stood this long is not one of many tries.
 const REGISTERED_FOR: Duration = Duration::from_mins(5);
@@ -105,7 +104,7 @@ impl Codes {
         is_registered: bool,
         is_healing: bool,
         now: Now,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Vec<Effect> {
         self.is_healing = is_healing;
         if !is_registered {
@@ -120,7 +119,7 @@ impl Codes {
     }
 
     /// A deadline has passed.
-    pub(crate) fn on_due(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+    pub(crate) fn on_due(&mut self, now: Now, tickets: &mut Tickets) -> Vec<Effect> {
         self.advance(now, tickets)
     }
 
@@ -136,7 +135,7 @@ impl Codes {
         &mut self,
         id: OperationId,
         args: &Json,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Vec<Effect> {
         let code = Arguments::deserialize(args)
             .ok()
@@ -154,7 +153,7 @@ impl Codes {
     }
 
     /// The operation `balance`: reads it now. Ends with the balance as the state has it.
-    pub(crate) fn on_balance(&mut self, id: OperationId, tickets: Tickets<'_>) -> Vec<Effect> {
+    pub(crate) fn on_balance(&mut self, id: OperationId, tickets: &mut Tickets) -> Vec<Effect> {
         match (&mut self.under_way, self.code.clone()) {
             (_, None) => {
                 let cause =
@@ -259,7 +258,7 @@ impl Codes {
     }
 
     /// Asks for the balance when it is time to.
-    fn advance(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+    fn advance(&mut self, now: Now, tickets: &mut Tickets) -> Vec<Effect> {
         if self.deadline().is_some_and(|time| time <= now.instant)
             && let Some(code) = self.code.clone()
         {
@@ -278,8 +277,8 @@ impl Codes {
         self.period.checked_sub(age).filter(|left| !left.is_zero())
     }
 
-    fn ask(&mut self, code: &UssdCode, question: Question, tickets: Tickets<'_>) {
-        let ticket = tickets();
+    fn ask(&mut self, code: &UssdCode, question: Question, tickets: &mut Tickets) {
+        let ticket = tickets.draw();
         let action = Action::Ussd(code.as_str().to_owned());
         self.under_way = Some((ticket, question));
         self.effects.push(Effect::Act(ticket, action));

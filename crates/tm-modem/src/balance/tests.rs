@@ -10,7 +10,7 @@ struct Bench {
     codes: Codes,
     config: Config,
     now: Now,
-    last_ticket: u64,
+    tickets: Tickets,
     asked: Vec<String>,
     events: Vec<Cause>,
     finished: Vec<(String, Result<Json, Cause>)>,
@@ -51,7 +51,7 @@ impl Bench {
                     err_ms: None,
                 },
             },
-            last_ticket: 0,
+            tickets: Tickets::default(),
             asked: Vec::new(),
             events: Vec::new(),
             finished: Vec::new(),
@@ -61,14 +61,8 @@ impl Bench {
         }
     }
 
-    fn call(&mut self, call: impl FnOnce(&mut Codes, Now, Tickets<'_>) -> Vec<Effect>) {
-        let mut last = self.last_ticket;
-        let mut tickets = || {
-            last += 1;
-            Ticket(last)
-        };
-        let effects = call(&mut self.codes, self.now, &mut tickets);
-        self.last_ticket = last;
+    fn call(&mut self, call: impl FnOnce(&mut Codes, Now, &mut Tickets) -> Vec<Effect>) {
+        let effects = call(&mut self.codes, self.now, &mut self.tickets);
         self.perform(effects);
     }
 
@@ -91,9 +85,7 @@ impl Bench {
                 is_menu: false,
             })
         });
-        let effects = self
-            .codes
-            .on_done(Ticket(self.last_ticket), &result, self.now);
+        let effects = self.codes.on_done(self.tickets.last(), &result, self.now);
         self.perform(effects.unwrap());
     }
 
@@ -109,7 +101,7 @@ impl Bench {
             self.call(|codes, now, tickets| {
                 codes.on_situation(is_registered, is_healing, now, tickets)
             });
-            self.call(|codes, now, tickets| codes.on_due(now, tickets));
+            self.call(Codes::on_due);
             if self.asked.len() > n_asked {
                 self.answer();
             }

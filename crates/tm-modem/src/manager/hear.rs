@@ -6,7 +6,7 @@ use tm_types::{ModemPresence, Reason, SimStatus, Timestamp, code};
 use super::event::{Effect, File};
 use super::{Manager, Now};
 use crate::backend::chosen::SERIAL;
-use crate::backend::{Outcome, Presence, Report, Round, Ticket};
+use crate::backend::{Outcome, Presence, Report, Round, Ticket, Tickets};
 use crate::balance::{self, Codes};
 use crate::diagnosis::NetworkManager;
 use crate::knowledge::Knowledge;
@@ -67,14 +67,9 @@ impl Manager {
     /// Lets the service codes decide, and does what they want.
     pub(super) fn with_codes(
         &mut self,
-        decide: impl FnOnce(&mut Codes, &mut dyn FnMut() -> Ticket) -> Vec<balance::Effect>,
+        decide: impl FnOnce(&mut Codes, &mut Tickets) -> Vec<balance::Effect>,
     ) {
-        let n_tickets = &mut self.n_tickets;
-        let mut tickets = || {
-            *n_tickets += 1;
-            Ticket(*n_tickets)
-        };
-        for effect in decide(&mut self.codes, &mut tickets) {
+        for effect in decide(&mut self.codes, &mut self.tickets) {
             self.effects.push(match effect {
                 balance::Effect::Act(ticket, action) => Effect::Ask(ticket, action),
                 balance::Effect::Event(severity, cause) => Effect::Event(severity, cause),

@@ -20,12 +20,12 @@ use tokio::time::Instant;
 
 use crate::antenna::Antenna;
 use crate::backend::modem_manager::Device as HostDevice;
-use crate::backend::{Report, Ticket};
+use crate::backend::{Report, Ticket, Tickets};
 use crate::balance::{self, Codes};
 use crate::config::Config;
 use crate::data::Sight;
 use crate::knowledge::Knowledge;
-use crate::ladder::{self, Input, Rung};
+use crate::ladder::{self, Rung};
 use crate::messages::{self, Messages};
 use crate::network_time::NetworkTime;
 use crate::relay::Relay;
@@ -94,7 +94,7 @@ pub(crate) struct Manager {
     codes: Codes,
     /// Steps of the recovery that the modem takes.
     steps: BTreeMap<Ticket, Rung>,
-    n_tickets: u64,
+    tickets: Tickets,
     /// The link is to be looked at: something has changed.
     is_news: bool,
     state: Option<ModemState>,
@@ -144,7 +144,7 @@ impl Manager {
             messages: Messages::new(kept.messages, &config, now.instant),
             codes: Codes::new(kept.balance, &config),
             steps: BTreeMap::new(),
-            n_tickets: 0,
+            tickets: Tickets::default(),
             is_news: false,
             state: None,
             state_at: None,
@@ -268,16 +268,6 @@ impl Manager {
     /// Now by the best clock there is: the network's, where the machine's own is not trusted.
     fn best_stamp(&self, now: Now) -> Stamp {
         self.network_time.improve(now.stamp)
-    }
-
-    fn ticket(&mut self) -> Ticket {
-        self.n_tickets += 1;
-        Ticket(self.n_tickets)
-    }
-
-    /// Hands an input to the ladder, for operations.
-    fn tell_ladder(&mut self, input: Input, now: Now) {
-        self.climb(input, now);
     }
 }
 

@@ -46,7 +46,7 @@ impl Manager {
     }
 
     fn steer(&mut self, id: tm_types::OperationId, input: Input, now: Now) {
-        self.tell_ladder(input, now);
+        self.climb(input, now);
         let recovery = json!({"recovery": self.care.view(now)});
         self.effects.push(Effect::Finish(id, Ok(recovery)));
     }

@@ -176,7 +176,7 @@ impl Manager {
             Rung::UsbRebind | Rung::PowerKey => return Effect::Step(rung),
             Rung::Reboot => return self.ask_for_reboot(now),
         };
-        let ticket = self.ticket();
+        let ticket = self.tickets.draw();
         self.steps.insert(ticket, rung);
         Effect::Ask(ticket, action)
     }

@@ -4,7 +4,7 @@ use tm_types::{Operation, RegistrationStatus};
 
 use super::event::{Asking, Effect, File};
 use super::{Manager, Now};
-use crate::backend::{Received, Ticket};
+use crate::backend::{Received, Tickets};
 use crate::messages::answers::{Info, Position};
 use crate::messages::{self, Messages};
 
@@ -60,14 +60,9 @@ impl Manager {
     /// Lets the messages decide, and does what they want.
     pub(super) fn with_messages(
         &mut self,
-        decide: impl FnOnce(&mut Messages, &mut dyn FnMut() -> Ticket) -> Vec<messages::Effect>,
+        decide: impl FnOnce(&mut Messages, &mut Tickets) -> Vec<messages::Effect>,
     ) {
-        let n_tickets = &mut self.n_tickets;
-        let mut tickets = || {
-            *n_tickets += 1;
-            Ticket(*n_tickets)
-        };
-        let wanted = decide(&mut self.messages, &mut tickets);
+        let wanted = decide(&mut self.messages, &mut self.tickets);
         let effects = self.translate(wanted);
         self.effects.extend(effects);
     }

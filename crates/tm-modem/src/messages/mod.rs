@@ -25,7 +25,7 @@ use tm_types::text::Language;
 use tm_types::{Cause, Operation, OperationId, PrivateText, Severity, TextMessage, code};
 use tokio::time::Instant;
 
-use crate::backend::{Action, MessageHandle, Outcome, Received, Ticket};
+use crate::backend::{Action, MessageHandle, Outcome, Received, Ticket, Tickets};
 use crate::config::Config;
 use crate::manager::Now;
 
@@ -114,9 +114,6 @@ enum Task {
     Send,
 }
 
-/// Gives tickets that are not used otherwise.
-pub(crate) type Tickets<'a> = &'a mut dyn FnMut() -> Ticket;
-
 /// What `send-sms` is asked with.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +151,7 @@ impl Messages {
         received: &Received,
         info: &Info,
         now: Now,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Vec<Effect> {
         let text = self.commands.redact(&received.text);
         let id = self
@@ -245,7 +242,7 @@ impl Messages {
         operation: &Operation,
         info: &Info,
         now: Now,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Vec<Effect> {
         if let Some(end) = End::of(operation)
             && let Some(asked) = self.memory.pending.take(&operation.id)
@@ -272,7 +269,7 @@ impl Messages {
         id: OperationId,
         args: &Json,
         now: Now,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Vec<Effect> {
         let outgoing = match read_arguments(args) {
             Ok(args) => Outgoing::new(&args.to, args.text, args.report).of_operation(id.clone()),
@@ -295,7 +292,7 @@ impl Messages {
         ticket: Ticket,
         result: &Result<Outcome, Cause>,
         now: Now,
-        tickets: Tickets<'_>,
+        tickets: &mut Tickets,
     ) -> Option<Vec<Effect>> {
         match self.under_way.remove(&ticket)? {
             Task::Delete(handle) => self.on_deleted(&handle, result),
@@ -378,7 +375,7 @@ impl Messages {
     }
 
     /// A deadline has passed.
-    pub(crate) fn on_due(&mut self, info: &Info, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+    pub(crate) fn on_due(&mut self, info: &Info, now: Now, tickets: &mut Tickets) -> Vec<Effect> {
         if self.outbox.is_overdue(now.instant) {
             self.under_way
                 .retain(|_, task| matches!(task, Task::Delete(_)));
@@ -429,7 +426,7 @@ impl Messages {
     }
 
     /// Sends the next message, if its time has come.
-    fn advance(&mut self, now: Now, tickets: Tickets<'_>) -> Vec<Effect> {
+    fn advance(&mut self, now: Now, tickets: &mut Tickets) -> Vec<Effect> {
         if let Some(outgoing) = self.outbox.start(now.instant) {
             let action = Action::Send {
                 to: outgoing.to.clone(),
@@ -441,8 +438,8 @@ impl Messages {
         std::mem::take(&mut self.effects)
     }
 
-    fn act(&mut self, task: Task, action: Action, tickets: Tickets<'_>) {
-        let ticket = tickets();
+    fn act(&mut self, task: Task, action: Action, tickets: &mut Tickets) {
+        let ticket = tickets.draw();
         // What a full disk has stopped never ends. Tickets grow: the first is the oldest.
         if self.under_way.len() >= UNDER_WAY_MAX {
             self.under_way.pop_first();

@@ -14,7 +14,7 @@ struct Bench {
     messages: Messages,
     config: Config,
     now: Now,
-    last_ticket: u64,
+    tickets: Tickets,
     disk: Memory,
     is_disk_full: bool,
     /// Handles of what is on the card.
@@ -42,7 +42,7 @@ impl Bench {
             messages: Messages::new(Memory::default(), &config, now.instant),
             config,
             now,
-            last_ticket: 0,
+            tickets: Tickets::default(),
             disk: Memory::default(),
             is_disk_full: false,
             card: Vec::new(),
@@ -61,14 +61,8 @@ impl Bench {
         self.call(|messages, now, tickets| messages.on_due(&info(), now, tickets));
     }
 
-    fn call(&mut self, call: impl FnOnce(&mut Messages, Now, Tickets<'_>) -> Vec<Effect>) {
-        let mut last = self.last_ticket;
-        let mut tickets = || {
-            last += 1;
-            Ticket(last)
-        };
-        let effects = call(&mut self.messages, self.now, &mut tickets);
-        self.last_ticket = last;
+    fn call(&mut self, call: impl FnOnce(&mut Messages, Now, &mut Tickets) -> Vec<Effect>) {
+        let effects = call(&mut self.messages, self.now, &mut self.tickets);
         self.perform(effects);
     }
 
@@ -143,7 +137,7 @@ impl Bench {
     }
 
     fn send(&mut self, args: &Json) {
-        let id = OperationId::new(&format!("op-{}", self.last_ticket)).unwrap();
+        let id = OperationId::new(&format!("op-{}", self.tickets.last().0)).unwrap();
         self.call(|messages, now, tickets| messages.on_send(id, args, now, tickets));
     }
 
