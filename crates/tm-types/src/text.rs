@@ -65,8 +65,8 @@ pub fn sentence(language: Language, cause: &Cause) -> String {
     }
 }
 
-/// Puts the arguments into `{name}`; an argument that is missing shows as `?`.
-fn fill(template: &str, cause: &Cause) -> String {
+/// Puts the arguments of `cause` into each `{name}` of `template`; one that is missing shows as `?`.
+pub fn fill(template: &str, cause: &Cause) -> String {
     let mut out = String::with_capacity(template.len() + 16);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

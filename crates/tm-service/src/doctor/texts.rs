@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use tm_types::Cause;
-use tm_types::text::{Language, sentence as sentence_of_code};
+use tm_types::text::{Language, fill, sentence as sentence_of_code};
 
 type Table = HashMap<String, HashMap<String, String>>;
 
@@ -39,22 +39,6 @@ pub(super) fn sentence(language: Language, cause: &Cause) -> String {
 /// What to do about it, where there is more to say than the sentence does.
 pub(super) fn remedy(language: Language, cause: &Cause) -> Option<&'static str> {
     find(language, "remedy", &cause.code)
-}
-
-/// Puts the arguments into `{name}`; an argument that is missing shows as `?`.
-fn fill(template: &str, cause: &Cause) -> String {
-    let mut out = String::with_capacity(template.len() + 16);
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let Some((name, tail)) = after.split_once('}') else {
-            break;
-        };
-        out.push_str(cause.args.get(name).map_or("?", String::as_str));
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// The language of a tag such as `uk` or `uk_UA.UTF-8`.
