@@ -1,5 +1,7 @@
 //! A private bus with a real ModemManager on it, started and ended at will.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -87,14 +89,16 @@ impl Bench {
         let socket = self.socket();
         let _ = std::fs::remove_file(&socket);
         let mut command = Command::new("dbus-daemon");
-        command.args(["--session", "--nofork", "--nopidfile"]);
+        command.args(["--session", "--nofork", "--nopidfile", "--print-address"]);
         command.arg(format!("--address=unix:path={}", socket.display()));
-        self.bus = Some(run(&mut command, &self.root.path().join("bus.log")));
-        let from = std::time::Instant::now();
-        while !socket.exists() {
-            assert!(from.elapsed() < PATIENCE, "the bus does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let errors = log(&self.root.path().join("bus.log"));
+        let mut bus = run(&mut command, Stdio::piped(), errors);
+        // It says its address once it listens, and closes its end when it ends.
+        let mut address = String::new();
+        let said = bus.0.stdout.take().expect("its output is piped");
+        BufReader::new(said).read_line(&mut address).unwrap();
+        assert!(!address.is_empty(), "the bus does not start");
+        self.bus = Some(bus);
     }
 
     pub(super) fn stop_bus(&mut self) {
@@ -121,7 +125,9 @@ impl Bench {
         });
         command.env("DBUS_SESSION_BUS_ADDRESS", &address);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", &address);
-        self.manager = Some(run(&mut command, &self.root.path().join("manager.log")));
+        let log = log(&self.root.path().join("manager.log"));
+        let output = log.try_clone().unwrap();
+        self.manager = Some(run(&mut command, output, log));
         self.plug_in().await;
     }
 
@@ -237,13 +243,12 @@ impl Bench {
     }
 }
 
-fn run(command: &mut Command, log: &Path) -> Process {
-    let log = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(log)
-        .unwrap();
-    let errors = log.try_clone().unwrap();
-    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+fn run(command: &mut Command, output: impl Into<Stdio>, errors: File) -> Process {
+    command.stdin(Stdio::null()).stdout(output).stderr(errors);
     Process(command.spawn().unwrap())
+}
+
+fn log(path: &Path) -> File {
+    let mut log = File::options();
+    log.create(true).append(true).open(path).unwrap()
 }

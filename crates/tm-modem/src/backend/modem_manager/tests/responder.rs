@@ -7,7 +7,6 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 /// What the module is and holds.
 #[derive(Debug, Default)]
@@ -100,8 +99,7 @@ impl Responder {
                 drop(world);
                 let _ = port.write_all(answer.as_bytes());
                 if line.starts_with("AT+CUSD=1,") {
-                    // The network's answer comes later, by itself.
-                    thread::sleep(Duration::from_millis(300));
+                    // The network's answer comes after the module's, by itself.
                     self.say("+CUSD: 0,\"Balance 12.50 UAH\",15");
                 }
             }
