@@ -26,7 +26,7 @@ SEED = 7
 
 def fresh(order=None):
     """A stack without any history, its containers started in this order."""
-    compose("down", "-v", "--remove-orphans", "-t", "2")
+    stack.remove()
     compose("up", "--no-start")
     # The engine gives the network of a container that is not started yet no name: start them one by one.
     for name in order or ["sim", "cloud", *SERVICES]:
@@ -345,7 +345,7 @@ def main(names):
         passed += 1
     say(f"{sum(map(len, cloud.polls.values()))} polls of {len(cloud.polls)} runs arrived, {len(lost)} were lost within a stated window")
     cloud.stop = True
-    compose("down", "-v", "-t", "2")
+    stack.remove()
     print(f"{passed} passed, 0 failed: {time.monotonic() - begun:.0f} s")
 
 

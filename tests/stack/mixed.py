@@ -13,7 +13,7 @@ HALVES = [SERVICES[::2], SERVICES[1::2]]
 
 
 def main():
-    compose("down", "-v", "--remove-orphans", "-t", "2")
+    stack.remove()
     cloud, passed = None, 0
     for old in HALVES:
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as overlay:
@@ -31,7 +31,7 @@ def main():
         passed += 1
     assert not cloud.missing(), cloud.missing()
     run("docker", "exec", stack.container("uplink"), "/tm", "health")
-    compose("down", "-v", "-t", "2")
+    stack.remove()
     print(f"{passed} passed, 0 failed")
 
 

@@ -208,7 +208,7 @@ def anonymous_client():
 
 def main():
     sides_down()
-    compose("down", "-v", "--remove-orphans", "-t", "2")
+    stack.remove()
     compose("up", "-d")
     passed = 0
     try:
@@ -220,7 +220,7 @@ def main():
             passed += 1
     finally:
         sides_down()
-    compose("down", "-v", "-t", "2")
+    stack.remove()
     print(f"{passed} passed, 0 failed")
 
 

@@ -36,6 +36,17 @@ def compose(*words, extra=(), check=True):
     return run("docker-compose", "-p", PROJECT, *files, *words, check=check)
 
 
+def remove():
+    """Takes the stack away with its volumes, and with the disks that an interrupted story has left mounted on them."""
+    mounts = [line.split()[:2] for line in Path("/proc/mounts").read_text().splitlines()]
+    left = {device for device, place in mounts if f"/volumes/{PROJECT}_" in place}
+    compose("kill", check=False)
+    for device, place in reversed(mounts):
+        if device in left:
+            run("umount", place)
+    compose("down", "-v", "--remove-orphans", "-t", "2")
+
+
 def is_privilege_granted():
     """A sandbox may refuse its engine the capabilities that a privileged container gets on a device."""
     return run("docker", "run", "--rm", "--privileged", "--entrypoint", "true", "eclipse-mosquitto:2.0.22", check=False).returncode == 0
