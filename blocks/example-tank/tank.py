@@ -1,5 +1,5 @@
 """The level of a tank, on the bus of tm-server: one reading, one message, every ten seconds."""
-import collections, datetime, json, os, secrets, signal, time
+import collections, datetime, json, os, secrets, signal, threading, time
 import paho.mqtt.client as mqtt
 
 def read_level():  # in metres: your sensor goes here
@@ -14,17 +14,18 @@ client.reconnect_delay_set(min_delay=1, max_delay=30)
 client.connect_async(host, int(port or 1883))
 client.loop_start()
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-waiting, n = collections.deque(maxlen=8640), 0
+acknowledged, waiting, n = threading.Event(), collections.deque(maxlen=8640), 0
+acknowledged.set()
+client.on_publish = lambda *_: acknowledged.set()
 while True:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
     stamp = {"time": now.replace("+00:00", "Z"), "boot": BOOT, "mono_ms": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**6}
     waiting.append({"run": RUN, "n": n, **stamp, "points": [{"name": "level", "value": read_level(), "unit": "m", "scale": 3}]})
     n += 1
     while waiting and client.is_connected():
-        sent = client.publish("tm/v1/data/tank", json.dumps(waiting[0]), qos=1)
-        if sent.rc == mqtt.MQTT_ERR_SUCCESS:
-            sent.wait_for_publish(timeout=5)
-        if sent.rc != mqtt.MQTT_ERR_SUCCESS or not sent.is_published():
+        if acknowledged.is_set():
+            acknowledged.clear()
+            client.publish("tm/v1/data/tank", json.dumps(waiting.popleft()), qos=1)
+        if not acknowledged.wait(timeout=PERIOD_S / 2):
             break
-        waiting.popleft()
     time.sleep(PERIOD_S)
