@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tm_types::Instance;
 use tm_types::text::{Language, sentence};
@@ -20,6 +21,9 @@ use crate::{Clock, Host, Store, start_log, watchdog};
 
 /// Where the named volume is mounted, unless `TM_DATA_DIR` says otherwise.
 const DATA_DIR: &str = "/data";
+/// A thread for blocking calls ends after this long without one: polls that are further apart would keep each a stack
+/// and an allocator's arena for nothing.
+const BLOCKING_THREAD_REST: Duration = Duration::from_secs(1);
 
 /// The whole `main` of a service: `service_main(env!("CARGO_PKG_VERSION"), "gnss", tm_gnss::run)`.
 ///
@@ -162,6 +166,7 @@ where
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(BLOCKING_THREAD_REST)
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
