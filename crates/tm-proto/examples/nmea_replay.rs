@@ -16,7 +16,7 @@ fn main() -> io::Result<()> {
     let mut epochs =
         Epochs::new(Date::from_unix_days(0).unwrap_or_else(|| unreachable!("1970-01-01 exists")));
     let mut found = epochs.feed(&bytes);
-    found.extend(epochs.silence());
+    found.extend(epochs.finish());
     let mut out = io::stdout().lock();
     for epoch in found {
         writeln!(out, "{}", line(&epoch))?;
@@ -33,7 +33,7 @@ fn line(epoch: &Epoch) -> serde_json::Value {
         "speed": epoch.speed_mps,
         "track": epoch.course_deg,
         "mode": epoch.mode as u8 + 1,
-        "satellites_used": epoch.n_used,
+        "satellites_used": epoch.n_used_shown,
     })
 }
 
