@@ -1,7 +1,7 @@
 //! Which sentence ends a cycle. None says so; it is learned.
 //!
 //! The rule is gpsd's: the last sentence with a time before the time changes ends every cycle from then on. Sentences
-//! without a time that follow it add to the cycle; GLL, which some receivers print behind everything, moves the end.
+//! without a time that follow it add to the cycle, and GLL, which some receivers print behind everything, ends it, too.
 
 use std::mem::Discriminant;
 
@@ -85,5 +85,90 @@ impl Cycle {
             self.last = kind;
         }
         place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::discriminant;
+
+    use super::super::frame::{Framer, checksum};
+    use super::*;
+
+    fn kind(formatter: &str) -> Option<Kind> {
+        let body = format!("GP{formatter},,,,,,,,,,,,,,,,,");
+        let mut framer = Framer::default();
+        let sum = checksum(body.as_bytes());
+        framer.feed(format!("${body}*{sum:02X}\r\n").as_bytes());
+        framer
+            .next()
+            .and_then(|sentence| Message::parse(&sentence))
+            .map(|message| discriminant(&message))
+    }
+
+    /// Each sentence with its time, if it has one; `|` before the first of a cycle, `!` behind one that completes it.
+    fn check(sentences: &[(&str, Option<u32>)], expected: &str) {
+        let mut cycle = Cycle::default();
+        let mut mark = |(formatter, time): &(&str, Option<u32>)| {
+            let place = cycle.place(kind(formatter), *time, true, *formatter == "GLL");
+            let first = if place.is_first { "|" } else { "" };
+            let last = if place.is_last { "!" } else { "" };
+            format!("{first}{formatter}{last}")
+        };
+        let found: Vec<String> = sentences.iter().map(&mut mark).collect();
+        assert_eq!(found.join(" "), expected);
+    }
+
+    #[test]
+    fn the_end_is_known_from_the_second_cycle_on() {
+        let cycle = |time| {
+            [
+                ("GGA", Some(time)),
+                ("GSA", None),
+                ("RMC", Some(time)),
+                ("VTG", None),
+            ]
+        };
+        check(
+            &[cycle(1000), cycle(2000), cycle(3000)].concat(),
+            "|GGA GSA RMC VTG |GGA GSA RMC! VTG! |GGA GSA RMC! VTG!",
+        );
+    }
+
+    #[test]
+    fn cycles_in_turn_have_an_end_each() {
+        let cycle = |time| {
+            [
+                ("GGA", Some(time)),
+                ("ZDA", Some(time + 10)),
+                ("RMC", Some(time + 20)),
+            ]
+        };
+        check(
+            &[cycle(1000), cycle(2000), cycle(3000)].concat(),
+            "|GGA |ZDA |RMC |GGA! |ZDA! |RMC! |GGA! |ZDA! |RMC!",
+        );
+    }
+
+    #[test]
+    fn rounding_is_no_new_cycle() {
+        check(
+            &[
+                ("GLL", Some(20_303)),
+                ("GGA", Some(20_300)),
+                ("RMC", Some(20_310)),
+                ("GGA", Some(20_310)),
+            ],
+            "|GLL GGA |RMC GGA!",
+        );
+    }
+
+    #[test]
+    fn gll_without_a_time_adds_to_the_end() {
+        let cycle = |time| [("RMC", Some(time)), ("GGA", Some(time)), ("GLL", None)];
+        check(
+            &[cycle(1000), cycle(2000), cycle(3000)].concat(),
+            "|RMC GGA GLL! |RMC GGA! GLL! |RMC GGA! GLL!",
+        );
     }
 }

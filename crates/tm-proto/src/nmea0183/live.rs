@@ -101,7 +101,7 @@ impl Live {
             n_used_shown: self.show(&said, is_told),
             epoch: is_told.then(|| self.epoch()),
             time: said.time,
-            is_timed: message.as_ref().is_some_and(Message::has_time),
+            is_timed: message.as_ref().is_some_and(Message::is_timed),
             is_mode: said.mode.is_some(),
         }
     }

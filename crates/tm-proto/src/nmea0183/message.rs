@@ -2,7 +2,7 @@
 
 use super::{
     errors::{Gbs, Gst, Pqxfi},
-    field::Fields,
+    field::{Fields, TimeOfDay},
     fix::{Gga, Gll, Gns, Rmc, Vtg, Zda},
     frame::Sentence,
     garmin::Pgrmz,
@@ -70,8 +70,22 @@ impl Message {
         })
     }
 
-    /// Whether its kind has a time of day that belongs to the fix.
-    pub(super) fn has_time(&self) -> bool {
+    /// The time of day it is of; absent for sentences without one and while the receiver does not know it.
+    pub fn time(&self) -> Option<TimeOfDay> {
+        match self {
+            Self::Gga(gga) => gga.time,
+            Self::Gns(gns) => gns.time,
+            Self::Rmc(rmc) => rmc.time,
+            Self::Gll(gll) => gll.time,
+            Self::Zda(zda) => zda.time,
+            Self::Gst(gst) => gst.time,
+            Self::Gbs(gbs) => gbs.time,
+            Self::Vtg(_) | Self::Gsa(_) | Self::Gsv(_) | Self::Pqxfi(_) | Self::Pgrmz(_) => None,
+        }
+    }
+
+    /// Whether its kind tells when the fix was.
+    pub(super) fn is_timed(&self) -> bool {
         matches!(
             self,
             Self::Gga(_) | Self::Gns(_) | Self::Rmc(_) | Self::Gll(_) | Self::Zda(_)

@@ -90,7 +90,8 @@ impl Epochs {
         completed
     }
 
-    /// The line was silent for 150 ms or more: returns the epoch at hand when a fix or its absence was told.
+    /// The line was silent for 150 ms or more: returns the epoch at hand when a fix or its absence was told; where two
+    /// are at hand (the end of one was lost just now), the newer one.
     pub fn silence(&mut self) -> Option<Epoch> {
         self.is_resting = true;
         let mut completed = None;
@@ -105,7 +106,9 @@ impl Epochs {
 
     /// Nothing more comes: returns the epoch at hand if the receiver was done with it.
     pub fn finish(&mut self) -> Option<Epoch> {
-        self.pending.take().map(|pending| pending.epoch)
+        let mut epoch = self.pending.take()?.epoch;
+        self.live.complete(&mut epoch);
+        Some(epoch)
     }
 
     /// What the framer dropped.
@@ -131,7 +134,7 @@ impl Epochs {
                 None
             }
             _ => {
-                let completed = self.finish();
+                let completed = self.pending.take().map(|pending| pending.epoch);
                 let mut epoch = self.refine(epoch);
                 self.live.complete(&mut epoch);
                 self.pending = Some(Pending {
