@@ -1,6 +1,7 @@
 //! `TM_GNSS_*`.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use tm_service::config::Expected;
@@ -9,8 +10,9 @@ use tm_service::port::{InvalidUrl, PortUrl};
 tm_service::settings! {
     /// `TM_GNSS_*`: the GNSS reader.
     pub struct Config {
-        /// Where sentences come from: `auto` (whatever is relayed on the bus), `bus`, or a port:
-        /// `/dev/ttyACM0`, `usb:1546:01a8:00`, `tcp://10.0.0.4:10110`.
+        /// Where sentences come from: `auto` (a relay on the bus, else a gpsd, else a USB receiver), `bus`,
+        /// `gpsd://10.0.0.4:2947`, a port (`/dev/ttyACM0`, `usb:1546:01a8:00`, `tcp://10.0.0.4:10110`),
+        /// or a recording (`file:/data/log.nmea`).
         pub source: SourceSetting = "auto",
         /// Whether a source ought to be there: `true` makes its absence a fault, `false` never,
         /// `auto` once it was heard.
@@ -27,18 +29,38 @@ tm_service::settings! {
 /// Where sentences come from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SourceSetting {
-    /// Whatever is found; today the same as [`Bus`](Self::Bus).
+    /// Whatever is found first: a relay on the bus, a gpsd, a USB receiver.
     Auto,
     /// A relay on the bus, `tm/v1/nmea/<source>`: the first that is heard.
     Bus,
+    /// A gpsd, which is asked for its receiver's sentences; a TCP URL.
+    Gpsd(PortUrl),
     /// A port of our own.
     Port(PortUrl),
+    /// A recording, played once at the pace of its times.
+    File(PathBuf),
 }
+
+/// The port of gpsd (IANA `gpsd`).
+const GPSD_PORT: u16 = 2947;
 
 impl FromStr for SourceSetting {
     type Err = InvalidUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidUrl> {
+        if let Some(address) = text.strip_prefix("gpsd://") {
+            let url = format!("tcp://{address}");
+            let url = url
+                .parse()
+                .or_else(|_| format!("{}:{GPSD_PORT}", url.trim_end_matches('/')).parse());
+            return url.map(Self::Gpsd);
+        }
+        if let Some(path) = text.strip_prefix("file:") {
+            let is_absolute = path.starts_with('/') && path.len() > 1;
+            return is_absolute
+                .then(|| Self::File(path.into()))
+                .ok_or(InvalidUrl);
+        }
         match text {
             "auto" => Ok(Self::Auto),
             "bus" => Ok(Self::Bus),
@@ -52,7 +74,9 @@ impl fmt::Display for SourceSetting {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Bus => f.write_str("bus"),
+            Self::Gpsd(url) => f.write_str(&url.to_string().replacen("tcp://", "gpsd://", 1)),
             Self::Port(port) => fmt::Display::fmt(port, f),
+            Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }
 }
@@ -60,5 +84,31 @@ impl fmt::Display for SourceSetting {
 tm_service::setting!(
     SourceSetting,
     "source",
-    "auto, bus, or a port: /dev/…, usb:vvvv:pppp:ii or tcp://host:port"
+    "auto, bus, gpsd://host:port, file:/path, or a port: /dev/…, usb:vvvv:pppp:ii or tcp://host:port"
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_come_out_as_they_went_in() {
+        for (text, shown) in [
+            ("auto", "auto"),
+            ("bus", "bus"),
+            ("gpsd://gpsd", "gpsd://gpsd:2947"),
+            ("gpsd://10.0.0.4:2950", "gpsd://10.0.0.4:2950"),
+            ("gpsd://[::1]/", "gpsd://[::1]:2947"),
+            ("file:/data/drive.nmea", "file:/data/drive.nmea"),
+            ("/dev/ttyACM0", "/dev/ttyACM0"),
+            ("tcp://10.0.0.4:10110", "tcp://10.0.0.4:10110"),
+        ] {
+            let setting: SourceSetting = text.parse().unwrap();
+            assert_eq!(setting.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(setting));
+        }
+        for text in ["", "gpsd://", "gpsd://:2947", "file:", "file:log", "modem"] {
+            assert_eq!(text.parse::<SourceSetting>(), Err(InvalidUrl), "{text}");
+        }
+    }
+}

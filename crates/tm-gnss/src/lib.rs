@@ -6,6 +6,9 @@
 
 mod config;
 mod run;
+mod source;
+
+pub mod replay;
 
 mod tracker;
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use anyhow::Error;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
-use tm_service::port::{Link, Opener, PortEvent, Ports};
+use tm_service::port::{Opener, Ports};
 use tm_types::topic::{self, Class};
 use tm_types::{HealthStatus, code};
 use tokio::time::{Instant, sleep_until};
 
 use crate::config::{Config, SourceSetting};
+use crate::source::Source;
 use crate::tracker::{Effect, Event, Now, Tracker};
 
 /// The file that remembers whether a source was ever heard.
@@ -30,10 +31,11 @@ pub async fn run_with(
     host: Host,
     ports: Arc<dyn Opener>,
 ) -> Result<Infallible, Error> {
-    let (mut port, subscriptions) = match &config.source {
-        SourceSetting::Port(url) => (Some(Link::new(url.clone(), ports)), Vec::new()),
-        SourceSetting::Auto | SourceSetting::Bus => (None, vec![topic::NMEA_ALL.to_owned()]),
+    let subscriptions = match &config.source {
+        SourceSetting::Auto | SourceSetting::Bus => vec![topic::NMEA_ALL.to_owned()],
+        _ => Vec::new(),
     };
+    let mut source = Source::new(&config.source, ports);
     let mut bus = host.bus.open(BusOptions {
         subscriptions,
         ..BusOptions::default()
@@ -44,10 +46,13 @@ pub async fn run_with(
     let mut tracker = Tracker::new(config, seen, suspicion, Instant::now());
     loop {
         let event = tokio::select! {
-            Some(event) = next(port.as_mut()) => Event::Port(event),
+            event = source.next() => Event::Port(event),
             () = at_deadline(tracker.deadline()) => Event::Due,
             event = bus.next() => match relayed(event) {
-                Some(event) => event,
+                Some(event) => {
+                    source.on_relayed();
+                    event
+                }
                 None => continue,
             },
         };
@@ -56,7 +61,7 @@ pub async fn run_with(
             stamp: host.clock.stamp(),
         };
         for effect in tracker.on(event, now) {
-            perform(effect, port.as_mut(), &bus, &host);
+            perform(effect, &mut source, &bus, &host);
         }
     }
 }
@@ -75,10 +80,6 @@ fn relayed(event: BusEvent) -> Option<Event> {
     }
 }
 
-async fn next(port: Option<&mut Link>) -> Option<PortEvent> {
-    Some(port?.next().await)
-}
-
 async fn at_deadline(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
@@ -86,13 +87,9 @@ async fn at_deadline(deadline: Option<Instant>) {
     }
 }
 
-fn perform(effect: Effect, port: Option<&mut Link>, bus: &Bus, host: &Host) {
+fn perform(effect: Effect, source: &mut Source, bus: &Bus, host: &Host) {
     match effect {
-        Effect::Reopen => {
-            if let Some(port) = port {
-                port.reopen();
-            }
-        }
+        Effect::Reopen => source.reopen(),
         Effect::State(state) => bus.state(&*state),
         Effect::Points(stamp, points) => bus.data(stamp, points),
         Effect::Health(status, reasons) => bus.health(status, reasons),

@@ -32,7 +32,7 @@ fn no_floor() -> Date {
 fn epochs(bytes: &[u8]) -> Vec<Epoch> {
     let mut epochs = Epochs::new(no_floor());
     let mut found = epochs.feed(bytes);
-    found.extend(epochs.silence());
+    found.extend(epochs.finish());
     found
 }
 
@@ -110,7 +110,7 @@ fn portions_and_noise_between_sentences_do_not_matter() {
             .iter()
             .flat_map(|byte| bytewise.feed(&[*byte]))
             .collect();
-        found.extend(bytewise.silence());
+        found.extend(bytewise.finish());
         assert_eq!(found, expected, "{name}");
         let noisy: Vec<u8> = log
             .split_inclusive(|byte| *byte == b'\n')
@@ -292,8 +292,14 @@ fn a_date_is_withheld_until_it_is_told_and_turns_at_midnight() {
         &gga("000000.00"),
         &gga("000001.00"),
     ];
-    let found = epochs(&stream(&bodies));
-    let times: Vec<Option<i64>> = found.iter().map(Epoch::unix_ms).collect();
+    let mut epochs = Epochs::new(no_floor());
+    let times: Vec<Option<i64>> = bodies
+        .iter()
+        .map(|body| {
+            assert_eq!(epochs.feed(&stream(&[body])), []);
+            epochs.silence().unwrap().unix_ms()
+        })
+        .collect();
     let midnight = Date::new(2027, 1, 1).unwrap().unix_days() * 86_400_000;
     let expected = [
         None,

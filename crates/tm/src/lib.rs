@@ -6,6 +6,7 @@ pub mod supervise;
 
 pub mod decode;
 pub mod doctor;
+pub mod gnss;
 pub mod profile;
 pub mod run;
 pub mod token;

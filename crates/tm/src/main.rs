@@ -29,6 +29,8 @@ enum Command {
     Token(tm::token::Arguments),
     /// Makes the files that a host needs before any container runs.
     Profile(tm::profile::Arguments),
+    /// Reads a recording of a satellite receiver.
+    Gnss(tm::gnss::Arguments),
     /// Looks at the whole cabinet, and names causes and remedies.
     Doctor(tm::doctor::Arguments),
 }
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),
         Command::Token(arguments) => tm::token::main(&arguments),
         Command::Profile(arguments) => tm::profile::main(&arguments),
+        Command::Gnss(arguments) => tm::gnss::main(&arguments),
         Command::Doctor(arguments) => return tm::doctor::main(arguments),
     };
     match outcome {

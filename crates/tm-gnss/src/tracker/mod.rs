@@ -15,7 +15,7 @@ use tm_types::{Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satell
 use tokio::time::Instant;
 
 use crate::clock::SatelliteTime;
-use crate::config::{Config, SourceSetting};
+use crate::config::Config;
 use crate::movement::Movement;
 use crate::points::{doubted, points};
 use crate::sky;
@@ -48,6 +48,8 @@ pub(crate) struct Tracker {
     trouble: Cause,
     /// The source that is followed: `bus:modem`, `tcp://…`, `/dev/ttyACM0`.
     source: Option<String>,
+    /// The source is a port of this service, not a relay.
+    is_port: bool,
     epochs: Epochs,
     /// Counters of the epochs of earlier openings.
     n_skipped: u64,
@@ -93,6 +95,7 @@ impl Tracker {
             presence: None,
             trouble: code::GNSS_NOT_CONFIGURED.plain(),
             source: None,
+            is_port: false,
             epochs: Epochs::new(floor),
             n_skipped: 0,
             n_sentences: 0,
@@ -124,6 +127,7 @@ impl Tracker {
             Event::Port(PortEvent::Opened(name)) => {
                 tracing::info!(port = %name, "port opened");
                 self.follow(name, now);
+                self.is_port = true;
             }
             Event::Port(PortEvent::Failed(error)) => self.on_failed(&error, now),
             Event::Port(PortEvent::Lost(why)) => {
@@ -155,7 +159,7 @@ impl Tracker {
     }
 
     fn is_port_open(&self) -> bool {
-        matches!(self.config.source, SourceSetting::Port(_)) && self.source.is_some()
+        self.source.is_some() && self.is_port
     }
 
     fn silence(&self) -> Duration {
@@ -175,6 +179,7 @@ impl Tracker {
             }
             tracing::info!(source = %name, "following a relay on the bus");
             self.follow(name, now);
+            self.is_port = false;
         }
         self.on_bytes(bytes, now);
     }

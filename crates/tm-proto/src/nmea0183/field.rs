@@ -24,6 +24,19 @@ impl Position {
     pub fn longitude_deg(self) -> f64 {
         f64::from(self.longitude_e7) / 1e7
     }
+
+    /// Metres to another place that is not far away, along the ellipsoid: within 0.1 % up to 10 km, but at the poles.
+    pub(super) fn distance_m(self, other: Self) -> f64 {
+        let middle = f64::midpoint(self.latitude_deg(), other.latitude_deg()).to_radians();
+        // The ellipsoid's radii at that latitude, from its half axis and the square of its eccentricity (WGS 84).
+        let (half_axis_m, eccentricity_squared) = (6_378_137.0, 0.006_694_38);
+        let bend = 1.0 - eccentricity_squared * middle.sin().powi(2);
+        let meridian_m = half_axis_m * (1.0 - eccentricity_squared) / bend.powf(1.5);
+        let parallel_m = half_axis_m / bend.sqrt() * middle.cos();
+        let north = other.latitude_deg() - self.latitude_deg();
+        let east = (other.longitude_deg() - self.longitude_deg() + 540.0).rem_euclid(360.0) - 180.0;
+        (north.to_radians() * meridian_m).hypot(east.to_radians() * parallel_m)
+    }
 }
 
 /// Fields by the numbers of the rulers at the sentences; a missing one is an empty one.
@@ -53,6 +66,12 @@ impl<'a> Fields<'a> {
 
     pub(super) fn decimal(&self, number: usize) -> Option<f64> {
         decimal(self.get(number))
+    }
+
+    /// A dilution of precision. What lies outside is how receivers write "unknown" (0.00, 99.00, 99.99).
+    pub(super) fn dilution(&self, number: usize) -> Option<f64> {
+        self.decimal(number)
+            .filter(|dilution| (0.01..=89.99).contains(dilution))
     }
 
     pub(super) fn is_valid(&self, number: usize) -> Option<bool> {

@@ -41,6 +41,9 @@ pub struct Gns {
     pub position: Option<Position>,
     /// Whether any system has a fix (one letter each, `N` for none); absent when the field is empty.
     pub has_fix: Option<bool>,
+    /// Whether the navigation status (NMEA 4.10) allows to use it: neither unsafe (`U`) nor invalid (`V`, which engines
+    /// of Qualcomm print always).
+    pub is_safe: bool,
     /// Satellites used, of all systems.
     pub n_used: Option<u8>,
     /// Horizontal dilution of precision.
@@ -63,6 +66,8 @@ pub struct Rmc {
     pub time: Option<TimeOfDay>,
     /// Whether the fix is valid (`A`); absent when the field is empty.
     pub is_valid: Option<bool>,
+    /// Whether the receiver prints a time and a date, readable or not.
+    pub has_time: bool,
     /// Position; absent without a fix.
     pub position: Option<Position>,
     /// Speed over ground.
@@ -124,7 +129,7 @@ impl Gga {
             position: fields.position(2),
             quality: field::number(fields.get(6)),
             n_used: field::number(fields.get(7)),
-            hdop: fields.decimal(8),
+            hdop: fields.dilution(8),
             altitude_m: fields.decimal(9),
             geoid_separation_m: fields.decimal(11),
         }
@@ -138,8 +143,9 @@ impl Gns {
             time: field::time(fields.get(1)),
             position: fields.position(2),
             has_fix: (!mode.is_empty()).then(|| mode.bytes().any(|letter| letter != b'N')),
+            is_safe: !matches!(fields.get(13), "U" | "V"),
             n_used: field::number(fields.get(7)),
-            hdop: fields.decimal(8),
+            hdop: fields.dilution(8),
             altitude_m: fields.decimal(9),
             geoid_separation_m: fields.decimal(10),
         }
@@ -151,6 +157,7 @@ impl Rmc {
         Self {
             time: field::time(fields.get(1)),
             is_valid: fields.is_valid(2),
+            has_time: !fields.get(1).is_empty() && !fields.get(9).is_empty(),
             position: fields.position(3),
             speed_mps: field::knots(fields.get(7)),
             course_deg: field::course(fields.get(8)),
@@ -164,13 +171,21 @@ impl Gll {
         Self {
             position: fields.position(1),
             time: field::time(fields.get(5)),
-            is_valid: fields.is_valid(6),
+            is_valid: fields
+                .is_valid(6)
+                .map(|is_valid| is_valid && fields.get(7) != "N"),
         }
     }
 }
 
 impl Vtg {
     pub(super) fn read(fields: &Fields<'_>) -> Self {
+        if matches!(fields.get(9), "N" | "E") {
+            return Self {
+                course_deg: None,
+                speed_mps: None,
+            };
+        }
         // Before version 2.3 the letters were left out: course, course, knots, km/h.
         let old = fields.get(2) != "T";
         let (knots, kmh) = if old { (3, 4) } else { (5, 7) };

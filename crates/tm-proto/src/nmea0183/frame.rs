@@ -89,9 +89,9 @@ impl Framer {
     fn push(&mut self, byte: u8) {
         match byte {
             b'$' => {
-                // A new sentence begins; one without an end was cut off.
-                if self.buffer.replace(Vec::with_capacity(96)).is_some() {
-                    self.counters.n_corrupt += 1;
+                // A new sentence begins. The one before lacks its line end only, or was cut off.
+                if let Some(line) = self.buffer.replace(Vec::with_capacity(96)) {
+                    self.finish(&line);
                 }
             }
             b'\r' | b'\n' => {

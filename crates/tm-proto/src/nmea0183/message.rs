@@ -1,10 +1,11 @@
 //! A sentence that was understood.
 
 use super::{
-    errors::{Gst, Pqxfi},
+    errors::{Gbs, Gst, Pqxfi},
     field::{Fields, TimeOfDay},
     fix::{Gga, Gll, Gns, Rmc, Vtg, Zda},
     frame::Sentence,
+    garmin::Pgrmz,
     sky::{Gsa, Gsv},
 };
 
@@ -29,8 +30,12 @@ pub enum Message {
     Zda(Zda),
     /// Estimated errors.
     Gst(Gst),
+    /// Expected errors.
+    Gbs(Gbs),
     /// Qualcomm: estimated errors.
     Pqxfi(Pqxfi),
+    /// Garmin: altitude and mode.
+    Pgrmz(Pgrmz),
 }
 
 impl Message {
@@ -38,13 +43,18 @@ impl Message {
     pub fn parse(sentence: &Sentence) -> Option<Self> {
         let address = sentence.address();
         let fields = Fields::new(sentence.fields());
-        if address == "PQXFI" {
-            return Some(Self::Pqxfi(Pqxfi::read(&fields)));
+        match address {
+            "PQXFI" => return Some(Self::Pqxfi(Pqxfi::read(&fields))),
+            "PGRMZ" => return Some(Self::Pgrmz(Pgrmz::read(&fields))),
+            _ => {}
         }
         if address.len() != 5 {
             return None;
         }
         let (talker, formatter) = address.split_at_checked(2)?;
+        if fields.all().len() < n_fields(formatter) {
+            return None;
+        }
         Some(match formatter {
             "GGA" => Self::Gga(Gga::read(&fields)),
             "GNS" => Self::Gns(Gns::read(&fields)),
@@ -55,6 +65,7 @@ impl Message {
             "GSV" => Self::Gsv(Gsv::read(talker, &fields)?),
             "ZDA" => Self::Zda(Zda::read(&fields)),
             "GST" => Self::Gst(Gst::read(&fields)),
+            "GBS" => Self::Gbs(Gbs::read(&fields)),
             _ => return None,
         })
     }
@@ -68,7 +79,29 @@ impl Message {
             Self::Gll(gll) => gll.time,
             Self::Zda(zda) => zda.time,
             Self::Gst(gst) => gst.time,
-            Self::Vtg(_) | Self::Gsa(_) | Self::Gsv(_) | Self::Pqxfi(_) => None,
+            Self::Gbs(gbs) => gbs.time,
+            Self::Vtg(_) | Self::Gsa(_) | Self::Gsv(_) | Self::Pqxfi(_) | Self::Pgrmz(_) => None,
         }
+    }
+
+    /// Whether its kind tells when the fix was.
+    pub(super) fn is_timed(&self) -> bool {
+        matches!(
+            self,
+            Self::Gga(_) | Self::Gns(_) | Self::Rmc(_) | Self::Gll(_) | Self::Zda(_)
+        )
+    }
+}
+
+/// How many fields a sentence has at least, in the oldest version: one with fewer was cut short.
+fn n_fields(formatter: &str) -> usize {
+    match formatter {
+        "GSA" => 17,
+        "GGA" | "GNS" => 12,
+        "RMC" | "GST" => 7,
+        "GLL" | "GBS" => 6,
+        "VTG" => 4,
+        "GSV" | "ZDA" => 3,
+        _ => 0,
     }
 }

@@ -71,10 +71,13 @@ pub(super) fn identify(
             (Constellation::Glonass, number - 64)
         }
         (None | Some(Constellation::Gps), 120..=158) => (Constellation::Sbas, number),
-        (None | Some(Constellation::Gps | Constellation::Qzss), 193..=202) => {
+        (Some(Constellation::Qzss), 193..=202) | (None | Some(Constellation::Gps), 193..=200) => {
             (Constellation::Qzss, number - 192)
         }
-        (None | Some(Constellation::BeiDou), 201..=263) => (Constellation::BeiDou, number - 200),
+        // Receivers of SiRF and Quectel print BeiDou as 201 to 263 where the system is not told.
+        (None | Some(Constellation::Gps | Constellation::BeiDou), 201..=263) => {
+            (Constellation::BeiDou, number - 200)
+        }
         (None | Some(Constellation::Galileo), 301..=336) => (Constellation::Galileo, number - 300),
         (None | Some(Constellation::BeiDou), 401..=463) => (Constellation::BeiDou, number - 400),
         (Some(constellation), _) => (constellation, number),
@@ -103,6 +106,9 @@ mod tests {
             ("PQ", Some(5), 2, Some((Qzss, 2))),
             ("BD", Some(4), 12, Some((BeiDou, 12))),
             ("GP", None, 193, Some((Qzss, 1))),
+            ("GQ", None, 202, Some((Qzss, 10))),
+            ("GN", None, 201, Some((BeiDou, 1))),
+            ("GB", None, 214, Some((BeiDou, 14))),
             ("GP", None, 0, None),
             ("GN", None, 999, None),
         ] {
