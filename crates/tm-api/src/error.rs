@@ -43,6 +43,7 @@ impl ApiError {
         error.errors.push(FieldError {
             pointer: pointer.to_owned(),
             detail: detail.to_owned(),
+            line: None,
         });
         error
     }

@@ -133,7 +133,8 @@ impl World {
             Some(Class::Event(service)) => self.on_event(service, payload),
             Some(Class::Alarm(id)) => self.on_alarm(id, payload),
             Some(Class::Clock(source)) => self.on_anchor(source, payload),
-            Some(Class::Result(_) | Class::Command(..) | Class::Nmea(_)) | None => Ok(()),
+            Some(Class::Config(_) | Class::Result(_) | Class::Command(..) | Class::Nmea(_))
+            | None => Ok(()),
         };
         self.counts.unreadable += u64::from(result.is_err());
         result
