@@ -289,4 +289,67 @@ mod tests {
         assert!(cause.is(code::SENSORS_PORT_UNUSABLE));
         assert_eq!(cause.args["port"], "tcp://127.0.0.1:1");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_serial_line_is_used_on_after_a_silence() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+        let (ours, mut theirs) = duplex(256);
+        tokio::spawn(async move {
+            let mut request = [0; 8];
+            theirs.read_exact(&mut request).await.unwrap();
+            // The example of MODBUS Application Protocol V1.1b3, 6.3, in the frame of the serial line.
+            theirs.read_exact(&mut request).await.unwrap();
+            assert_eq!(request[..6], [2, 3, 0, 107, 0, 3]);
+            let mut frame = vec![2, 3, 6, 0x02, 0x2b, 0, 0, 0, 0x64];
+            let crc = crc16(&frame).to_le_bytes();
+            frame.extend(crc);
+            theirs.write_all(&frame).await.unwrap();
+        });
+        let mut client = Client::over_serial(ours, 9600);
+        let patience = Duration::from_millis(200);
+        let nobody = client.read(1, Table::Holding, 107, 3, patience).await;
+        assert_eq!(nobody, Answer::Silent);
+        assert!(client.is_fit_after(&nobody));
+        let found = client.read(2, Table::Holding, 107, 3, patience).await;
+        assert_eq!(found, Answer::Words(vec![0x022b, 0, 0x0064]));
+    }
+
+    #[tokio::test]
+    async fn a_device_answers_on_a_real_line() {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let node = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let device = std::thread::spawn(move || {
+            let mut request = [0; 8];
+            let mut n_read = 0;
+            while n_read < request.len() {
+                n_read += rustix::io::read(&master, &mut request[n_read..]).unwrap();
+            }
+            let mut frame = vec![request[0], request[1], 2, 0x09, 0x05];
+            frame.extend(crc16(&frame).to_le_bytes());
+            rustix::io::write(&master, &frame).unwrap();
+            (master, request)
+        });
+        let line = SerialLine {
+            parity: tm_service::port::Parity::Even,
+            ..SerialLine::plain(19_200)
+        };
+        let mut client = super::opener(&node.parse().unwrap())(line).await.unwrap();
+        let patience = Duration::from_secs(10);
+        let answer = client.read(5, Table::Input, 9, 1, patience).await;
+        assert_eq!(answer, Answer::Words(vec![0x0905]));
+        let (_master, request) = device.join().unwrap();
+        assert_eq!(request[..6], [5, 4, 0, 9, 0, 1]);
+    }
+
+    /// MODBUS over Serial Line V1.02, 6.2.2.
+    fn crc16(bytes: &[u8]) -> u16 {
+        bytes.iter().fold(0xffff, |crc, byte| {
+            (0..8).fold(crc ^ u16::from(*byte), |crc: u16, _| {
+                (crc >> 1) ^ if crc & 1 == 1 { 0xa001 } else { 0 }
+            })
+        })
+    }
 }

@@ -6,6 +6,7 @@ use tm_service::port::{Parity, PortUrl, SerialLine};
 use tm_types::Cause;
 use tokio::time::Instant;
 
+use super::SETTLE;
 use super::args::Scan;
 use super::client::{Answer, Client, Open};
 
@@ -47,7 +48,15 @@ pub(super) async fn run(
             // Closed before it is opened with other settings.
             other => {
                 drop(other);
-                open(line).await?
+                match open_again(open, line).await {
+                    Ok(client) => client,
+                    Err(cause) if at == 0 => return Err(cause),
+                    // What was found is not lost with the port.
+                    Err(_) => {
+                        next = Some((line, unit));
+                        break;
+                    }
+                }
             }
         };
         let answer = ours
@@ -68,6 +77,15 @@ pub(super) async fn run(
     // Where to go on, when the time was not enough.
     let next = next.map(|(line, unit)| Place::new(unit, is_serial.then_some(line)));
     Ok(json!({"found": found, "complete": next.is_none(), "next": next}))
+}
+
+/// Some gateways need a moment between two connections.
+async fn open_again(open: &Open, line: SerialLine) -> Result<Client, Cause> {
+    if let Ok(client) = open(line).await {
+        return Ok(client);
+    }
+    tokio::time::sleep(SETTLE).await;
+    open(line).await
 }
 
 /// A unit on a line.
@@ -193,5 +211,24 @@ mod tests {
             result["found"],
             json!([{"unit_id": 2, "baud": 19200, "parity": "even", "answer": "answers", "value": 230}])
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_is_not_lost_with_the_port() {
+        let gateway = opener(|unit, function, _, _| (unit == 1).then(|| words(function, &[7])));
+        let n_opened = std::sync::atomic::AtomicU32::new(0);
+        let open: Open = Box::new(move |line| {
+            match n_opened.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0 => gateway(line),
+                _ => super::super::client::opener(&"/nowhere".parse().unwrap())(line),
+            }
+        });
+        let asked = json!({"port": "tcp://h", "unit_ids": [1, 9]});
+        let result = run(&args(&asked), &open, |_| {}).await.unwrap();
+        assert_eq!(result["found"][0]["unit_id"], 1);
+        assert_eq!(result["next"], json!({"unit_id": 3}));
+        let open = super::super::client::opener(&"/nowhere".parse().unwrap());
+        let cause = run(&args(&asked), &open, |_| {}).await.unwrap_err();
+        assert!(cause.is(tm_types::code::SENSORS_PORT_UNUSABLE));
     }
 }
