@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use crate::Config;
 use crate::lines::Lines;
-use crate::modbus::{Device, commission};
+use crate::modbus::Device;
+use crate::modbus::commission::Look;
 use crate::revision::{self, Asked, Change, Changed, InForce, Kept, Variables};
 
 /// What this service executes.
@@ -46,6 +47,10 @@ pub(crate) enum Done {
     Change(OperationId, Box<Result<Changed, Cause>>),
     /// A probe or a scan, which has answered by itself.
     Look,
+    /// A scan that others may interrupt now.
+    Turn(OperationId, Box<Look>),
+    /// The turn of those others is over.
+    Again(OperationId, Box<Look>),
     /// A look at the file with the map.
     File(Result<String, Cause>),
 }
@@ -53,13 +58,14 @@ pub(crate) enum Done {
 impl Desk {
     /// Finds the map that is in force.
     pub(crate) async fn open(config: &Config, host: &Host) -> Self {
+        let now = host.clock.stamp().time;
         let source = host.instance.source();
         let variables = Variables::new(config, &host.instance);
         let kept = host
             .store
             .load(revision::FILE)
-            .unwrap_or_else(|| Kept::nothing(host.clock.stamp().time));
-        let (in_force, finding) = revision::at_start(&kept, &variables, &source).await;
+            .unwrap_or_else(|| Kept::nothing(now));
+        let (in_force, finding) = revision::at_start(&kept, &variables, &source, now).await;
         if let Some(cause) = &finding {
             warn!(code = %cause.code, args = ?cause.args, "register map refused");
         }
@@ -127,6 +133,19 @@ impl Desk {
                 lines.resume();
                 false
             }
+            Done::Turn(id, look) => {
+                lines.resume();
+                let turn = lines.turn(look.port());
+                self.look = Some(Box::pin(async move {
+                    tokio::time::sleep(turn).await;
+                    Done::Again(id, look)
+                }));
+                false
+            }
+            Done::Again(id, look) => {
+                self.go_on(id, look, bus, lines);
+                false
+            }
             Done::Change(id, changed) => self.on_changed(&id, *changed, bus),
             Done::File(document) => self.on_file(document, bus),
         }
@@ -175,19 +194,25 @@ impl Desk {
         if self.look.is_some() {
             return Err(self.busy("probe"));
         }
-        let look = commission::Look::read(&request.op, &request.args)?;
+        let look = Look::read(&request.op, &request.args)?;
+        bus.progress(&request.id, None);
+        self.go_on(request.id.clone(), Box::new(look), bus, lines);
+        Ok(())
+    }
+
+    /// Takes the port for a turn of the look.
+    fn go_on(&mut self, id: OperationId, mut look: Box<Look>, bus: &Bus, lines: &mut Lines) {
         lines.pause(look.port().clone());
-        let (handle, id) = (bus.handle(), request.id.clone());
+        let handle = bus.handle();
         self.look = Some(Box::pin(async move {
-            handle.progress(&id, None);
             let progress = |percent| handle.progress(&id, Some(percent));
-            match look.run(progress).await {
-                Ok(result) => handle.succeed(&id, result),
+            match look.turn(&progress).await {
+                Ok(Some(result)) => handle.succeed(&id, result),
+                Ok(None) => return Done::Turn(id, look),
                 Err(cause) => handle.fail(&id, &cause),
             }
             Done::Look
         }));
-        Ok(())
     }
 
     fn busy(&self, op: &str) -> Cause {

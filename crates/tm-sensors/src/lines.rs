@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{AbortHandle, Abortable};
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 
 use crate::driver::{DevicePoll, Driver};
 use crate::modbus::{self, Device};
+
+/// The longest that devices are polled before somebody else has the port again.
+const TURN_MAX: Duration = Duration::from_secs(20);
 
 /// A poll on its way: number of the line, the line, what it brought.
 type Polling = Abortable<Pin<Box<dyn Future<Output = (u64, Driver, Vec<DevicePoll>)> + Send>>>;
@@ -91,6 +95,14 @@ impl Lines {
         self.paused = None;
         let wanted = std::mem::take(&mut self.wanted);
         self.apply(wanted);
+    }
+
+    /// Long enough for every device of a port to be polled once, the dead ones too; nothing where
+    /// nobody is polled, and never long.
+    pub(crate) fn turn(&self, port: &PortUrl) -> Duration {
+        let devices = self.wanted.iter().filter(|device| device.is_on(port));
+        let patience: Duration = devices.map(|device| 2 * device.timeout).sum();
+        patience.min(TURN_MAX)
     }
 
     /// The next polls of whichever line is due; never when there is none. Dropping the future loses nothing.
@@ -191,6 +203,8 @@ mod tests {
         assert_eq!(running(&lines), [(2, "b".to_owned())]);
         lines.apply(devices(&[("a", "h", 1), ("b", "g", 0), ("c", "f", 0)]));
         assert_eq!(running(&lines), [(2, "b".to_owned()), (3, "c".to_owned())]);
+        let turn = |port: &str| lines.turn(&port.parse().unwrap()).as_millis();
+        assert_eq!((turn("tcp://h:502"), turn("tcp://h:503")), (2000, 0));
         lines.resume();
         let names: Vec<_> = running(&lines)
             .into_iter()

@@ -9,7 +9,7 @@ use tm_sensors::{Config, FilePath};
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::{Clock, Host};
 use tm_sim::broker::Broker;
-use tm_sim::modbus::ModbusDevice;
+use tm_sim::modbus::{ModbusDevice, ModbusMode};
 use tm_types::{
     ActiveConfig, ConfigSource, Health, HealthStatus, Operation, OperationStatus, topic,
 };
@@ -353,6 +353,55 @@ async fn a_device_is_probed_and_found_while_it_is_polled() {
 }
 
 #[tokio::test]
+async fn devices_have_their_turn_while_their_port_is_scanned() {
+    let mut scene = Scene::new(Config::default()).await;
+    let document = scene.map("a", 0, "volts");
+    scene
+        .succeeds("configure", json!({"document": document}))
+        .await;
+    scene.point("a/volts").await;
+    // Each attempt takes its whole time now.
+    scene.meters[0].handle().set_mode(ModbusMode::Silent);
+    let args = json!({"port": format!("tcp://{}", scene.meters[0].address()),
+        "unit_ids": [2, 247], "timeout_ms": 2000, "limit_s": 600});
+    let sensors = "sensors".parse().unwrap();
+    let patience = Duration::from_secs(10);
+    let id = scene
+        .asker
+        .request(&sensors, "scan", args, patience, "test");
+    scene
+        .until("the scan runs", |event| {
+            matches!(event, BusEvent::Operation(operation)
+                if operation.id == id && operation.status == OperationStatus::Running)
+        })
+        .await;
+    let meter = scene.meters[0].handle();
+    let n_requests = meter.n_requests();
+    pass(1).await;
+    timeout(DEADLINE, async {
+        while meter.n_requests() == n_requests {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the scan asks");
+    pass(11).await;
+    scene.point("a/volts").await;
+    // One at a time.
+    let port = format!("tcp://{}", scene.meters[1].address());
+    scene
+        .fails("probe", json!({"port": port}), "operation.busy", 409)
+        .await;
+}
+
+/// Lets time pass for whoever waits for it.
+async fn pass(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
 async fn a_changed_file_is_taken_up_and_a_bad_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("map.toml");
@@ -362,18 +411,13 @@ async fn a_changed_file_is_taken_up_and_a_bad_one_is_refused() {
         ..Config::default()
     })
     .await;
-    let minute = async || {
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(61)).await;
-        tokio::time::resume();
-    };
     let good = scene.map("a", 0, "volts");
     std::fs::write(&file, &good).unwrap();
-    minute().await;
+    pass(61).await;
     scene.point("a/volts").await;
 
     std::fs::write(&file, "[[device]").unwrap();
-    minute().await;
+    pass(61).await;
     scene
         .health("refused", |health| {
             let mut reasons = health.reasons.iter();
@@ -387,7 +431,7 @@ async fn a_changed_file_is_taken_up_and_a_bad_one_is_refused() {
     scene.point("a/volts").await;
 
     std::fs::write(&file, scene.map("a", 0, "potential")).unwrap();
-    minute().await;
+    pass(61).await;
     scene.point("a/potential").await;
     scene
         .health("well again", |health| health.status == HealthStatus::Up)

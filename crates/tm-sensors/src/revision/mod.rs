@@ -134,6 +134,7 @@ pub(crate) async fn at_start(
     kept: &Kept,
     variables: &Variables,
     source: &Source,
+    now: Timestamp,
 ) -> (InForce, Option<Cause>) {
     if let Choice::Document(document) = &kept.active {
         match modbus::parse(document, source) {
@@ -152,21 +153,21 @@ pub(crate) async fn at_start(
                     .with("name", format_args!("revision {}", revision_of(document)))
                     .and("line", error.line)
                     .and("reason", error.reason);
-                let (in_force, _) = of_variables(kept, variables, source).await;
+                let (in_force, _) = of_variables(variables, source, now).await;
                 return (in_force, Some(finding));
             }
         }
     }
-    of_variables(kept, variables, source).await
+    of_variables(variables, source, now).await
 }
 
 async fn of_variables(
-    kept: &Kept,
     variables: &Variables,
     source: &Source,
+    now: Timestamp,
 ) -> (InForce, Option<Cause>) {
-    match variables.in_force(source, kept.since).await {
+    match variables.in_force(source, now).await {
         Ok(in_force) => (in_force, None),
-        Err(finding) => (InForce::nothing(kept.since), Some(finding)),
+        Err(finding) => (InForce::nothing(now), Some(finding)),
     }
 }

@@ -18,44 +18,58 @@ use tm_service::port::PortUrl;
 use tm_types::Cause;
 
 use args::{Probe, Scan};
-use client::opener;
+use client::{Open, opener};
+use scan::Scanner;
 
 /// What was being polled on the port may still answer: its answer must not be taken for ours.
 const SETTLE: Duration = Duration::from_millis(300);
+/// How long a scan keeps a port on which devices are polled, before it is their turn.
+const TURN: Duration = Duration::from_secs(10);
 
 /// A look that is asked for.
-#[derive(Debug)]
-pub(crate) enum Look {
+pub(crate) struct Look {
+    port: PortUrl,
+    task: Task,
+}
+
+enum Task {
     /// The registers of one device.
-    Probe(Probe),
+    Probe(Probe, Open),
     /// Who answers.
-    Scan(Scan),
+    Scan(Scanner),
 }
 
 impl Look {
     /// Reads the arguments of `probe` and `scan`.
     pub(crate) fn read(op: &str, args: &Json) -> Result<Self, Cause> {
-        match op {
-            "probe" => Probe::read(args).map(Self::Probe),
-            _ => Scan::read(args).map(Self::Scan),
+        if op == "probe" {
+            let args = Probe::read(args)?;
+            return Ok(Self {
+                port: args.port.clone(),
+                task: Task::Probe(args.clone(), opener(&args.port)),
+            });
         }
+        let args = Scan::read(args)?;
+        let (port, open) = (args.port.clone(), opener(&args.port));
+        let task = Task::Scan(Scanner::new(args, open));
+        Ok(Self { port, task })
     }
 
     /// The port that must be free for it.
     pub(crate) fn port(&self) -> &PortUrl {
-        match self {
-            Self::Probe(probe) => &probe.port,
-            Self::Scan(scan) => &scan.port,
-        }
+        &self.port
     }
 
-    /// Looks, in bounded time; the result fits a message.
-    pub(crate) async fn run(self, progress: impl Fn(u8) + Send) -> Result<Json, Cause> {
+    /// Looks, in bounded time; none when others want their turn at the port before it goes on. The
+    /// result fits a message.
+    pub(crate) async fn turn(
+        &mut self,
+        progress: &(impl Fn(u8) + Sync),
+    ) -> Result<Option<Json>, Cause> {
         tokio::time::sleep(SETTLE).await;
-        let open = opener(self.port());
-        match self {
-            Self::Probe(args) => probe::run(&args, &open).await,
-            Self::Scan(args) => scan::run(&args, &open, progress).await,
+        match &mut self.task {
+            Task::Probe(args, open) => probe::run(args, open).await.map(Some),
+            Task::Scan(scanner) => scanner.turn(TURN, progress).await,
         }
     }
 }

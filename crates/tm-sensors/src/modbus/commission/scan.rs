@@ -1,5 +1,7 @@
 //! Who answers on a port.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use tm_service::port::{Parity, PortUrl, SerialLine};
@@ -17,66 +19,117 @@ const PROGRESS_STEP: u8 = 10;
 
 /// Asks every unit id for one register, with every setting of the line; whoever answers or refuses
 /// is there.
-pub(super) async fn run(
-    args: &Scan,
-    open: &Open,
-    progress: impl Fn(u8) + Send,
-) -> Result<Json, Cause> {
-    let until = Instant::now() + args.limit();
-    let [first, last] = args.unit_ids;
-    let lines = args.lines();
-    let attempts = lines
-        .iter()
-        .flat_map(|line| (first..=last).map(move |unit| (*line, unit)));
-    let n_attempts = lines.len() * usize::from(last - first + 1);
-    let is_serial = !matches!(args.port, PortUrl::Tcp { .. });
-    let mut client: Option<(SerialLine, Client)> = None;
-    let mut found: Vec<Found> = Vec::new();
-    let mut told = 0;
-    let mut next = None;
-    for (at, (line, unit)) in attempts.enumerate() {
-        if Instant::now() >= until || found.len() >= FOUND_MAX {
-            next = Some((line, unit));
-            break;
+pub(super) struct Scanner {
+    args: Scan,
+    open: Open,
+    lines: Vec<SerialLine>,
+    /// Attempts made: the unit ids with the first setting, then with the next one.
+    n_made: usize,
+    found: Vec<Found>,
+    /// When it ends at the latest; from the first turn on.
+    until: Option<Instant>,
+    told_percent: u8,
+}
+
+impl Scanner {
+    /// Nothing is asked yet.
+    pub(super) fn new(args: Scan, open: Open) -> Self {
+        Self {
+            lines: args.lines(),
+            args,
+            open,
+            n_made: 0,
+            found: Vec::new(),
+            until: None,
+            told_percent: 0,
         }
-        // A device has one setting.
-        if found.iter().any(|found| found.unit_id == unit) {
-            continue;
-        }
-        let mut ours = match client.take() {
-            Some((same, client)) if same == line => client,
-            // Closed before it is opened with other settings.
-            other => {
-                drop(other);
-                match open_again(open, line).await {
-                    Ok(client) => client,
-                    Err(cause) if at == 0 => return Err(cause),
-                    // What was found is not lost with the port.
-                    Err(_) => {
-                        next = Some((line, unit));
-                        break;
+    }
+
+    /// Goes on for about this long; the result once everybody was asked or the time is over. The
+    /// port is free afterwards.
+    pub(super) async fn turn(
+        &mut self,
+        length: Duration,
+        progress: &(impl Fn(u8) + Sync),
+    ) -> Result<Option<Json>, Cause> {
+        let began = Instant::now();
+        let until = *self.until.get_or_insert(began + self.args.limit());
+        let mut client: Option<(SerialLine, Client)> = None;
+        while let Some((line, unit)) = self.next() {
+            let now = Instant::now();
+            if now >= until || self.found.len() >= FOUND_MAX {
+                break;
+            }
+            if now.duration_since(began) >= length {
+                return Ok(None);
+            }
+            self.n_made += 1;
+            // A device has one setting.
+            if self.found.iter().any(|found| found.unit_id == unit) {
+                continue;
+            }
+            let mut ours = match client.take() {
+                Some((same, client)) if same == line => client,
+                // Closed before it is opened with other settings.
+                other => {
+                    drop(other);
+                    match open_again(&self.open, line).await {
+                        Ok(client) => client,
+                        Err(cause) if self.n_made == 1 => return Err(cause),
+                        // What was found is not lost with the port.
+                        Err(_) => {
+                            self.n_made -= 1;
+                            break;
+                        }
                     }
                 }
+            };
+            let (table, address) = (self.args.function, self.args.address);
+            let answer = ours
+                .read(unit, table, address, 1, self.args.timeout())
+                .await;
+            if answer.is_alive() {
+                let line = self.told(line);
+                self.found.push(Found::new(unit, line, &answer));
             }
-        };
-        let answer = ours
-            .read(unit, args.function, args.address, 1, args.timeout())
-            .await;
-        if answer.is_alive() {
-            found.push(Found::new(unit, is_serial.then_some(line), &answer));
+            if ours.is_fit_after(&answer) {
+                client = Some((line, ours));
+            }
+            self.tell(progress);
         }
-        if ours.is_fit_after(&answer) {
-            client = Some((line, ours));
-        }
-        let percent = u8::try_from((at + 1) * 100 / n_attempts).unwrap_or(100);
-        if percent >= told + PROGRESS_STEP && percent < 100 {
-            told = percent;
+        // Where to go on, when the time was not enough.
+        let next = self.next();
+        let next = next.map(|(line, unit)| Place::new(unit, self.told(line)));
+        let found = &self.found;
+        Ok(Some(
+            json!({"found": found, "complete": next.is_none(), "next": next}),
+        ))
+    }
+
+    /// The next attempt.
+    fn next(&self) -> Option<(SerialLine, u8)> {
+        let [first, last] = self.args.unit_ids;
+        let n_units = usize::from(last - first) + 1;
+        let line = self.lines.get(self.n_made / n_units)?;
+        let unit = u8::try_from(self.n_made % n_units).ok()? + first;
+        Some((*line, unit))
+    }
+
+    /// The setting as it is told: a TCP port has none.
+    fn told(&self, line: SerialLine) -> Option<SerialLine> {
+        let is_serial = !matches!(self.args.port, PortUrl::Tcp { .. });
+        is_serial.then_some(line)
+    }
+
+    fn tell(&mut self, progress: &impl Fn(u8)) {
+        let [first, last] = self.args.unit_ids;
+        let n_attempts = self.lines.len() * (usize::from(last - first) + 1);
+        let percent = u8::try_from(self.n_made * 100 / n_attempts).unwrap_or(100);
+        if percent >= self.told_percent + PROGRESS_STEP && percent < 100 {
+            self.told_percent = percent;
             progress(percent);
         }
     }
-    // Where to go on, when the time was not enough.
-    let next = next.map(|(line, unit)| Place::new(unit, is_serial.then_some(line)));
-    Ok(json!({"found": found, "complete": next.is_none(), "next": next}))
 }
 
 /// Some gateways need a moment between two connections.
@@ -145,6 +198,13 @@ mod tests {
         Scan::read(args).unwrap()
     }
 
+    /// A scan in one turn.
+    async fn run(args: Scan, open: Open, progress: impl Fn(u8) + Sync) -> Result<Json, Cause> {
+        let mut scanner = Scanner::new(args, open);
+        let result = scanner.turn(Duration::MAX, &progress).await?;
+        Ok(result.expect("one turn is enough"))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whoever_answers_or_refuses_is_found() {
         let open = opener(|unit, function, address, _| match unit {
@@ -155,7 +215,7 @@ mod tests {
         });
         let reports = Mutex::new(Vec::new());
         let asked = args(&json!({"port": "tcp://h", "unit_ids": [1, 20], "address": 5}));
-        let result = run(&asked, &open, |percent| {
+        let result = run(asked, open, |percent| {
             reports.lock().unwrap().push(percent);
         })
         .await
@@ -178,7 +238,7 @@ mod tests {
         let open = opener(|_, _, _, _| None);
         let asked = args(&json!({"port": "tcp://h", "timeout_ms": 1000, "limit_s": 10}));
         let started = Instant::now();
-        let result = run(&asked, &open, |_| {}).await.unwrap();
+        let result = run(asked, open, |_| {}).await.unwrap();
         assert_eq!(started.elapsed().as_secs(), 10);
         assert_eq!(
             result,
@@ -190,7 +250,7 @@ mod tests {
     async fn a_gateway_that_answers_for_everybody_is_bounded() {
         let open = opener(|_, function, _, _| Some(words(function, &[0])));
         let asked = args(&json!({"port": "tcp://h"}));
-        let result = run(&asked, &open, |_| {}).await.unwrap();
+        let result = run(asked, open, |_| {}).await.unwrap();
         assert_eq!(result["found"].as_array().unwrap().len(), FOUND_MAX);
         assert_eq!(result["next"]["unit_id"], 65);
         assert!(result.to_string().len() < 16 * 1024);
@@ -206,7 +266,7 @@ mod tests {
             _ => wrong(line),
         });
         let asked = json!({"port": "/dev/ttyS0", "unit_ids": [1, 3], "bauds": [9600, 19200]});
-        let result = run(&args(&asked), &open, |_| {}).await.unwrap();
+        let result = run(args(&asked), open, |_| {}).await.unwrap();
         assert_eq!(
             result["found"],
             json!([{"unit_id": 2, "baud": 19200, "parity": "even", "answer": "answers", "value": 230}])
@@ -224,11 +284,29 @@ mod tests {
             }
         });
         let asked = json!({"port": "tcp://h", "unit_ids": [1, 9]});
-        let result = run(&args(&asked), &open, |_| {}).await.unwrap();
+        let result = run(args(&asked), open, |_| {}).await.unwrap();
         assert_eq!(result["found"][0]["unit_id"], 1);
         assert_eq!(result["next"], json!({"unit_id": 3}));
         let open = super::super::client::opener(&"/nowhere".parse().unwrap());
-        let cause = run(&args(&asked), &open, |_| {}).await.unwrap_err();
+        let cause = run(args(&asked), open, |_| {}).await.unwrap_err();
         assert!(cause.is(tm_types::code::SENSORS_PORT_UNUSABLE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_go_on_where_the_one_before_ended() {
+        let open = opener(|unit, function, _, _| (unit == 9).then(|| words(function, &[1])));
+        let asked = args(&json!({"port": "tcp://h", "unit_ids": [1, 20], "timeout_ms": 1000}));
+        let mut scanner = Scanner::new(asked, open);
+        let mut n_turns = 0;
+        let result = loop {
+            n_turns += 1;
+            let turn = scanner.turn(Duration::from_secs(5), &|_| {}).await.unwrap();
+            if let Some(result) = turn {
+                break result;
+            }
+        };
+        assert_eq!(n_turns, 4, "19 seconds of silence");
+        assert_eq!(result["found"][0]["unit_id"], 9);
+        assert_eq!(result["complete"], true);
     }
 }
