@@ -106,7 +106,8 @@ pub(super) async fn show(
     operation_id = "config_replace",
     params(("service" = String, Path, description = "The service, such as `sensors`."), Change,
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the document that is to be replaced.")),
-    request_body(content = String, content_type = "application/toml", description = "The document."),
+    request_body(content = String, content_type = "application/toml", description = "The document.",
+        example = "[[device]]\nname = \"meter\"\nport = \"tcp://192.168.1.10\"\nunit_id = 1\n\n[[device.register]]\nname = \"voltage\"\nfunction = \"input\"\naddress = 0\ntype = \"f32\"\nunit = \"V\"\n"),
     responses(
     (status = 200, description = "It is in force, or would be.", body = ConfigChangeView, headers(("ETag" = String, description = "The new revision."))),
     (status = 202, description = "The service has it and is slow: look at `Location`.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),

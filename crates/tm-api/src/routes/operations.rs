@@ -67,7 +67,16 @@ pub(super) async fn list(State(app): State<Shared>) -> Json<OperationsView> {
 /// Answers `202` as soon as the service has accepted it; look at `Location` until its status is
 /// final. A request repeated with the same `Idempotency-Key` is the same operation.
 /// `configure` and `rollback` need the scope `config`.
-#[utoipa::path(post, path = "/api/v1/operations", tag = "operations", security(("bearer" = ["operate"])), request_body = NewOperation,
+#[utoipa::path(post, path = "/api/v1/operations", tag = "operations", security(("bearer" = ["operate"])),
+    request_body(content = NewOperation, examples(
+        ("reboot" = (summary = "Reboot the device", value = json!({"service": "agent", "op": "reboot", "args": {}, "ttl_ms": 30000}))),
+        ("scan" = (summary = "Who answers on a Modbus port", value = json!({"service": "sensors", "op": "scan",
+            "args": {"port": "tcp://192.168.1.10", "unit_ids": [1, 20], "function": "holding", "address": 0}}))),
+        ("scan-serial" = (summary = "Who answers on an RS-485 line", value = json!({"service": "io", "op": "scan",
+            "args": {"port": "usb-path:1-1.3", "unit_ids": [1, 20], "bauds": [9600, 19200], "parities": ["none", "even"]}}))),
+        ("probe" = (summary = "Registers in every type, and the ready maps that fit", value = json!({"service": "sensors", "op": "probe",
+            "args": {"port": "tcp://192.168.1.10", "unit_id": 1, "function": "input", "address": 0, "count": 8}}))),
+    )),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the request, at most 256 characters.")),
     responses(
     (status = 202, description = "The service has it.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),

@@ -247,3 +247,119 @@ impl Change {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(name: &str) -> String {
+        format!(
+            "[[device]]\nname = '{name}'\nport = 'tcp://h'\n\
+             register = [{{ name = 'x', function = 'input', address = 0 }}]\n"
+        )
+    }
+
+    /// A service that is asked one thing after the other.
+    struct Bench {
+        kept: Kept,
+        in_force: InForce,
+        store: Store,
+    }
+
+    impl Bench {
+        async fn ask(&mut self, asked: Result<Asked, Cause>) -> Result<Answer, Cause> {
+            let change = Change {
+                asked: asked?,
+                kept: self.kept.clone(),
+                in_force: self.in_force.clone(),
+                variables: Variables::Document("TM_X".into(), map("of-variable")),
+                source: "sensors".parse().unwrap(),
+                store: self.store.clone(),
+                now: Timestamp::EPOCH,
+            };
+            let changed = change.run().await?;
+            if let Some((kept, in_force)) = changed.activate {
+                (self.kept, self.in_force) = (kept, in_force);
+            }
+            Ok(changed.answer)
+        }
+
+        async fn configure(&mut self, document: &str) -> Result<Answer, Cause> {
+            let args = json!({"document": document});
+            self.ask(Asked::configure(&args)).await
+        }
+
+        async fn rollback(&mut self) -> Result<Answer, Cause> {
+            self.ask(Asked::rollback(&Json::Null)).await
+        }
+
+        fn devices(&self) -> String {
+            let names: Vec<_> = self.in_force.devices.iter().map(|d| &*d.name).collect();
+            names.join(" ")
+        }
+    }
+
+    fn bench(directory: &std::path::Path) -> Bench {
+        Bench {
+            kept: Kept::nothing(Timestamp::EPOCH),
+            in_force: InForce::nothing(Timestamp::EPOCH),
+            store: Store::at(directory),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_map_before_is_one_rollback_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut bench = bench(directory.path());
+        let nothing = bench.rollback().await.unwrap_err();
+        assert!(nothing.is(code::CONFIG_NO_PREVIOUS));
+        bench.configure(&map("a")).await.unwrap();
+        bench.configure(&map("b")).await.unwrap();
+        // The same again does not push `a` out.
+        bench.configure(&map("b")).await.unwrap();
+        assert_eq!(bench.devices(), "b");
+        for expected in ["a", "b", "a"] {
+            bench.rollback().await.unwrap();
+            assert_eq!(bench.devices(), expected);
+        }
+        let to_variables = json!({"document": null});
+        let answer = bench.ask(Asked::configure(&to_variables)).await.unwrap();
+        assert_eq!(bench.devices(), "of-variable");
+        assert_eq!(answer.source, ConfigSource::Variable);
+        bench.rollback().await.unwrap();
+        assert_eq!(bench.devices(), "a");
+        assert_eq!(bench.store.load::<Kept>(FILE), Some(bench.kept));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_is_not_put_in_force() {
+        let directory = tempfile::tempdir().unwrap();
+        let volume = directory.path().join("volume");
+        // A file in the place of the directory stands for a disk that takes nothing.
+        std::fs::write(&volume, "").unwrap();
+        let mut bench = bench(&volume);
+        let cause = bench.configure(&map("a")).await.unwrap_err();
+        assert!(cause.is(code::STORE_UNWRITABLE), "{cause:?}");
+        assert_eq!(bench.devices(), "");
+    }
+
+    #[test]
+    fn a_kept_map_of_this_version_is_read_for_ever() {
+        let json = r#"{"active":{"document":"x = 1"},"previous":"variables","since":"2026-09-21T14:13:20.250Z"}"#;
+        let kept: Kept = serde_json::from_str(json).unwrap();
+        assert_eq!(kept.active, Choice::Document("x = 1".into()));
+        assert_eq!(serde_json::to_string(&kept).unwrap(), json);
+    }
+
+    #[test]
+    fn lists_of_names_are_bounded() {
+        let source = "sensors".parse().unwrap();
+        let many: String = (0..50).map(|n| map(&format!("d{n}"))).collect();
+        let many = modbus::parse(&many, &source).unwrap();
+        let comparison = Comparison::of(&[], &many);
+        assert_eq!(comparison.added.len(), NAMES_MAX);
+        assert_eq!(Comparison::of(&many, &many).unchanged, 50);
+    }
+}
