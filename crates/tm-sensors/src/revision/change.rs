@@ -231,7 +231,7 @@ impl Change {
                     devices,
                     since: self.now,
                 });
-                ("the document".to_owned(), parsed)
+                ("configure".to_owned(), parsed)
             }
             Choice::Variables => {
                 let document = self.variables.document().await?;

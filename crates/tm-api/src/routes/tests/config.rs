@@ -171,7 +171,7 @@ async fn what_the_service_refuses_is_told_with_its_line_and_language() {
     request
         .headers_mut()
         .insert(header::ACCEPT_LANGUAGE, "uk".parse().unwrap());
-    let args = json!({"name": "the document", "line": "13", "reason": "no unit"});
+    let args = json!({"name": "configure", "line": "13", "reason": "no unit"});
     let standing = refused("sensors.map_refused", 422, args);
     let (response, ..) = served(&cabinet, request, &[standing]).await;
     let told = problem(response, 422, "sensors.map_refused").await;
