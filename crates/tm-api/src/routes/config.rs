@@ -13,11 +13,12 @@ use tm_types::{Instance, Operation, OperationStatus, Problem};
 use super::answers::{NotFound, Unreadable};
 use super::asking::{ask, standing};
 use super::operations::accepted;
+use super::state::view;
 use crate::app::{App, Shared};
 use crate::error::ApiError;
-use crate::extract::{Caller, Document, Id, Query};
+use crate::extract::{Caller, Document, Id, Lang, Query};
 use crate::token::Scope;
-use crate::views::{ConfigChangeView, ConfigView};
+use crate::views::{ConfigChangeView, ConfigView, ConfigsView};
 
 /// Within what the service must begin.
 const TTL: Duration = Duration::from_secs(5);
@@ -51,6 +52,20 @@ pub(super) struct Change {
     /// Whether to say what would happen and change nothing.
     #[serde(default)]
     dry_run: bool,
+}
+
+/// Every service that works by a document
+///
+/// Revision, source and length of each document, without the document itself.
+#[utoipa::path(
+    get, path = "/api/v1/config", tag = "configuration",
+    operation_id = "config_list",
+    responses(
+        (status = 200, description = "The services.", body = ConfigsView),
+    )
+)]
+pub(super) async fn list(State(app): State<Shared>, Lang(language): Lang) -> Json<ConfigsView> {
+    Json(view(&app, language, ConfigsView::new))
 }
 
 /// The document that a service works by

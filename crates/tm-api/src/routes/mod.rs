@@ -54,6 +54,7 @@ pub(crate) fn documented() -> (Router<Shared>, OpenApi) {
         .routes(routes!(stream::stream))
         .routes(routes!(operations::list, operations::create))
         .routes(routes!(operations::show))
+        .routes(routes!(config::list))
         .routes(routes!(config::show, config::replace, config::forget))
         .routes(routes!(config::rollback))
         .routes(routes!(live::healthz))

@@ -1,6 +1,15 @@
 use serde::{Deserialize, Serialize};
 use tm_types::{ActiveConfig, ConfigSource, Instance};
 
+use super::Look;
+
+/// Every service that works by a document.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct ConfigsView {
+    /// The services, with null for the document itself.
+    pub(crate) configs: Vec<ConfigView>,
+}
+
 /// The document that a service works by.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct ConfigView {
@@ -34,4 +43,24 @@ pub(crate) struct ConfigChangeView {
     changed: Vec<String>,
     /// How many devices go on as they are.
     unchanged: u32,
+}
+
+impl ConfigsView {
+    pub(crate) fn new(look: Look<'_>) -> Self {
+        let services = look.world.services.iter();
+        let configs = services.filter_map(|(name, service)| {
+            let config = service.config.clone()?;
+            Some(ConfigView {
+                service: name.clone(),
+                config: ActiveConfig {
+                    document: None,
+                    ..config
+                },
+                stale: service.is_stale(&look.now),
+            })
+        });
+        Self {
+            configs: configs.collect(),
+        }
+    }
 }

@@ -14,7 +14,7 @@ mod status;
 mod system;
 mod uplink;
 
-pub(crate) use config::{ConfigChangeView, ConfigView};
+pub(crate) use config::{ConfigChangeView, ConfigView, ConfigsView};
 pub(crate) use gnss::{FixView, GnssView, SatellitesView};
 pub(crate) use history::{HistoryView, Table};
 pub(crate) use modem::{MessagesView, ModemView, ModemsView, SignalView, UsageView, month_bytes};

@@ -77,6 +77,13 @@ async fn the_document_is_read_with_its_revision() {
         (&config["service"], &config["stale"]),
         (&json!("sensors"), &json!(false))
     );
+    let configs = get(&cabinet, "/api/v1/config").await;
+    assert_eq!(configs["configs"].as_array().unwrap().len(), 1);
+    let listed = &configs["configs"][0];
+    assert_eq!(
+        (&listed["revision"], &listed["document"]),
+        (&json!("00ff"), &Json::Null)
+    );
     let (status, text) = get_text(&cabinet, &format!("{path}?format=toml")).await;
     assert_eq!((status, &*text), (StatusCode::OK, DOCUMENT));
     for path in ["modem", "nobody", "NO", "sensors/rollback/x"] {
