@@ -19,6 +19,7 @@ mod the_clock_steps;
 mod the_cloud_goes_away;
 mod the_cloud_is_away_for_a_while;
 mod the_door_is_opened;
+mod the_map_is_changed_by_phone;
 mod the_modem_falls_off;
 mod the_satellites_are_forged;
 mod the_sky_is_false;

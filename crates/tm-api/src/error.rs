@@ -43,7 +43,39 @@ impl ApiError {
         error.errors.push(FieldError {
             pointer: pointer.to_owned(),
             detail: detail.to_owned(),
+            line: None,
         });
+        error
+    }
+
+    /// What a service says of an operation that it refused.
+    pub(crate) fn of_problem(problem: Problem) -> Self {
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let cause = Cause {
+            code: problem.code,
+            args: problem.args,
+        };
+        let errors = match (cause.args.get("line"), cause.args.get("reason")) {
+            (Some(line), Some(reason)) => vec![FieldError {
+                pointer: "/document".to_owned(),
+                detail: reason.clone(),
+                line: line.parse().ok(),
+            }],
+            _ => problem.errors,
+        };
+        Self {
+            errors,
+            ..Self::new(status, cause)
+        }
+    }
+
+    /// The document that was sent is wrong in this line.
+    pub(crate) fn bad_line(line: u64, detail: &str) -> Self {
+        let mut error = Self::bad_field("/document", detail);
+        for wrong in &mut error.errors {
+            wrong.line = Some(line);
+        }
         error
     }
 

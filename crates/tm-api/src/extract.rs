@@ -14,12 +14,17 @@ use crate::token::Scope;
 
 /// Bytes of a request's body that are read.
 pub(crate) const BODY_MAX: usize = 64 * 1024;
+/// Bytes of a document: the bus may escape each by a second one, and takes messages up to 128 KiB.
+const DOCUMENT_MAX: usize = 60 * 1024;
 
 /// Parameters after the `?`; `lang` belongs to every address and is left out here.
 pub(crate) struct Query<T>(pub(crate) T);
 
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// A TOML document, as text that fits a message of the bus.
+pub(crate) struct Document(pub(crate) String);
 
 /// The part of the path in braces.
 pub(crate) struct Id(pub(crate) String);
@@ -116,27 +121,66 @@ impl<T: DeserializeOwned, S: Sync + Send> FromRequest<S> for JsonBody<T> {
                 expected,
             ));
         }
-        // Whoever announces too much is not waited for.
-        if request.body().size_hint().lower() > BODY_MAX as u64 {
-            return Err(too_large());
-        }
-        let bytes =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection| match rejection {
-                    BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                        too_large()
-                    }
-                    _ => ApiError::unreadable(StatusCode::BAD_REQUEST, "body"),
-                })?;
+        let bytes = body(request, state, BODY_MAX).await?;
         axum::Json::from_bytes(&bytes)
             .map(|json| Self(json.0))
             .map_err(|rejection| field_error(&rejection.body_text(), "/"))
     }
 }
 
-fn too_large() -> ApiError {
-    let cause = code::API_BODY_TOO_LARGE.with("limit", BODY_MAX);
+impl<S: Sync + Send> FromRequest<S> for Document {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+        let kind = kind.split(';').next().unwrap_or("").trim();
+        if kind != "application/toml" && !kind.starts_with("text/") {
+            let expected = "Content-Type: application/toml";
+            return Err(ApiError::unreadable(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                expected,
+            ));
+        }
+        let bytes = body(request, state, DOCUMENT_MAX).await?;
+        let mut lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
+        // TOML has none of these, and on the bus each takes six bytes.
+        let is_bad = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
+        if let Some((line, _)) = lines.find(|(_, line)| line.iter().any(is_bad)) {
+            return Err(ApiError::bad_line(line, "a control character"));
+        }
+        String::from_utf8(bytes.into())
+            .map(Self)
+            .map_err(|_| ApiError::unreadable(StatusCode::BAD_REQUEST, "not UTF-8"))
+    }
+}
+
+/// The whole body, at most `limit` bytes.
+async fn body<S: Sync + Send>(
+    request: Request,
+    state: &S,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
+    // Whoever announces too much is not waited for.
+    if request.body().size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    let bytes = Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+                too_large(limit)
+            }
+            _ => ApiError::unreadable(StatusCode::BAD_REQUEST, "body"),
+        })?;
+    if bytes.len() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(bytes)
+}
+
+fn too_large(limit: usize) -> ApiError {
+    let cause = code::API_BODY_TOO_LARGE.with("limit", limit);
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, cause)
 }
 

@@ -60,6 +60,10 @@ pub(crate) fn base() -> OpenApi {
             "operations",
             "What takes time: ask, and look at it until it is done.",
         ),
+        (
+            "configuration",
+            "The documents that services work by: read, try, activate, roll back.",
+        ),
         ("system", "The machine, its software and its clock."),
         ("machines", "Liveness, readiness and metrics."),
     ];

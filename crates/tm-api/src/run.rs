@@ -47,6 +47,7 @@ pub async fn run_on(
             topic::SENSOR_BLOCKS_ALL,
             topic::CLOCK_ALL,
             topic::PRIVATE_ALL,
+            topic::CONFIG_ALL,
         ]
         .map(Into::into)
         .into(),

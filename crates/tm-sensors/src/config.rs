@@ -28,7 +28,7 @@ tm_service::settings! {
         pub heartbeat_s: u32 [0..=86_400] = 600,
         /// Modbus TCP devices as a TOML document (`docs/sensors.md`). Empty: none, unless there is a file.
         pub modbus: Option<String> = None,
-        /// File with that document, read when `TM_SENSORS_MODBUS` is empty.
+        /// File with that document, read when `TM_SENSORS_MODBUS` is empty, and again when it changes.
         pub modbus_file: Option<FilePath> = None,
         /// Root of sysfs: thermal zones, the voltage alarm, 1-Wire.
         pub sysfs_root: FilePath = "/sys",

@@ -8,7 +8,7 @@ use tm_types::{Reason, Stamp};
 use tokio::time::{Instant, sleep_until};
 
 use crate::machine::Machine;
-use crate::modbus::{self, Line};
+use crate::modbus::Line;
 use crate::one_wire::OneWire;
 use crate::report::{Deadband, Measured};
 use crate::schedule::Schedule;
@@ -36,7 +36,7 @@ pub(crate) enum Driver {
     Machine(Box<Machine>, Schedule, Duration),
     /// Every 1-Wire sensor.
     OneWire(OneWire, Schedule, Duration),
-    /// The devices behind one Modbus TCP connection.
+    /// The devices behind one Modbus TCP connection; `lines` makes these.
     Modbus(Line),
 }
 
@@ -51,8 +51,8 @@ pub(crate) struct Places<'a> {
     pub(crate) temperature_band: Deadband,
 }
 
-/// The drivers of a configuration, all due at once.
-pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<Driver> {
+/// The built-in drivers of a configuration, all due at once.
+pub(crate) fn drivers(places: &Places<'_>) -> Vec<Driver> {
     let now = Instant::now();
     let schedule = Schedule::new(now, places.period);
     let band = places.temperature_band;
@@ -63,7 +63,6 @@ pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<
         drivers.push(Driver::Machine(Box::new(machine), schedule, places.period));
         drivers.push(Driver::OneWire(one_wire, schedule, places.period));
     }
-    drivers.extend(modbus::lines(devices, now).into_iter().map(Driver::Modbus));
     drivers
 }
 

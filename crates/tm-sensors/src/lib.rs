@@ -7,7 +7,11 @@
 mod config;
 mod service;
 
+mod desk;
+mod revision;
+
 mod driver;
+mod lines;
 mod machine;
 mod modbus;
 mod one_wire;

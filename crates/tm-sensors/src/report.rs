@@ -65,6 +65,16 @@ impl Reporter {
     }
 }
 
+impl Reporter {
+    /// Forgets a device that is read no more: what it says once it is back is news.
+    pub(crate) fn forget(&mut self, device: &str) {
+        self.published.retain(|name, _| {
+            let rest = name.as_str().strip_prefix(device);
+            !rest.is_some_and(|rest| rest.starts_with('/'))
+        });
+    }
+}
+
 /// Whether a reading differs from the published one by more than its deadband.
 fn moved(published: &Reading, reading: &Reading, deadband: Deadband) -> bool {
     if published.quality() != reading.quality() || published.reason() != reading.reason() {

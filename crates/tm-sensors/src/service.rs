@@ -1,42 +1,43 @@
-//! The loop: whichever device is due is read, and what is worth telling is published.
+//! The loop: whichever device is due is read, what is worth telling is published, and what is
+//! asked is done beside it.
 
 use std::convert::Infallible;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tm_service::bus::{Bus, BusOptions};
+use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::{Clock, Host};
-use tm_types::{Cause, Instance, code};
+use tm_types::Cause;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Config;
-use crate::blocking::{self, Blocking, Fault};
+use crate::desk::{Desk, OPERATIONS};
 use crate::driver::{self, DevicePoll, Driver, Places};
-use crate::modbus;
+use crate::lines::Lines;
+use crate::modbus::Device;
 use crate::report::{Deadband, Reporter};
 use crate::state::{Devices, MACHINE};
 
 /// The retained state is sent again after this long without a change, for its `last_seen`.
 const STATE_REFRESH: Duration = Duration::from_mins(10);
-/// More than the parser takes, so that a longer file is refused by it.
-const MAP_FILE_MAX: usize = 1024 * 1024;
-/// For the file with the map, on a disk that may be failing.
-const MAP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the collector until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
-    let (devices, findings) = configured_devices(&config, &host.instance).await;
-    let mut bus = host.bus.open(BusOptions::default());
-    let mut collector = Collector::new(&config, findings);
-    collector.expect(&config, &devices);
+    let mut desk = Desk::open(&config, &host).await;
+    let mut bus = host.bus.open(BusOptions {
+        operations: OPERATIONS,
+        ..BusOptions::default()
+    });
+    let mut collector = Collector::new(&config);
+    let mut lines = Lines::new(host.clock.clone());
+    desk.tell(&bus);
+    collector.activate(&mut lines, desk.devices(), desk.finding());
     collector.tell_state(&bus);
     // Where nothing is configured, no poll will ever say it.
-    let (status, reasons) = collector.devices.health(&collector.findings);
-    if devices.is_empty() && !config.machine {
-        bus.health(status, reasons);
+    if desk.devices().is_empty() && !config.machine {
+        collector.tell_health(&bus);
     }
 
     let data = host.store.directory();
@@ -48,19 +49,28 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         period: Duration::from_secs(config.period_s.into()),
         temperature_band: Deadband::Absolute(config.deadband_cel),
     };
-    let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices)
+    let mut polling: FuturesUnordered<_> = driver::drivers(&places)
         .into_iter()
         .map(|driver| poll_with(driver, host.clock.clone()))
         .collect();
     loop {
         tokio::select! {
-            // Nothing is subscribed; the bus keeps its own connection while it is awaited.
-            _event = bus.next() => {}
-            Some((driver, polls)) = polling.next() => {
-                for poll in polls {
-                    collector.on_poll(&bus, poll);
+            event = bus.next() => {
+                if let BusEvent::Command(request) = event {
+                    desk.on_request(&request, &bus, &mut lines);
                 }
+            }
+            Some((driver, polls)) = polling.next() => {
+                collector.on_polls(&bus, polls);
                 polling.push(poll_with(driver, host.clock.clone()));
+            }
+            polls = lines.next() => collector.on_polls(&bus, polls),
+            done = desk.next() => {
+                if desk.on_done(done, &bus, &mut lines) {
+                    collector.activate(&mut lines, desk.devices(), desk.finding());
+                    collector.tell_state(&bus);
+                    collector.tell_health(&bus);
+                }
             }
         }
     }
@@ -76,31 +86,49 @@ async fn poll_with(mut driver: Driver, clock: Clock) -> (Driver, Vec<DevicePoll>
 struct Collector {
     reporter: Reporter,
     devices: Devices,
+    /// Of the map in force, as they are expected.
+    mapped: Vec<Device>,
     findings: Vec<Cause>,
     told_state: Instant,
 }
 
 impl Collector {
-    fn new(config: &Config, findings: Vec<Cause>) -> Self {
+    fn new(config: &Config) -> Self {
+        let mut devices = Devices::default();
+        if config.machine {
+            devices.expect(MACHINE, "machine", config.period_s, Vec::new());
+        }
         Self {
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
-            devices: Devices::default(),
-            findings,
+            devices,
+            mapped: Vec::new(),
+            findings: Vec::new(),
             told_state: Instant::now(),
         }
     }
 
-    /// Lists the devices that are known before anything is polled.
-    fn expect(&mut self, config: &Config, devices: &[modbus::Device]) {
-        if config.machine {
-            self.devices
-                .expect(MACHINE, "machine", config.period_s, Vec::new());
+    /// Polls the devices of another map; those that are in both keep what is known of them.
+    fn activate(&mut self, lines: &mut Lines, devices: &[Device], finding: Option<&Cause>) {
+        self.findings = finding.into_iter().cloned().collect();
+        let old = std::mem::replace(&mut self.mapped, devices.to_vec());
+        for gone in old.iter().filter(|device| !devices.contains(device)) {
+            self.devices.forget(&gone.name);
+            self.reporter.forget(&gone.name);
         }
-        for device in devices {
+        for device in devices.iter().filter(|device| !old.contains(device)) {
             let points = device.registers.iter().map(|r| r.name.to_string());
             let period_s = u32::try_from(device.period.as_secs()).unwrap_or(u32::MAX);
             self.devices
                 .expect(&device.name, "modbus", period_s, points.collect());
+        }
+        if old != self.mapped {
+            lines.apply(devices.to_vec());
+        }
+    }
+
+    fn on_polls(&mut self, bus: &Bus, polls: Vec<DevicePoll>) {
+        for poll in polls {
+            self.on_poll(bus, poll);
         }
     }
 
@@ -121,112 +149,16 @@ impl Collector {
         if is_news || now.saturating_duration_since(self.told_state) >= STATE_REFRESH {
             self.tell_state(bus);
         }
-        let (status, reasons) = self.devices.health(&self.findings);
-        bus.health(status, reasons);
+        self.tell_health(bus);
     }
 
     fn tell_state(&mut self, bus: &Bus) {
         bus.state(&self.devices.state());
         self.told_state = Instant::now();
     }
-}
 
-/// The devices of the register map, or what is wrong with it; the rest of the service goes on.
-async fn configured_devices(
-    config: &Config,
-    instance: &Instance,
-) -> (Vec<modbus::Device>, Vec<Cause>) {
-    let (place, document) = match (&config.modbus, &config.modbus_file) {
-        (Some(document), _) => {
-            let variable = format!("{}MODBUS", instance.variable_prefix());
-            (variable, Ok(document.clone()))
-        }
-        (None, Some(file)) => (file.0.display().to_string(), read_map(&file.0).await),
-        (None, None) => return (Vec::new(), Vec::new()),
-    };
-    let cause = match document {
-        Ok(document) => match modbus::parse(&document, &instance.source()) {
-            Ok(devices) => return (devices, Vec::new()),
-            Err(error) => code::SENSORS_MAP_INVALID
-                .with("name", place)
-                .and("line", error.line)
-                .and("reason", error.reason),
-        },
-        Err(error) => code::SENSORS_MAP_UNREADABLE
-            .with("file", place)
-            .and("error", error),
-    };
-    warn!(code = %cause.code, args = ?cause.args, "register map refused");
-    (Vec::new(), vec![cause])
-}
-
-async fn read_map(file: &Path) -> Result<String, Fault> {
-    let path = file.to_owned();
-    let job = move || {
-        let bytes = blocking::read_start(&path, MAP_FILE_MAX)?;
-        String::from_utf8(bytes).map_err(|_| Fault::NotText)
-    };
-    Blocking::default().run(file, MAP_DEADLINE, job).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::FilePath;
-
-    #[tokio::test]
-    async fn where_the_map_comes_from() {
-        let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, bytes: &[u8]| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
-            Some(FilePath(path))
-        };
-        let register = "register = [{ name = 'x', function = 'input', address = 0 }]";
-        let good = format!("[[device]]\nname = 'm'\nport = 'tcp://h'\n{register}\n");
-        let missing = Some(FilePath(dir.path().join("missing")));
-        let cases = [
-            (None, None, Ok(0)),
-            (Some(good.clone()), None, Ok(1)),
-            (Some(good.clone()), missing.clone(), Ok(1)),
-            (None, write("good", good.as_bytes()), Ok(1)),
-            (None, write("bad", b"[[device]"), Err("sensors.map_invalid")),
-            (Some("x = 1".to_owned()), None, Err("sensors.map_invalid")),
-            (
-                None,
-                write("long", &vec![b'#'; 2 * MAP_FILE_MAX]),
-                Err("sensors.map_invalid"),
-            ),
-            (
-                None,
-                write("binary", &[0xff]),
-                Err("sensors.map_unreadable"),
-            ),
-            (None, missing, Err("sensors.map_unreadable")),
-        ];
-        for (modbus, modbus_file, expected) in cases {
-            let config = Config {
-                modbus,
-                modbus_file,
-                ..Config::default()
-            };
-            let instance = "meter-room".parse().unwrap();
-            let (devices, findings) = configured_devices(&config, &instance).await;
-            match expected {
-                Ok(n_devices) => {
-                    assert_eq!(
-                        (devices.len(), findings.len()),
-                        (n_devices, 0),
-                        "{config:?}"
-                    );
-                }
-                Err(code) => {
-                    assert_eq!((devices.len(), &*findings[0].code), (0, code), "{config:?}");
-                }
-            }
-            if config.modbus.is_some() && !findings.is_empty() {
-                assert_eq!(findings[0].args["name"], "TM_METER_ROOM_MODBUS");
-            }
-        }
+    fn tell_health(&self, bus: &Bus) {
+        let (status, reasons) = self.devices.health(&self.findings);
+        bus.health(status, reasons);
     }
 }

@@ -35,6 +35,12 @@ impl Devices {
         self.devices.insert(id.to_owned(), device);
     }
 
+    /// A device that is configured no more.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.devices.remove(id);
+        self.misses.remove(id);
+    }
+
     /// Takes note of a poll; says whether anything but the time of the last answer changed.
     ///
     /// One failed poll of a device that answers is noise, unless the device is gone altogether.

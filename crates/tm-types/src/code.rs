@@ -111,6 +111,10 @@ codes! {
     CONFIG_UNKNOWN_VARIABLE = "config.unknown_variable";
     /// A malformed value was replaced by its default.
     CONFIG_MALFORMED_VALUE = "config.malformed_value";
+    /// The configuration in force is not the one that a change was meant for.
+    CONFIG_REVISION_MISMATCH = "config.revision_mismatch";
+    /// There is no earlier configuration to go back to.
+    CONFIG_NO_PREVIOUS = "config.no_previous";
     /// A file of the service's store could not be read and was set aside.
     STORE_UNREADABLE = "store.unreadable";
     /// A file of the service's store could not be written.
@@ -124,6 +128,8 @@ codes! {
     OPERATION_INTERRUPTED = "operation.interrupted";
     /// The operation came later than its time to live.
     OPERATION_EXPIRED = "operation.expired";
+    /// The service is busy with another operation that must end first.
+    OPERATION_BUSY = "operation.busy";
     /// The operation failed.
     OPERATION_FAILED = "operation.failed";
 
@@ -283,6 +289,14 @@ codes! {
     SENSORS_MAP_INVALID = "sensors.map_invalid";
     /// The file with the register map cannot be read.
     SENSORS_MAP_UNREADABLE = "sensors.map_unreadable";
+    /// A new register map is not valid; the one before stays in force.
+    SENSORS_MAP_REFUSED = "sensors.map_refused";
+    /// Another register map is in force.
+    SENSORS_MAP_ACTIVATED = "sensors.map_activated";
+    /// The port that was to be probed or scanned cannot be opened.
+    SENSORS_PORT_UNUSABLE = "sensors.port_unusable";
+    /// The device that was to be probed does not answer.
+    SENSORS_NO_ANSWER = "sensors.no_answer";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";

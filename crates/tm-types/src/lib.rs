@@ -23,6 +23,7 @@ pub mod topic;
 
 mod alarm;
 mod anchor;
+mod config;
 mod event;
 mod health;
 mod operation;
@@ -32,6 +33,7 @@ mod state;
 pub use alarm::Alarm;
 pub use anchor::Anchor;
 pub use code::{Cause, Code};
+pub use config::{ActiveConfig, ConfigSource, PreviousConfig};
 pub use error::Invalid;
 pub use event::{Event, Severity};
 pub use health::{Health, HealthStatus};

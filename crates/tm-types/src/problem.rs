@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Cause;
@@ -11,6 +13,9 @@ pub struct FieldError {
     pub pointer: String,
     /// What is wrong with it.
     pub detail: String,
+    /// The line of a document where it is wrong, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
 }
 
 /// An error as RFC 9457 has it (`application/problem+json`), with a stable code.
@@ -34,6 +39,9 @@ pub struct Problem {
     /// Which fields are wrong, where that can be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// What the sentence names, for who tells it in another language; only with operations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
 }
 
 impl Problem {
@@ -50,6 +58,7 @@ impl Problem {
             instance: None,
             code: cause.code.clone(),
             errors: Vec::new(),
+            args: BTreeMap::new(),
             detail: sentence,
         }
     }

@@ -18,6 +18,8 @@ pub const RESULT_ALL: &str = "tm/v1/res/+";
 pub const CLOCK_ALL: &str = "tm/v1/clock/+";
 /// What only our own services read, of every service, QoS 1, retained.
 pub const PRIVATE_ALL: &str = "tm/v1/private/+";
+/// Every service's configuration in force, QoS 1, retained.
+pub const CONFIG_ALL: &str = "tm/v1/cfg/+";
 /// Raw NMEA of every source, QoS 0, not retained.
 pub const NMEA_ALL: &str = "tm/v1/nmea/+";
 /// What balena's own sensor blocks publish: `sensors` and whatever is below it, QoS 0 or 1, not retained.
@@ -82,6 +84,11 @@ pub fn private(service: &Instance) -> String {
     format!("tm/v1/private/{service}")
 }
 
+/// The configuration of a service that is in force.
+pub fn config(service: &Instance) -> String {
+    format!("tm/v1/cfg/{service}")
+}
+
 /// What a topic of the bus is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class<'a> {
@@ -107,6 +114,8 @@ pub enum Class<'a> {
     Nmea(&'a str),
     /// What a service tells our own services only.
     Private(&'a str),
+    /// A service's configuration in force.
+    Config(&'a str),
 }
 
 /// What a topic is about; `None` for topics that are not ours.
@@ -135,6 +144,7 @@ pub fn classify(topic: &str) -> Option<Class<'_>> {
         "clock" => Class::Clock(rest),
         "nmea" => Class::Nmea(rest),
         "private" => Class::Private(rest),
+        "cfg" => Class::Config(rest),
         _ => return None,
     })
 }
@@ -153,6 +163,7 @@ mod tests {
             ),
             ("tm/v1/private/modem", Some(Class::Private("modem"))),
             ("tm/v1/private/modem/1", None),
+            ("tm/v1/cfg/io", Some(Class::Config("io"))),
             ("tm/v1/cmd/agent", None),
             ("tm/v1/data/", None),
             ("tm/v1/data/a/b", None),

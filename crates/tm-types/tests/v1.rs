@@ -4,10 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use tm_types::{
-    Anchor, BootId, Cause, Clock, Command, Event, GnssState, Health, HealthStatus, ModemPrivate,
-    Operation, PacketData, Point, PointName, Poll, PrivateModem, PrivateText, Problem, Reading,
-    Reason, RunId, Sequence, Severity, SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code,
-    text::Language, topic,
+    ActiveConfig, Anchor, BootId, Cause, Clock, Command, ConfigSource, Event, FieldError,
+    GnssState, Health, HealthStatus, ModemPrivate, Operation, PacketData, Point, PointName, Poll,
+    PreviousConfig, PrivateModem, PrivateText, Problem, Reading, Reason, RunId, Sequence, Severity,
+    SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code, text::Language, topic,
 };
 
 const STAMP: Stamp = Stamp {
@@ -195,6 +195,7 @@ fn topics() {
     assert_eq!(topic::result(&"a-1".parse().unwrap()), "tm/v1/res/a-1");
     assert_eq!(topic::clock(&"gnss".parse().unwrap()), "tm/v1/clock/gnss");
     assert_eq!(topic::private(&modem), "tm/v1/private/modem");
+    assert_eq!(topic::config(&modem), "tm/v1/cfg/modem");
     assert_eq!(topic::nmea(&"modem".parse().unwrap()), "tm/v1/nmea/modem");
 }
 
@@ -248,4 +249,37 @@ fn what_states_grew_is_optional() {
     let state: GnssState = serde_json::from_str(json).unwrap();
     assert_eq!(state.suspicion, None);
     assert_eq!(serde_json::to_string(&state).unwrap(), json);
+}
+
+#[test]
+fn configuration_in_force() {
+    let mut config = ActiveConfig {
+        revision: "e3b0c44298fc1c14".into(),
+        source: ConfigSource::Revision,
+        since: stamp().time,
+        document: Some("[[device]]\n".into()),
+        bytes: 11,
+        previous: Some(PreviousConfig { revision: None }),
+    };
+    check(
+        &config,
+        r#"{"revision":"e3b0c44298fc1c14","source":"revision","since":"2026-09-21T14:13:20.250Z","document":"[[device]]\n","bytes":11,"previous":{"revision":null}}"#,
+    );
+    config.source = ConfigSource::None;
+    (config.document, config.previous) = (None, None);
+    check(
+        &config,
+        r#"{"revision":"e3b0c44298fc1c14","source":"none","since":"2026-09-21T14:13:20.250Z","document":null,"bytes":11,"previous":null}"#,
+    );
+}
+
+#[test]
+fn what_problems_grew_is_optional() {
+    let json = r#"{"pointer":"/document","detail":"no","line":3}"#;
+    let error: FieldError = serde_json::from_str(json).unwrap();
+    assert_eq!(serde_json::to_string(&error).unwrap(), json);
+    let json = r#"{"pointer":"/document","detail":"no"}"#;
+    let error: FieldError = serde_json::from_str(json).unwrap();
+    assert_eq!(error.line, None);
+    assert_eq!(serde_json::to_string(&error).unwrap(), json);
 }

@@ -1,6 +1,8 @@
 //! Every address of the API. A route and its documentation are one statement.
 
 mod answers;
+mod asking;
+mod config;
 pub(crate) mod history;
 mod live;
 mod operations;
@@ -52,6 +54,9 @@ pub(crate) fn documented() -> (Router<Shared>, OpenApi) {
         .routes(routes!(stream::stream))
         .routes(routes!(operations::list, operations::create))
         .routes(routes!(operations::show))
+        .routes(routes!(config::list))
+        .routes(routes!(config::show, config::replace, config::forget))
+        .routes(routes!(config::rollback))
         .routes(routes!(live::healthz))
         .routes(routes!(live::readyz))
         .routes(routes!(live::metrics))

@@ -11,24 +11,24 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value as Json_;
 use sha2::{Digest as _, Sha256};
-use tm_types::{Instance, Operation, OperationId, OperationStatus, Problem, code};
-use tokio::time::timeout;
+use tm_types::{Instance, Operation, OperationId, Problem, code};
 
 use super::answers::{NotFound, Unreadable};
+use super::asking::{ask, is_unavailable, location};
 use crate::app::Shared;
 use crate::error::ApiError;
 use crate::extract::{Caller, Id, JsonBody};
 use crate::token::Scope;
 use crate::views::OperationsView;
 
-/// How long the first answer may take. The bus itself gives up after 2 s and says so.
-const FIRST_ANSWER: Duration = Duration::from_secs(3);
 /// Within what an operation must start when nobody says.
 const TTL_MS: u32 = 30_000;
 /// The longest name of an operation.
 const OP_MAX: usize = 32;
 /// The longest `Idempotency-Key`.
 const KEY_MAX: usize = 256;
+/// Operations that change a configuration, whoever executes them.
+const CONFIGURING: [&str; 2] = ["configure", "rollback"];
 
 /// What shall be done, and by whom.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -66,7 +66,17 @@ pub(super) async fn list(State(app): State<Shared>) -> Json<OperationsView> {
 ///
 /// Answers `202` as soon as the service has accepted it; look at `Location` until its status is
 /// final. A request repeated with the same `Idempotency-Key` is the same operation.
-#[utoipa::path(post, path = "/api/v1/operations", tag = "operations", security(("bearer" = ["operate"])), request_body = NewOperation,
+/// `configure` and `rollback` need the scope `config`.
+#[utoipa::path(post, path = "/api/v1/operations", tag = "operations", security(("bearer" = ["operate"])),
+    request_body(content = NewOperation, examples(
+        ("reboot" = (summary = "Reboot the device", value = json!({"service": "agent", "op": "reboot", "args": {}, "ttl_ms": 30000}))),
+        ("scan" = (summary = "Who answers on a Modbus port", value = json!({"service": "sensors", "op": "scan",
+            "args": {"port": "tcp://192.168.1.10", "unit_ids": [1, 20], "function": "holding", "address": 0}}))),
+        ("scan-serial" = (summary = "Who answers on an RS-485 line", value = json!({"service": "io", "op": "scan",
+            "args": {"port": "usb-path:1-1.3", "unit_ids": [1, 20], "bauds": [9600, 19200], "parities": ["none", "even"]}}))),
+        ("probe" = (summary = "Registers in every type, and the ready maps that fit", value = json!({"service": "sensors", "op": "probe",
+            "args": {"port": "tcp://192.168.1.10", "unit_id": 1, "function": "input", "address": 0, "count": 8}}))),
+    )),
     params(("Idempotency-Key" = Option<String>, Header, description = "Names the request, at most 256 characters.")),
     responses(
     (status = 202, description = "The service has it.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
@@ -86,6 +96,9 @@ pub(super) async fn create(
     app.require(caller, Scope::Operate)?;
     let JsonBody(asked) = body?;
     check(&asked)?;
+    if CONFIGURING.contains(&&*asked.op) {
+        app.require(caller, Scope::Config)?;
+    }
     let id = key(&headers)?;
     if let Some(id) = &id {
         let request = format!(
@@ -103,24 +116,9 @@ pub(super) async fn create(
             app.write(|world| world.operations.forget(id));
         }
     }
-    let mut changes = app.changes();
     let ttl = Duration::from_millis(asked.ttl_ms.into());
-    let id = (app.ask)(id, &asked.service, &asked.op, asked.args, ttl);
-    let answer = async {
-        loop {
-            changes.mark_unchanged();
-            if let Some(operation) = app.read(|world| world.operations.get(&id).cloned()) {
-                return Some(operation);
-            }
-            changes.changed().await.ok()?;
-        }
-    };
-    let operation = timeout(FIRST_ANSWER, answer).await.ok().flatten();
-    if let Some(operation) = operation.filter(|operation| !is_unavailable(operation)) {
-        return Ok(accepted(&operation));
-    }
-    let cause = code::SERVICE_UNAVAILABLE.with("service", &asked.service);
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, cause).about(location(&id)))
+    let operation = ask(&app, id, &asked.service, &asked.op, asked.args, ttl).await?;
+    Ok(accepted(&operation))
 }
 
 /// How an operation stands
@@ -177,24 +175,13 @@ fn key(headers: &HeaderMap) -> Result<Option<OperationId>, ApiError> {
     Ok(Some(id.expect("base64url has the alphabet of an id")))
 }
 
-fn is_unavailable(operation: &Operation) -> bool {
-    let code = operation
-        .problem
-        .as_ref()
-        .map(|problem| problem.code.as_str());
-    operation.status == OperationStatus::Failed && code == Some(code::SERVICE_UNAVAILABLE.as_str())
-}
-
-fn accepted(operation: &Operation) -> Response {
+/// The answer for an operation that a service has.
+pub(super) fn accepted(operation: &Operation) -> Response {
     let mut response = (StatusCode::ACCEPTED, Json(operation)).into_response();
     if let Ok(location) = HeaderValue::from_str(&location(&operation.id)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
-}
-
-fn location(id: &OperationId) -> String {
-    format!("/api/v1/operations/{id}")
 }
 
 fn no_arguments() -> Json_ {

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are read by customers in the OpenAPI document.
 
+mod config;
 mod gnss;
 mod headline;
 mod history;
@@ -13,6 +14,7 @@ mod status;
 mod system;
 mod uplink;
 
+pub(crate) use config::{ConfigChangeView, ConfigView, ConfigsView};
 pub(crate) use gnss::{FixView, GnssView, SatellitesView};
 pub(crate) use history::{HistoryView, Table};
 pub(crate) use modem::{MessagesView, ModemView, ModemsView, SignalView, UsageView, month_bytes};

@@ -129,6 +129,7 @@ impl World {
             }
             Some(Class::State(service)) => self.on_state(service, payload),
             Some(Class::Private(service)) => self.on_private(service, payload),
+            Some(Class::Config(service)) => self.on_config(service, payload),
             Some(Class::Health(service)) => self.on_health(service, payload),
             Some(Class::Event(service)) => self.on_event(service, payload),
             Some(Class::Alarm(id)) => self.on_alarm(id, payload),
@@ -218,6 +219,19 @@ impl World {
         };
         if let Some(service) = self.service(name) {
             service.private = private;
+        }
+        Ok(())
+    }
+
+    /// Whoever wants it asks for it: a document is too long for the stream.
+    fn on_config(&mut self, service: &str, payload: &[u8]) -> Result<(), tm_types::Invalid> {
+        let name = Instance::new(service)?;
+        let config = match payload {
+            [] => None,
+            payload => Some(read(payload)?),
+        };
+        if let Some(service) = self.service(name) {
+            service.config = config;
         }
         Ok(())
     }

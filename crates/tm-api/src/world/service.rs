@@ -1,8 +1,8 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 use tm_types::{
-    AgentState, Cause, GnssState, Health, HealthStatus, Invalid, ModemPrivate, ModemState,
-    SensorsState, Stamp, UplinkState, code,
+    ActiveConfig, AgentState, Cause, GnssState, Health, HealthStatus, Invalid, ModemPrivate,
+    ModemState, SensorsState, Stamp, UplinkState, code,
 };
 
 use super::read;
@@ -16,6 +16,8 @@ pub(crate) struct Service {
     pub(crate) state: Option<State>,
     /// What it tells our own services only.
     pub(crate) private: ModemPrivate,
+    /// The configuration document it works by; none when it has none to tell of.
+    pub(crate) config: Option<ActiveConfig>,
 }
 
 /// What a service's health means now.

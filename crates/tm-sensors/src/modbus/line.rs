@@ -75,6 +75,11 @@ pub(crate) fn lines(devices: Vec<Device>, start: Instant) -> Vec<Line> {
 }
 
 impl Line {
+    /// Its devices, in the order of the document.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = &Device> {
+        self.units.iter().map(|unit| &unit.device)
+    }
+
     /// When the next device is due.
     pub(crate) fn due(&self) -> Instant {
         let dues = self.units.iter().map(|unit| unit.schedule.due());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use tm_service::port::PortUrl;
 use tm_types::{Decimal, Kind, PointName, Unit};
 
 use super::decode::{Encoding, WordOrder};
@@ -32,6 +33,19 @@ pub(crate) struct Device {
     pub(crate) max_count: u16,
     /// What is read, in the order of the document.
     pub(crate) registers: Vec<Register>,
+}
+
+impl Device {
+    /// Whether it is reached over this port.
+    pub(crate) fn is_on(&self, port: &PortUrl) -> bool {
+        match port {
+            PortUrl::Tcp { host, port } => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                self.host == host && self.port == *port
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The four tables of Modbus.

@@ -8,6 +8,8 @@ mod plan;
 
 mod line;
 
-pub(crate) use document::parse;
+pub(crate) mod commission;
+
+pub(crate) use document::{MapError, parse};
 pub(crate) use line::{Line, lines};
 pub(crate) use map::Device;

@@ -203,13 +203,19 @@ pub(super) fn problem(cause: &Cause, id: &OperationId) -> Problem {
         .map_or(500, |(_, status)| *status);
     let mut problem = Problem::of_cause(cause, status, Language::En);
     problem.instance = Some(id.to_string());
+    problem.args.clone_from(&cause.args);
     problem
 }
 
 /// The HTTP status of causes that are not the service's own failure.
-const HTTP_STATUS: [(Code, u16); 4] = [
+const HTTP_STATUS: [(Code, u16); 9] = [
     (code::OPERATION_BAD_ARGUMENTS, 400),
     (code::OPERATION_UNKNOWN, 404),
+    (code::OPERATION_BUSY, 409),
+    (code::CONFIG_NO_PREVIOUS, 409),
+    (code::SENSORS_MAP_UNREADABLE, 409),
+    (code::CONFIG_REVISION_MISMATCH, 412),
+    (code::SENSORS_MAP_REFUSED, 422),
     (code::SERVICE_UNAVAILABLE, 503),
     (code::OPERATION_EXPIRED, 504),
 ];

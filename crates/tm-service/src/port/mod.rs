@@ -14,6 +14,7 @@ mod backoff;
 mod error;
 mod link;
 mod open;
+mod serial;
 mod url;
 mod usb;
 
@@ -21,4 +22,5 @@ pub use backoff::Backoff;
 pub use error::{Absence, OpenError};
 pub use link::{Link, Opener, Opening, PortEvent};
 pub use open::{Opened, Port, Ports, Stream};
+pub use serial::{Parity, SerialLine};
 pub use url::{InvalidUrl, PortUrl};

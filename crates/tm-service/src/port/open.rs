@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
-use super::{OpenError, PortUrl, usb};
+use super::{OpenError, PortUrl, SerialLine, usb};
 
 /// How long a TCP server may take to answer: three SYNs of Linux (at 0, 1 and 3 s) and a slow link.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -48,8 +48,17 @@ impl Default for Ports {
 }
 
 impl Ports {
-    /// Opens a port; at most about 10 s.
+    /// Opens a port, a tty with 8N1; at most about 10 s.
     pub async fn open(&self, url: &PortUrl) -> Result<Opened, OpenError> {
+        self.open_serial(url, None).await
+    }
+
+    /// The same, a tty with these settings; a TCP connection has none.
+    pub async fn open_serial(
+        &self,
+        url: &PortUrl,
+        line: Option<SerialLine>,
+    ) -> Result<Opened, OpenError> {
         if let PortUrl::Tcp { host, port } = url {
             let stream = connect(host, *port).await?;
             return Ok(Opened {
@@ -59,17 +68,17 @@ impl Ports {
         }
         let (url, ports) = (url.clone(), self.clone());
         // sysfs and a tty's open are quick but may block on a device that is just going away.
-        tokio::task::spawn_blocking(move || ports.open_tty(&url))
+        tokio::task::spawn_blocking(move || ports.open_tty(&url, line))
             .await
             .unwrap_or_else(|error| Err(OpenError::Other(error.to_string())))
     }
 
-    fn open_tty(&self, url: &PortUrl) -> Result<Opened, OpenError> {
+    fn open_tty(&self, url: &PortUrl, line: Option<SerialLine>) -> Result<Opened, OpenError> {
         let (node, baud) = match url {
             PortUrl::Device { path, baud } => (path.clone(), *baud),
             url => (self.dev.join(usb::find(url, &self.sys)?), USB_BAUD),
         };
-        let port = open_tty(&node, baud)?;
+        let port = open_tty(&node, line.unwrap_or(SerialLine::plain(baud)))?;
         Ok(Opened {
             port: Box::new(port),
             name: node.display().to_string(),
@@ -94,9 +103,9 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, OpenError> {
     Ok(stream)
 }
 
-fn open_tty(node: &Path, baud: u32) -> Result<SerialStream, OpenError> {
+fn open_tty(node: &Path, line: SerialLine) -> Result<SerialStream, OpenError> {
     let path = node.to_string_lossy();
-    tokio_serial::new(path, baud)
+    line.of(tokio_serial::new(path, line.baud))
         .open_native_async()
         .map_err(|error| {
             // The library reports most error numbers as "unknown", so the system is asked once more.

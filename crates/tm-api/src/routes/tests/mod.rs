@@ -2,6 +2,7 @@
 
 mod cabinets;
 mod chart;
+mod config;
 mod history;
 mod looks;
 mod operations;
@@ -35,7 +36,7 @@ const STAMP: &str = r#""time":"2026-11-22T10:00:00.000Z","mono_ms":1000000,"boot
 struct Cabinet {
     app: Shared,
     clock: ManualClock,
-    asked: mpsc::Receiver<(OperationId, String)>,
+    asked: mpsc::Receiver<(OperationId, String, Json)>,
 }
 
 fn cabinet_with(tokens: Tokens, reads_need_token: bool) -> Cabinet {
@@ -59,12 +60,12 @@ fn cabinet_of(device: Device, mono_ms: u64, tokens: Tokens, reads_need_token: bo
     let (clock, hands) = Clock::manual(stamp);
     let (sender, asked) = mpsc::channel();
     let sender = std::sync::Mutex::new(sender);
-    let ask: crate::app::Ask = Box::new(move |id, service, op, _, _| {
+    let ask: crate::app::Ask = Box::new(move |id, service, op, args, _| {
         let id = id.unwrap_or_else(|| OperationId::new("drawn").unwrap());
         sender
             .lock()
             .unwrap()
-            .send((id.clone(), format!("{service}/{op}")))
+            .send((id.clone(), format!("{service}/{op}"), args))
             .unwrap();
         id
     });

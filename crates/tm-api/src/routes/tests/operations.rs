@@ -75,7 +75,7 @@ fn answer(
     let app = cabinet.app.clone();
     let asked = cabinet.asked.recv_timeout(Duration::ZERO).ok();
     async move {
-        let (id, what) = asked.expect("the service was asked");
+        let (id, what, _) = asked.expect("the service was asked");
         assert_eq!(what, "modem/reset");
         app.write(|world| world.on_operation(standing(&id, status, problem)));
     }

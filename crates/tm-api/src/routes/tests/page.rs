@@ -164,6 +164,7 @@ fn every_written_route_is_registered() {
     let document: Json = serde_json::from_str(&crate::document()).unwrap();
     let sources = [
         include_str!("../state.rs"),
+        include_str!("../config.rs"),
         include_str!("../history.rs"),
         include_str!("../live.rs"),
         include_str!("../operations.rs"),
