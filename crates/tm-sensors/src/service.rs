@@ -47,6 +47,8 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         disk: config.disk.as_ref().map_or(data, |disk| &disk.0),
         period: Duration::from_secs(config.period_s.into()),
         temperature_band: Deadband::Absolute(config.deadband_cel),
+        store: &host.store,
+        source: host.instance.source(),
     };
     let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices)
         .into_iter()

@@ -231,6 +231,17 @@ async fn everything_is_measured_and_told() {
     scene
         .point(&format!("{SENSOR}/temperature"), in_range(-20.0, 60.0))
         .await;
+    scene
+        .point("bme280-76/temperature", in_range(-20.0, 60.0))
+        .await;
+    scene
+        .point("bme280-76/pressure", in_range(9e4, 1.1e5))
+        .await;
+    scene
+        .point("throttled-since-boot", |point| {
+            point.reading == Reading::from(false)
+        })
+        .await;
     scene.point("meter/voltage", in_range(180.0, 270.0)).await;
     scene.point("meter/energy", in_range(1000.0, 2000.0)).await;
     scene.meter.handle().set_door(true);
@@ -241,7 +252,7 @@ async fn everything_is_measured_and_told() {
         .until("all devices present", |heard| match heard {
             Heard::State(state) => {
                 let present = |d: &&tm_types::SensorDevice| d.presence == SensorPresence::Present;
-                state.devices.iter().filter(present).count() == 5
+                state.devices.iter().filter(present).count() == 6
             }
             _ => false,
         })
