@@ -8,6 +8,7 @@ use tm_types::{Reason, Source, Stamp};
 use tokio::time::{Instant, sleep_until};
 
 use crate::chips::Chips;
+use crate::gpio::{self, Input};
 use crate::machine::Machine;
 use crate::modbus::{self, Line};
 use crate::one_wire::OneWire;
@@ -19,7 +20,7 @@ use crate::schedule::Schedule;
 pub(crate) struct DevicePoll {
     /// Names the device in the state.
     pub(crate) device: String,
-    /// `machine`, `one-wire`, `iio`, `hwmon`, `modbus`.
+    /// `machine`, `one-wire`, `iio`, `hwmon`, `gpio`, `modbus`.
     pub(crate) driver: &'static str,
     /// Between two polls of this device.
     pub(crate) period: Duration,
@@ -41,6 +42,8 @@ pub(crate) enum Driver {
     Chips(Chips, Schedule, Duration),
     /// The devices behind one Modbus TCP connection.
     Modbus(Line),
+    /// A contact or a pulse counter.
+    Input(Box<Input>),
 }
 
 /// Where and how often the built-in drivers look.
@@ -59,7 +62,11 @@ pub(crate) struct Places<'a> {
 }
 
 /// The drivers of a configuration, all due at once.
-pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<Driver> {
+pub(crate) fn drivers(
+    places: &Places<'_>,
+    devices: Vec<modbus::Device>,
+    inputs: Vec<gpio::Spec>,
+) -> Vec<Driver> {
     let now = Instant::now();
     let schedule = Schedule::new(now, places.period);
     let band = places.temperature_band;
@@ -74,13 +81,17 @@ pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<
         drivers.push(Driver::Chips(chips, schedule, period));
     }
     drivers.extend(modbus::lines(devices, now).into_iter().map(Driver::Modbus));
+    let inputs = gpio::inputs(inputs, places.store, now).into_iter();
+    drivers.extend(inputs.map(|input| Driver::Input(Box::new(input))));
     drivers
 }
 
 impl Driver {
     /// Waits until something is due, reads it, and plans its next time.
     pub(crate) async fn next(&mut self, clock: &Clock) -> Vec<DevicePoll> {
-        sleep_until(self.due()).await;
+        if let Some(due) = self.due() {
+            sleep_until(due).await;
+        }
         match self {
             Self::Machine(machine, schedule, period) => {
                 let stamp = clock.stamp();
@@ -105,6 +116,7 @@ impl Driver {
                 schedule.advance(Instant::now());
                 polls
             }
+            Self::Input(input) => input.next(clock).await,
             Self::Modbus(line) => {
                 let stamp = clock.stamp();
                 let reading = line.poll().await;
@@ -120,12 +132,14 @@ impl Driver {
         }
     }
 
-    fn due(&self) -> Instant {
+    /// `None` for what waits for its own news.
+    fn due(&self) -> Option<Instant> {
         match self {
             Self::Machine(_, schedule, _)
             | Self::OneWire(_, schedule, _)
-            | Self::Chips(_, schedule, _) => schedule.due(),
-            Self::Modbus(line) => line.due(),
+            | Self::Chips(_, schedule, _) => Some(schedule.due()),
+            Self::Modbus(line) => Some(line.due()),
+            Self::Input(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod service;
 
 mod chips;
 mod driver;
+mod gpio;
 mod machine;
 mod modbus;
 mod one_wire;

@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::Config;
 use crate::blocking::{self, Blocking, Fault};
 use crate::driver::{self, DevicePoll, Driver, Places};
+use crate::gpio;
 use crate::modbus;
 use crate::report::{Deadband, Reporter};
 use crate::state::{Devices, MACHINE};
@@ -28,14 +29,16 @@ const MAP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the collector until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
-    let (devices, findings) = configured_devices(&config, &host.instance).await;
+    let (devices, mut findings) = configured_devices(&config, &host.instance).await;
+    let (inputs, refused) = configured_inputs(&config, &host.instance, &devices);
+    findings.extend(refused);
     let mut bus = host.bus.open(BusOptions::default());
     let mut collector = Collector::new(&config, findings);
-    collector.expect(&config, &devices);
+    collector.expect(&config, &devices, &inputs);
     collector.tell_state(&bus);
     // Where nothing is configured, no poll will ever say it.
     let (status, reasons) = collector.devices.health(&collector.findings);
-    if devices.is_empty() && !config.machine {
+    if devices.is_empty() && inputs.is_empty() && !config.machine {
         bus.health(status, reasons);
     }
 
@@ -50,7 +53,7 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         store: &host.store,
         source: host.instance.source(),
     };
-    let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices)
+    let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices, inputs)
         .into_iter()
         .map(|driver| poll_with(driver, host.clock.clone()))
         .collect();
@@ -93,7 +96,7 @@ impl Collector {
     }
 
     /// Lists the devices that are known before anything is polled.
-    fn expect(&mut self, config: &Config, devices: &[modbus::Device]) {
+    fn expect(&mut self, config: &Config, devices: &[modbus::Device], inputs: &[gpio::Spec]) {
         if config.machine {
             self.devices
                 .expect(MACHINE, "machine", config.period_s, Vec::new());
@@ -103,6 +106,12 @@ impl Collector {
             let period_s = u32::try_from(device.period.as_secs()).unwrap_or(u32::MAX);
             self.devices
                 .expect(&device.name, "modbus", period_s, points.collect());
+        }
+        for input in inputs {
+            let name = input.name().as_str();
+            let period_s = u32::try_from(input.period().as_secs()).unwrap_or(u32::MAX);
+            self.devices
+                .expect(name, gpio::DRIVER, period_s, vec![name.to_owned()]);
         }
     }
 
@@ -160,6 +169,29 @@ async fn configured_devices(
     };
     warn!(code = %cause.code, args = ?cause.args, "register map refused");
     (Vec::new(), vec![cause])
+}
+
+/// The inputs of the document, or what is wrong with it; the rest of the service goes on.
+fn configured_inputs(
+    config: &Config,
+    instance: &Instance,
+    devices: &[modbus::Device],
+) -> (Vec<gpio::Spec>, Option<Cause>) {
+    let Some(document) = &config.gpio else {
+        return (Vec::new(), None);
+    };
+    let others = devices.iter().map(|device| device.name.clone());
+    let taken: Vec<String> = others.chain([MACHINE.to_owned()]).collect();
+    match gpio::parse(document, &instance.source(), &taken) {
+        Ok(inputs) => (inputs, None),
+        Err(error) => {
+            let name = format!("{}GPIO", instance.variable_prefix());
+            let cause = code::SENSORS_GPIO_INVALID.with("name", name);
+            let cause = cause.and("line", error.line).and("reason", error.reason);
+            warn!(code = %cause.code, args = ?cause.args, "list of inputs refused");
+            (Vec::new(), Some(cause))
+        }
+    }
 }
 
 async fn read_map(file: &Path) -> Result<String, Fault> {

@@ -283,6 +283,8 @@ codes! {
     SENSORS_MAP_INVALID = "sensors.map_invalid";
     /// The file with the register map cannot be read.
     SENSORS_MAP_UNREADABLE = "sensors.map_unreadable";
+    /// The list of contacts and counters is not valid; none of them is read.
+    SENSORS_GPIO_INVALID = "sensors.gpio_invalid";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";

@@ -165,6 +165,9 @@ pub(super) const EN: Labels = Labels {
         "Fan",
         "Mains",
         "Tank",
+        "Storms on the line",
+        "Mains present",
+        "Tank low",
     ],
     plural: super::english,
 };

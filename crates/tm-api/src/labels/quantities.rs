@@ -1,7 +1,7 @@
 //! What is measured, by the last part of a series name.
 
 /// Names our own services use, and common ones of others; the languages follow this order.
-pub(super) const QUANTITIES: [&str; 47] = [
+pub(super) const QUANTITIES: [&str; 50] = [
     "temperature",
     "humidity",
     "pressure",
@@ -49,6 +49,9 @@ pub(super) const QUANTITIES: [&str; 47] = [
     "fan",
     "mains",
     "tank",
+    "storms",
+    "mains-present",
+    "tank-low",
 ];
 
 /// The place of a name in [`QUANTITIES`].
