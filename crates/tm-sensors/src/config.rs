@@ -30,7 +30,9 @@ tm_service::settings! {
         pub modbus: Option<String> = None,
         /// File with that document, read when `TM_SENSORS_MODBUS` is empty, and again when it changes.
         pub modbus_file: Option<FilePath> = None,
-        /// Root of sysfs: thermal zones, the voltage alarm, 1-Wire.
+        /// Contacts and pulse counters on GPIO lines as a TOML document (`docs/sensors.md`). Needs `/dev/gpiochip0`: the service `io`.
+        pub gpio: Option<String> = None,
+        /// Root of sysfs: thermal zones, supply, wear, 1-Wire, IIO and hwmon.
         pub sysfs_root: FilePath = "/sys",
         /// Root of procfs: load, memory, processor, uptime.
         pub procfs_root: FilePath = "/proc",

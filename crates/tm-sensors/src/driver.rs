@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tm_service::Clock;
-use tm_types::{Reason, Stamp};
+use tm_service::{Clock, Store};
+use tm_types::{Reason, Source, Stamp};
 use tokio::time::{Instant, sleep_until};
 
+use crate::chips::Chips;
+use crate::gpio::{self, Input};
 use crate::machine::Machine;
 use crate::modbus::Line;
 use crate::one_wire::OneWire;
@@ -18,7 +20,7 @@ use crate::schedule::Schedule;
 pub(crate) struct DevicePoll {
     /// Names the device in the state.
     pub(crate) device: String,
-    /// `machine`, `one-wire`, `modbus`.
+    /// `machine`, `one-wire`, `iio`, `hwmon`, `gpio`, `modbus`.
     pub(crate) driver: &'static str,
     /// Between two polls of this device.
     pub(crate) period: Duration,
@@ -36,8 +38,12 @@ pub(crate) enum Driver {
     Machine(Box<Machine>, Schedule, Duration),
     /// Every 1-Wire sensor.
     OneWire(OneWire, Schedule, Duration),
+    /// Every chip that the kernel measures.
+    Chips(Chips, Schedule, Duration),
     /// The devices behind one Modbus TCP connection; `lines` makes these.
     Modbus(Line),
+    /// A contact or a pulse counter.
+    Input(Box<Input>),
 }
 
 /// Where and how often the built-in drivers look.
@@ -49,31 +55,42 @@ pub(crate) struct Places<'a> {
     pub(crate) disk: &'a Path,
     pub(crate) period: Duration,
     pub(crate) temperature_band: Deadband,
+    /// Remembers boots.
+    pub(crate) store: &'a Store,
+    /// Who publishes.
+    pub(crate) source: Source,
 }
 
-/// The built-in drivers of a configuration, all due at once.
-pub(crate) fn drivers(places: &Places<'_>) -> Vec<Driver> {
+/// The built-in drivers and the inputs of a configuration, all due at once.
+pub(crate) fn drivers(places: &Places<'_>, inputs: Vec<gpio::Spec>) -> Vec<Driver> {
     let now = Instant::now();
     let schedule = Schedule::new(now, places.period);
     let band = places.temperature_band;
-    let machine = Machine::new(places.sys, places.proc, places.disk, band);
-    let one_wire = OneWire::new(places.sys, band);
     let mut drivers = Vec::new();
     if places.machine {
-        drivers.push(Driver::Machine(Box::new(machine), schedule, places.period));
-        drivers.push(Driver::OneWire(one_wire, schedule, places.period));
+        let period = places.period;
+        let machine = Machine::new(places.sys, places.proc, places.disk, band, places.store);
+        drivers.push(Driver::Machine(Box::new(machine), schedule, period));
+        let one_wire = OneWire::new(places.sys, band);
+        drivers.push(Driver::OneWire(one_wire, schedule, period));
+        let chips = Chips::new(places.sys, places.source.clone(), band);
+        drivers.push(Driver::Chips(chips, schedule, period));
     }
+    let inputs = gpio::inputs(inputs, places.store, now).into_iter();
+    drivers.extend(inputs.map(|input| Driver::Input(Box::new(input))));
     drivers
 }
 
 impl Driver {
     /// Waits until something is due, reads it, and plans its next time.
     pub(crate) async fn next(&mut self, clock: &Clock) -> Vec<DevicePoll> {
-        sleep_until(self.due()).await;
+        if let Some(due) = self.due() {
+            sleep_until(due).await;
+        }
         match self {
             Self::Machine(machine, schedule, period) => {
                 let stamp = clock.stamp();
-                let points = machine.poll().await;
+                let points = machine.poll(&stamp).await;
                 schedule.advance(Instant::now());
                 vec![DevicePoll {
                     device: "machine".to_owned(),
@@ -89,6 +106,12 @@ impl Driver {
                 schedule.advance(Instant::now());
                 polls
             }
+            Self::Chips(chips, schedule, period) => {
+                let polls = poll_chips(chips, *period, clock).await;
+                schedule.advance(Instant::now());
+                polls
+            }
+            Self::Input(input) => input.next(clock).await,
             Self::Modbus(line) => {
                 let stamp = clock.stamp();
                 let reading = line.poll().await;
@@ -104,10 +127,14 @@ impl Driver {
         }
     }
 
-    fn due(&self) -> Instant {
+    /// `None` for what waits for its own news.
+    fn due(&self) -> Option<Instant> {
         match self {
-            Self::Machine(_, schedule, _) | Self::OneWire(_, schedule, _) => schedule.due(),
-            Self::Modbus(line) => line.due(),
+            Self::Machine(_, schedule, _)
+            | Self::OneWire(_, schedule, _)
+            | Self::Chips(_, schedule, _) => Some(schedule.due()),
+            Self::Modbus(line) => Some(line.due()),
+            Self::Input(_) => None,
         }
     }
 }
@@ -125,6 +152,27 @@ async fn poll_one_wire(one_wire: &mut OneWire, period: Duration, clock: &Clock) 
         polls.push(DevicePoll {
             device: id,
             driver: "one-wire",
+            period,
+            stamp,
+            failure: total_failure(&points),
+            points,
+        });
+    }
+    polls
+}
+
+/// Reads the chips one after the other: most of them share a bus.
+async fn poll_chips(chips: &mut Chips, period: Duration, clock: &Clock) -> Vec<DevicePoll> {
+    let mut polls = Vec::new();
+    for (id, driver, presence) in chips.look().await {
+        let stamp = clock.stamp();
+        let points = match presence {
+            Ok(()) => chips.read(&id).await,
+            Err(reason) => chips.missing(&id, reason),
+        };
+        polls.push(DevicePoll {
+            device: id,
+            driver,
             period,
             stamp,
             failure: total_failure(&points),

@@ -1,4 +1,4 @@
-//! The sensor collector: the machine itself, 1-Wire and Modbus TCP.
+//! The sensor collector: the machine itself, 1-Wire, the kernel's chips, contacts and Modbus TCP.
 //!
 //! [`run`] polls every device on its own schedule and publishes one message for each poll that
 //! has something to tell: `machine` points by their bare name, the others as `<device>/<what>`.
@@ -10,7 +10,9 @@ mod service;
 mod desk;
 mod revision;
 
+mod chips;
 mod driver;
+mod gpio;
 mod lines;
 mod machine;
 mod modbus;

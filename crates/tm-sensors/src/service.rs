@@ -8,13 +8,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::{Clock, Host};
-use tm_types::Cause;
+use tm_types::{Cause, Instance, code};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Config;
 use crate::desk::{Desk, OPERATIONS};
 use crate::driver::{self, DevicePoll, Driver, Places};
+use crate::gpio;
 use crate::lines::Lines;
 use crate::modbus::Device;
 use crate::report::{Deadband, Reporter};
@@ -30,13 +31,14 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         operations: OPERATIONS,
         ..BusOptions::default()
     });
-    let mut collector = Collector::new(&config);
+    let (inputs, refused) = configured_inputs(&config, &host.instance, desk.devices());
+    let mut collector = Collector::new(&config, &inputs, refused);
     let mut lines = Lines::new(host.clock.clone());
     desk.tell(&bus);
     collector.activate(&mut lines, desk.devices(), desk.finding());
     collector.tell_state(&bus);
     // Where nothing is configured, no poll will ever say it.
-    if desk.devices().is_empty() && !config.machine {
+    if desk.devices().is_empty() && inputs.is_empty() && !config.machine {
         collector.tell_health(&bus);
     }
 
@@ -48,8 +50,10 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         disk: config.disk.as_ref().map_or(data, |disk| &disk.0),
         period: Duration::from_secs(config.period_s.into()),
         temperature_band: Deadband::Absolute(config.deadband_cel),
+        store: &host.store,
+        source: host.instance.source(),
     };
-    let mut polling: FuturesUnordered<_> = driver::drivers(&places)
+    let mut polling: FuturesUnordered<_> = driver::drivers(&places, inputs)
         .into_iter()
         .map(|driver| poll_with(driver, host.clock.clone()))
         .collect();
@@ -89,27 +93,35 @@ struct Collector {
     /// Of the map in force, as they are expected.
     mapped: Vec<Device>,
     findings: Vec<Cause>,
+    /// What is wrong with the list of inputs.
+    refused: Option<Cause>,
     told_state: Instant,
 }
 
 impl Collector {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, inputs: &[gpio::Spec], refused: Option<Cause>) -> Self {
         let mut devices = Devices::default();
         if config.machine {
             devices.expect(MACHINE, "machine", config.period_s, Vec::new());
+        }
+        for input in inputs {
+            let name = input.name().as_str();
+            let period_s = u32::try_from(input.period().as_secs()).unwrap_or(u32::MAX);
+            devices.expect(name, gpio::DRIVER, period_s, vec![name.to_owned()]);
         }
         Self {
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
             devices,
             mapped: Vec::new(),
             findings: Vec::new(),
+            refused,
             told_state: Instant::now(),
         }
     }
 
     /// Polls the devices of another map; those that are in both keep what is known of them.
     fn activate(&mut self, lines: &mut Lines, devices: &[Device], finding: Option<&Cause>) {
-        self.findings = finding.into_iter().cloned().collect();
+        self.findings = finding.into_iter().chain(&self.refused).cloned().collect();
         let old = std::mem::replace(&mut self.mapped, devices.to_vec());
         for gone in old.iter().filter(|device| !devices.contains(device)) {
             self.devices.forget(&gone.name);
@@ -160,5 +172,28 @@ impl Collector {
     fn tell_health(&self, bus: &Bus) {
         let (status, reasons) = self.devices.health(&self.findings);
         bus.health(status, reasons);
+    }
+}
+
+/// The inputs of the document, or what is wrong with it; the rest of the service goes on.
+fn configured_inputs(
+    config: &Config,
+    instance: &Instance,
+    devices: &[Device],
+) -> (Vec<gpio::Spec>, Option<Cause>) {
+    let Some(document) = &config.gpio else {
+        return (Vec::new(), None);
+    };
+    let others = devices.iter().map(|device| device.name.clone());
+    let taken: Vec<String> = others.chain([MACHINE.to_owned()]).collect();
+    match gpio::parse(document, &instance.source(), &taken) {
+        Ok(inputs) => (inputs, None),
+        Err(error) => {
+            let name = format!("{}GPIO", instance.variable_prefix());
+            let cause = code::SENSORS_GPIO_INVALID.with("name", name);
+            let cause = cause.and("line", error.line).and("reason", error.reason);
+            warn!(code = %cause.code, args = ?cause.args, "list of inputs refused");
+            (Vec::new(), Some(cause))
+        }
     }
 }

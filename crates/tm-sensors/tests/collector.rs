@@ -231,6 +231,17 @@ async fn everything_is_measured_and_told() {
     scene
         .point(&format!("{SENSOR}/temperature"), in_range(-20.0, 60.0))
         .await;
+    scene
+        .point("bme280-76/temperature", in_range(-20.0, 60.0))
+        .await;
+    scene
+        .point("bme280-76/pressure", in_range(9e4, 1.1e5))
+        .await;
+    scene
+        .point("throttled-since-boot", |point| {
+            point.reading == Reading::from(false)
+        })
+        .await;
     scene.point("meter/voltage", in_range(180.0, 270.0)).await;
     scene.point("meter/energy", in_range(1000.0, 2000.0)).await;
     scene.meter.handle().set_door(true);
@@ -241,7 +252,7 @@ async fn everything_is_measured_and_told() {
         .until("all devices present", |heard| match heard {
             Heard::State(state) => {
                 let present = |d: &&tm_types::SensorDevice| d.presence == SensorPresence::Present;
-                state.devices.iter().filter(present).count() == 5
+                state.devices.iter().filter(present).count() == 6
             }
             _ => false,
         })
@@ -400,6 +411,62 @@ async fn an_instance_that_leaves_the_machine_alone_is_idle() {
         .health("a note", |health| {
             health.status == HealthStatus::Up && health.reasons[0].code == "sensors.not_configured"
         })
+        .await;
+}
+
+#[tokio::test]
+async fn contacts_need_a_chip_and_nothing_else_is_measured_beside_them() {
+    let config = Config {
+        machine: false,
+        gpio: Some(
+            "[[contact]]\nname = 'door-open'\nchip = '/dev/gpiochip-none'\nline = 17\n".to_owned(),
+        ),
+        ..Config::default()
+    };
+    let mut scene = Scene::configured("io", config, true).await;
+    scene
+        .point("door-open", |point| {
+            point.reading == Reading::Missing(Reason::NotPresent)
+        })
+        .await;
+    scene
+        .health("failed", |health| {
+            is_failed(health, "door-open", "not_present")
+        })
+        .await;
+    scene
+        .until("the contact alone", |heard| match heard {
+            Heard::Poll(poll) => panic!("something else is measured: {poll:?}"),
+            Heard::State(state) => {
+                let ids: Vec<_> = state.devices.iter().map(|d| (&*d.id, &*d.driver)).collect();
+                ids == [("door-open", "gpio")]
+            }
+            Heard::Health(_) => false,
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_bad_list_of_contacts_is_reported_with_its_line_and_the_rest_is_measured() {
+    // The name is that of a Modbus device.
+    let config = Config {
+        modbus: Some(METER.to_owned()),
+        gpio: Some("[[contact]]\nname = 'meter'\nline = 17\n".to_owned()),
+        ..Config::default()
+    };
+    let mut scene = Scene::configured("io", config, false).await;
+    scene
+        .health("list refused", |health| {
+            health.reasons.first().is_some_and(|cause| {
+                cause.code == "sensors.gpio_invalid"
+                    && cause.args["name"] == "TM_IO_GPIO"
+                    && cause.args["line"] == "2"
+                    && cause.args["reason"].contains("a second device is called meter")
+            })
+        })
+        .await;
+    scene
+        .point("meter/voltage", |point| point.reading.value().is_some())
         .await;
 }
 

@@ -4,7 +4,8 @@
 //! sys/class/thermal/thermal_zone0/{type,temp}             millidegrees
 //! sys/class/hwmon/hwmon0/{name,temp1_input}               cpu_thermal, millidegrees
 //! sys/class/hwmon/hwmon1/{name,in0_lcrit_alarm}           rpi_volt, 1 = under-voltage
-//! sys/bus/iio/devices/iio:device0/{name,in_*_input}       bme280: millidegrees, 1/1000 %RH, kPa
+//! sys/devices/…/soc:firmware/get_throttled                flags of the firmware, hexadecimal
+//! sys/bus/iio/devices/iio:device0/{name,in_*_input}       bme280 at 0x76: millidegrees, 1/1000 %RH, kPa
 //! sys/bus/w1/devices/28-*/{name,temperature,w1_slave}     DS18B20: millidegrees
 //! proc/{loadavg,meminfo,uptime,stat}, proc/sys/kernel/random/boot_id
 //! ```
@@ -14,6 +15,7 @@ mod w1;
 use std::{
     collections::HashMap,
     fs, io,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -169,6 +171,8 @@ pub(crate) enum Entry {
     /// Cannot be read: a directory stands in the place of the file.
     Unreadable(PathBuf),
     Absent(PathBuf),
+    /// A symbolic link to another path of the tree.
+    Link(PathBuf, PathBuf),
 }
 
 impl Entry {
@@ -197,6 +201,19 @@ impl Entry {
                     fs::remove_file(&path)?;
                 }
                 fs::create_dir_all(path)
+            }
+            Self::Link(path, target) => {
+                let depth = path.components().count();
+                let path = root.join(path);
+                if path.is_symlink() {
+                    return Ok(());
+                }
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                // Relative, so that the tree may be mounted elsewhere.
+                let up = "../".repeat(depth.saturating_sub(1));
+                symlink(Path::new(&up).join(target), path)
             }
             Self::Absent(path) => match fs::remove_dir_all(root.join(path)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -246,7 +263,13 @@ impl Machine {
             round(humidity.step(&mut self.random) * 1000.0),
         );
         let pressure = pressure.step(&mut self.random);
-        let iio = "sys/bus/iio/devices/iio:device0";
+        // The directory below the device on its bus is the real one, as in the kernel's tree.
+        let iio = "sys/devices/platform/soc/fe804000.i2c/i2c-1/1-0076/iio:device0";
+        let throttled = if self.is_under_voltage {
+            "50005\n"
+        } else {
+            "0\n"
+        };
         let mut entries = vec![
             Entry::text("sys/class/thermal/thermal_zone0/type", "cpu-thermal\n"),
             Entry::text("sys/class/thermal/thermal_zone0/temp", format!("{cpu}\n")),
@@ -257,6 +280,11 @@ impl Machine {
                 "sys/class/hwmon/hwmon1/in0_lcrit_alarm",
                 format!("{}\n", u8::from(self.is_under_voltage)),
             ),
+            Entry::text(
+                "sys/devices/platform/soc/soc:firmware/get_throttled",
+                throttled,
+            ),
+            Entry::Link("sys/bus/iio/devices/iio:device0".into(), iio.into()),
             Entry::text(&format!("{iio}/name"), "bme280\n"),
             Entry::text(&format!("{iio}/in_temp_input"), format!("{air}\n")),
             Entry::text(

@@ -297,6 +297,8 @@ codes! {
     SENSORS_PORT_UNUSABLE = "sensors.port_unusable";
     /// The device that was to be probed does not answer.
     SENSORS_NO_ANSWER = "sensors.no_answer";
+    /// The list of contacts and counters is not valid; none of them is read.
+    SENSORS_GPIO_INVALID = "sensors.gpio_invalid";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";

@@ -1,7 +1,7 @@
 //! What is measured, by the last part of a series name.
 
 /// Names our own services use, and common ones of others; the languages follow this order.
-pub(super) const QUANTITIES: [&str; 37] = [
+pub(super) const QUANTITIES: [&str; 50] = [
     "temperature",
     "humidity",
     "pressure",
@@ -39,6 +39,19 @@ pub(super) const QUANTITIES: [&str; 37] = [
     "level",
     "flow",
     "illuminance",
+    "under-voltage-since-boot",
+    "throttled",
+    "throttled-since-boot",
+    "wear",
+    "spare",
+    "boots",
+    "clock",
+    "fan",
+    "mains",
+    "tank",
+    "storms",
+    "mains-present",
+    "tank-low",
 ];
 
 /// The place of a name in [`QUANTITIES`].

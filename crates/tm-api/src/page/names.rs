@@ -11,13 +11,13 @@ const OWN_SOURCES: [&str; 4] = ["modem", "gnss", "sensors", "io"];
 pub(super) fn title(series: &SeriesId, labels: &Labels) -> String {
     let name = series.name();
     let (device, quantity) = name.rsplit_once('/').unwrap_or(("", name));
-    let quantity = labels.quantity(quantity).unwrap_or(quantity);
+    let quantity = words(quantity, labels);
     let is_own = OWN_SOURCES.contains(&series.source());
-    let mut text = quantity.to_owned();
+    let mut text = quantity;
     // The modem's slot is no name; which temperature it is, is.
-    let device = match (series.source(), quantity) {
-        ("modem", _) if series.name().ends_with("/temperature") => labels.modem.to_owned(),
-        ("modem", _) => String::new(),
+    let device = match series.source() {
+        "modem" if series.name().ends_with("/temperature") => labels.modem.to_owned(),
+        "modem" => String::new(),
         _ => short_device(device),
     };
     for part in [device.as_str(), if is_own { "" } else { series.source() }] {
@@ -27,6 +27,21 @@ pub(super) fn title(series: &SeriesId, labels: &Labels) -> String {
         }
     }
     text
+}
+
+/// A quantity in words, and which of several it is: `voltage-0-1` is `Voltage 0-1`.
+fn words(name: &str, labels: &Labels) -> String {
+    let mut known = name;
+    loop {
+        if let Some(word) = labels.quantity(known) {
+            let which = name[known.len()..].trim_start_matches('-');
+            return format!("{word} {which}").trim_end().to_owned();
+        }
+        match known.rsplit_once('-') {
+            Some((shorter, _)) => known = shorter,
+            None => return name.to_owned(),
+        }
+    }
 }
 
 /// A device on a tile that holds nothing else: long numbers cut.
@@ -56,6 +71,12 @@ mod tests {
                 "Temperature · 28-…5c1a",
             ),
             ("sensors/cpu-temperature", "Processor temperature"),
+            ("sensors/bme280-76/humidity", "Humidity · bme280-76"),
+            ("sensors/ads1115-48/voltage-0-1", "Voltage 0-1 · ads1115-48"),
+            ("sensors/nct/temperature-core-0", "Temperature core-0 · nct"),
+            ("sensors/mmcblk0/wear", "Flash wear · mmcblk0"),
+            ("io/mains", "Mains"),
+            ("sensors/odd-name-3", "odd-name-3"),
             ("pump-house/level", "Level · pump-house"),
             ("pump-house/well/level", "Level · well · pump-house"),
             ("tank/strange-name", "strange-name · tank"),

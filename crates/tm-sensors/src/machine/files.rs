@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tm_types::Reason;
 
+use super::storage;
 use crate::blocking::{self, Fault};
 
 /// The most thermal zones that are read; a Pi has one, servers have dozens.
@@ -70,4 +71,33 @@ pub(super) fn voltage_alarm(root: &Path) -> Result<Option<String>, Fault> {
         }
     }
     Ok(None)
+}
+
+/// The registers of one soldered flash, where they can be read.
+pub(super) struct Registers {
+    /// The block device: `mmcblk0`.
+    pub(super) card: String,
+    pub(super) life_time: Option<Result<String, Reason>>,
+    pub(super) pre_eol_info: Option<Result<String, Reason>>,
+}
+
+/// The registers of every card below `/sys/block`; one that has none is left out.
+pub(super) fn registers(root: &Path) -> Result<Vec<Registers>, Fault> {
+    let cards = blocking::names(root)?;
+    let cards = cards.into_iter().filter(|name| storage::is_card(name));
+    let read = cards.map(|card| {
+        let register = |name: &str| {
+            let text = blocking::read_short(&root.join(&card).join("device").join(name));
+            match text {
+                Err(fault) if fault.is_absence() => None,
+                text => Some(text.map_err(|fault| fault.reason())),
+            }
+        };
+        Registers {
+            life_time: register("life_time"),
+            pre_eol_info: register("pre_eol_info"),
+            card,
+        }
+    });
+    Ok(read.collect())
 }

@@ -1,20 +1,26 @@
-//! The machine itself: temperatures, load, memory, disk, uptime, processor, supply voltage.
+//! The machine itself: temperatures, supply, load, memory, disk and its wear, uptime, boots, clock.
 //!
 //! Works on any Linux; what a machine does not have (thermal zones on a virtual one, the voltage
 //! alarm on anything but a Raspberry Pi) is no point at all rather than one without a value.
 
+mod boots;
 mod files;
+mod firmware;
 mod procfs;
+mod storage;
+mod supply;
 mod zones;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tm_types::{Kind, Point, PointName, Reading, Reason, Unit, Value};
+use tm_service::Store;
+use tm_types::{Kind, Point, PointName, Reading, Reason, Stamp, Unit, Value};
 
 use crate::blocking::{Blocking, Fault};
 use crate::report::{Deadband, Measured};
-use files::{ProcTexts, voltage_alarm, zone_types};
+use boots::Boots;
+use files::{ProcTexts, zone_types};
 use procfs::CpuTimes;
 
 /// `/proc` and `/sys` answer within microseconds; a thermal zone behind I2C within milliseconds.
@@ -45,11 +51,19 @@ pub(crate) struct Machine {
     temperature_band: Deadband,
     blocking: Blocking,
     earlier_times: Option<CpuTimes>,
+    boots: Boots,
 }
 
 impl Machine {
-    /// `sys` and `proc` are the roots of those file systems, `data` a directory on the disk to watch.
-    pub(crate) fn new(sys: &Path, proc: &Path, data: &Path, temperature_band: Deadband) -> Self {
+    /// `sys` and `proc` are the roots of those file systems, `data` a directory on the disk to watch;
+    /// `store` remembers the boots.
+    pub(crate) fn new(
+        sys: &Path,
+        proc: &Path,
+        data: &Path,
+        temperature_band: Deadband,
+        store: &Store,
+    ) -> Self {
         Self {
             sys: sys.to_owned(),
             proc: proc.to_owned(),
@@ -57,15 +71,20 @@ impl Machine {
             temperature_band,
             blocking: Blocking::default(),
             earlier_times: None,
+            boots: Boots::open(store),
         }
     }
 
-    /// Reads everything once.
-    pub(crate) async fn poll(&mut self) -> Vec<Measured> {
+    /// Reads everything once; `stamp` is the poll's.
+    pub(crate) async fn poll(&mut self, stamp: &Stamp) -> Vec<Measured> {
         let mut points = self.temperatures().await;
-        points.extend(self.under_voltage().await);
+        points.extend(self.supply(stamp.boot).await);
         points.extend(self.processes().await);
         points.extend(self.disk().await);
+        points.extend(self.wear().await);
+        let quality = Value::text(stamp.clock.as_str())
+            .map_or(Reading::Missing(Reason::BadReply), Reading::Good);
+        points.push(state("clock", quality));
         points
     }
 
@@ -96,29 +115,6 @@ impl Machine {
             });
         }
         points
-    }
-
-    /// The alarm of the kernel's `raspberrypi-hwmon` driver, which asks the firmware every 2 s.
-    async fn under_voltage(&mut self) -> Option<Measured> {
-        let root = self.sys.join("class/hwmon");
-        let job = {
-            let root = root.clone();
-            move || voltage_alarm(&root)
-        };
-        let reading = match self.blocking.run(&root, FILE_DEADLINE, job).await {
-            Ok(None) => return None,
-            Ok(Some(text)) => match text.trim() {
-                "0" => Reading::from(false),
-                "1" => Reading::from(true),
-                _ => Reading::Missing(Reason::BadReply),
-            },
-            Err(fault) if fault.is_absence() => return None,
-            Err(fault) => Reading::Missing(fault.reason()),
-        };
-        Some(Measured {
-            point: Point::state(name("under-voltage"), reading),
-            deadband: Deadband::Absolute(0.0),
-        })
     }
 
     /// What `/proc` says; these files are made of memory and never wait for a device.
@@ -195,6 +191,14 @@ impl Machine {
     }
 }
 
+/// A state, published when it changes.
+fn state(text: &'static str, reading: impl Into<Reading>) -> Measured {
+    Measured {
+        point: Point::state(name(text), reading),
+        deadband: Deadband::Absolute(0.0),
+    }
+}
+
 /// The reading of a text; a text that is not understood is a bad reply.
 fn understood(
     text: &Result<String, Reason>,
@@ -237,156 +241,4 @@ fn name(text: &'static str) -> PointName {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::fs;
-
-    use super::*;
-
-    fn machine(root: &Path) -> Machine {
-        Machine::new(&root.join("sys"), &root.join("proc"), root, Deadband::None)
-    }
-
-    fn write(root: &Path, file: &str, text: &str) {
-        let path = root.join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Name to value or reason.
-    async fn poll(machine: &mut Machine) -> BTreeMap<String, String> {
-        let points = machine.poll().await;
-        let told = points.into_iter().map(|Measured { point, .. }| {
-            let text = match (point.reading.value(), point.reading.reason()) {
-                (Some(value), _) => format!("{value} {}", point.unit),
-                (None, reason) => reason.unwrap().as_str().to_owned(),
-            };
-            (point.name.to_string(), text.trim().to_owned())
-        });
-        told.collect()
-    }
-
-    #[tokio::test]
-    async fn a_raspberry_pi() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        write(
-            root,
-            "sys/class/thermal/thermal_zone0/type",
-            "cpu-thermal\n",
-        );
-        write(root, "sys/class/thermal/thermal_zone0/temp", "48686\n");
-        write(root, "sys/class/thermal/cooling_device0/type", "fan\n");
-        write(root, "sys/class/hwmon/hwmon0/name", "cpu_thermal\n");
-        write(root, "sys/class/hwmon/hwmon1/name", "rpi_volt\n");
-        write(root, "sys/class/hwmon/hwmon1/in0_lcrit_alarm", "1\n");
-        write(root, "proc/loadavg", "0.97 0.87 0.51 1/94 22531\n");
-        write(root, "proc/uptime", "350735.47 234388.90\n");
-        write(
-            root,
-            "proc/meminfo",
-            "MemTotal: 4000 kB\nMemAvailable: 3000 kB\n",
-        );
-        write(root, "proc/stat", "cpu  100 0 100 800 0 0 0 0 0 0\n");
-
-        let mut machine = machine(root);
-        let first = poll(&mut machine).await;
-        assert_eq!(first["cpu-temperature"], "48.7 Cel");
-        assert_eq!(first["under-voltage"], "true");
-        assert_eq!(first["load-1m"], "0.97");
-        assert_eq!(first["uptime"], "350735 s");
-        assert_eq!(first["memory-used"], "1024000 B");
-        assert_eq!(first["memory-available"], "3072000 B");
-        assert_eq!(first["cpu-usage"], "warming_up");
-        assert!(first["disk-used"].ends_with('%'), "{first:?}");
-        assert!(first["disk-available"].ends_with('B'), "{first:?}");
-
-        write(
-            root,
-            "proc/stat",
-            "cpu  150 0 150 1500 100 0 0 0\ncpu0 1 1 1 1\n",
-        );
-        write(root, "sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n");
-        write(root, "sys/class/thermal/thermal_zone0/temp", "garbage\n");
-        let second = poll(&mut machine).await;
-        assert_eq!(second["cpu-usage"], "11.1 %");
-        assert_eq!(second["under-voltage"], "false");
-        assert_eq!(second["cpu-temperature"], "bad_reply");
-    }
-
-    #[tokio::test]
-    async fn nothing_at_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut machine = machine(&dir.path().join("absent"));
-        let told = poll(&mut machine).await;
-        assert!(!told.contains_key("under-voltage") && !told.contains_key("cpu-temperature"));
-        for (name, text) in told {
-            assert_eq!(text, "not_present", "{name}");
-        }
-    }
-
-    #[tokio::test]
-    async fn this_machine() {
-        let data = std::env::temp_dir();
-        let mut machine =
-            Machine::new(Path::new("/sys"), Path::new("/proc"), &data, Deadband::None);
-        let told = poll(&mut machine).await;
-        for name in ["load-1m", "memory-used", "uptime", "disk-used"] {
-            let value = told[name].split(' ').next().unwrap();
-            assert!(value.parse::<f64>().is_ok(), "{name}: {}", told[name]);
-        }
-    }
-
-    #[tokio::test]
-    async fn garbage_everywhere() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path();
-        for file in ["loadavg", "uptime", "meminfo", "stat"] {
-            write(root, &format!("proc/{file}"), "\u{0}ÿ garbage \n");
-        }
-        write(
-            root,
-            "sys/class/thermal/thermal_zone0/type",
-            &"x".repeat(10_000),
-        );
-        write(
-            root,
-            "sys/class/thermal/thermal_zone0/temp",
-            &"4".repeat(10_000),
-        );
-        write(root, "sys/class/thermal/thermal_zonex/temp", "1");
-        write(root, "sys/class/hwmon/hwmon1/name", "rpi_volt");
-        write(root, "sys/class/hwmon/hwmon1/in0_lcrit_alarm", "maybe");
-        let told = poll(&mut machine(root)).await;
-        for name in [
-            "load-1m",
-            "uptime",
-            "memory-used",
-            "cpu-usage",
-            "under-voltage",
-            "zone-temperature",
-        ] {
-            assert_eq!(told[name], "bad_reply", "{name}");
-        }
-    }
-
-    #[test]
-    fn disk_shares() {
-        let cases = [
-            ((1000, 400, 300, 4096), ("66.6", Some(300 * 4096))),
-            ((1000, 0, 0, 512), ("100", Some(0))),
-            ((1000, 1000, 1000, 1), ("0", Some(1000))),
-            ((0, 0, 0, 4096), ("device_error", Some(0))),
-            ((u64::MAX, 0, u64::MAX, 4096), ("100", None)),
-        ];
-        for ((blocks, free, available, size), (share, bytes)) in cases {
-            let (used, left) = disk_space(blocks, free, available, size);
-            let used = match used.value() {
-                Some(value) => value.to_string(),
-                None => used.reason().unwrap().as_str().to_owned(),
-            };
-            assert_eq!(used, share, "{blocks} {free} {available}");
-            assert_eq!(left.value().cloned(), bytes.map(Value::from));
-        }
-    }
-}
+mod tests;

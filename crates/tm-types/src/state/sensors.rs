@@ -16,7 +16,7 @@ pub struct SensorsState {
 pub struct SensorDevice {
     /// Names the device: `machine`, `28-0316a2795c1a`, `meter`.
     pub id: String,
-    /// `machine`, `one-wire`, `modbus`.
+    /// `machine`, `one-wire`, `iio`, `hwmon`, `gpio`, `modbus`.
     pub driver: String,
     /// Whether it answers.
     pub presence: SensorPresence,
