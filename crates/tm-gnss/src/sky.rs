@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tm_proto::nmea0183::{Constellation, Satellite as Heard};
-use tm_types::Satellite;
+use tm_types::{Satellite, SatelliteSignal};
 
-/// A receiver says the same satellite once per signal (L1, L5): one entry with the best level.
+/// A receiver says the same satellite once per signal (L1, L5): one entry with the best level, and the signals in it.
 pub(crate) fn satellites(heard: &[Heard]) -> Vec<Satellite> {
     let mut by_number: BTreeMap<(Constellation, u16), Satellite> = BTreeMap::new();
     for satellite in heard {
@@ -20,7 +20,12 @@ pub(crate) fn satellites(heard: &[Heard]) -> Vec<Satellite> {
                 azimuth_deg: satellite.azimuth_deg,
                 cn0_dbhz: None,
                 used: false,
+                signals: Vec::new(),
             });
+        if let Some(id) = satellite.signal {
+            let cn0_dbhz = satellite.cn0_dbhz;
+            entry.signals.push(SatelliteSignal { id, cn0_dbhz });
+        }
         entry.cn0_dbhz = entry.cn0_dbhz.max(satellite.cn0_dbhz);
         entry.used |= satellite.is_used;
     }
@@ -72,6 +77,19 @@ mod tests {
             cn0_dbhz,
             is_used,
         }
+    }
+
+    #[test]
+    fn signals_are_kept_apart_where_the_receiver_tells_them() {
+        let signal = |signal, cn0_dbhz| Heard {
+            signal,
+            ..heard(Constellation::Gps, Some(7), cn0_dbhz, true)
+        };
+        let sky = satellites(&[signal(Some(1), Some(41)), signal(Some(8), Some(37))]);
+        let told: Vec<_> = sky[0].signals.iter().map(|s| (s.id, s.cn0_dbhz)).collect();
+        assert_eq!((sky.len(), sky[0].cn0_dbhz), (1, Some(41)));
+        assert_eq!(told, [(1, Some(41)), (8, Some(37))]);
+        assert!(satellites(&[signal(None, Some(41))])[0].signals.is_empty());
     }
 
     #[test]

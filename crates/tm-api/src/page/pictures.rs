@@ -86,6 +86,7 @@ mod tests {
             azimuth_deg,
             cn0_dbhz: None,
             used,
+            signals: Vec::new(),
         };
         let mut out = String::new();
         sky(

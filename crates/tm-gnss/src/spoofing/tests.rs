@@ -72,6 +72,7 @@ fn satellites(sky: Sky) -> Vec<Satellite> {
             azimuth_deg: None,
             cn0_dbhz: level,
             used: true,
+            signals: Vec::new(),
         }
     };
     (0..10).map(satellite).collect()

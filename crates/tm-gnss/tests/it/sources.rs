@@ -3,7 +3,8 @@
 use tm_service::Clock;
 use tm_sim::sim7600::{Line, Scenario};
 use tm_types::{Anchor, Source};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::bench::Bench;
 
@@ -126,4 +127,49 @@ async fn a_relay_on_the_bus_is_found() {
     bench
         .wait("tm/v1/health/gnss", |health| health["status"] == "degraded")
         .await;
+}
+
+#[tokio::test]
+async fn a_gpsd_is_asked_for_the_sentences_of_its_receiver() {
+    let mut bench = Bench::new().await;
+    let nmea = bench.receiver.on_tcp().unwrap().nmea;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("gpsd://{}", listener.local_addr().unwrap());
+    bench.start(&[("TM_GNSS_SOURCE", &url)]);
+    // As a gpsd 3.25 greets and answers, recorded from its own clients' dialogue.
+    let gpsd = tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut client = BufStream::new(client);
+        let greeting = "{\"class\":\"VERSION\",\"release\":\"3.25\",\"rev\":\"3.25\",\"proto_major\":3,\"proto_minor\":15}\r\n";
+        client.write_all(greeting.as_bytes()).await.unwrap();
+        client.flush().await.unwrap();
+        let mut request = String::new();
+        client.read_line(&mut request).await.unwrap();
+        assert_eq!(request, "?WATCH={\"enable\":true,\"nmea\":true};\r\n");
+        let answer = "{\"class\":\"DEVICES\",\"devices\":[{\"class\":\"DEVICE\",\"path\":\"/dev/ttyACM0\"}]}\r\n\
+            {\"class\":\"WATCH\",\"enable\":true,\"json\":false,\"nmea\":true}\r\n";
+        client.write_all(answer.as_bytes()).await.unwrap();
+        client.flush().await.unwrap();
+        let mut receiver = TcpStream::connect(nmea).await.unwrap();
+        tokio::io::copy(&mut receiver, &mut client.into_inner()).await
+    });
+    let state = bench.cause("gnss.fix").await;
+    assert_eq!(state["source"], url.as_str());
+    gpsd.abort();
+    bench.cause("gnss.source_unusable").await;
+}
+
+#[tokio::test]
+async fn a_recording_is_played() {
+    let mut bench = Bench::new().await;
+    let log = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tm-proto/tests/nmea/bu353s4.log"
+    );
+    let url = format!("file:{log}");
+    bench.start(&[("TM_GNSS_SOURCE", &url)]);
+    let state = bench.cause("gnss.fix").await;
+    assert_eq!(state["source"], url.as_str());
+    let latitude = state["fix"]["latitude_deg"].as_f64().unwrap();
+    assert!((latitude - -37.7848).abs() < 0.001, "{latitude}");
 }

@@ -109,8 +109,21 @@ pub struct Satellite {
     pub elevation_deg: Option<i16>,
     /// Direction from true north, degrees.
     pub azimuth_deg: Option<u16>,
-    /// Carrier to noise density, dBHz; null when not tracked.
+    /// Carrier to noise density, dBHz, of the signal that is heard best; null when not tracked.
     pub cn0_dbhz: Option<u8>,
     /// Whether it is used in the fix.
     pub used: bool,
+    /// Its signals, where the receiver tells them apart (NMEA 4.10 and later); absent where it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<SatelliteSignal>,
+}
+
+/// One signal of a satellite.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SatelliteSignal {
+    /// Its number within the system, as NMEA 4.11 counts: 1 is GPS L1 C/A and GLONASS L1, 7 Galileo E1 and GPS L5.
+    pub id: u8,
+    /// Carrier to noise density, dBHz; null when not tracked.
+    pub cn0_dbhz: Option<u8>,
 }

@@ -10,7 +10,9 @@ mod sensors;
 mod uplink;
 
 pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
-pub use gnss::{Fix, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion};
+pub use gnss::{
+    Fix, FixMode, GnssPresence, GnssState, Satellite, SatelliteSignal, SpoofingSuspicion,
+};
 pub use modem::{
     Balance, Cell, DataBytes, DataContext, DataUsage, GnssEngine, Messages, Modem, ModemIdentity,
     ModemPresence, ModemPrivate, ModemState, PacketData, PrivateModem, PrivateText, Recovery,

@@ -67,12 +67,14 @@ impl Hardware {
     }
 
     /// The variables that point the services at this hardware, at a demo's pace.
-    pub(super) fn variables(&self) -> [(&'static str, String); 10] {
+    pub(super) fn variables(&self) -> [(&'static str, String); 11] {
         let ports = self.cabinet.tcp();
         [
             ("TM_MODEM_PORT", format!("tcp://{}", ports.at)),
             ("TM_MODEM_NMEA_PORT", format!("tcp://{}", ports.nmea)),
             ("TM_MODEM_POLL_S", "5".into()),
+            // Never a real receiver of the machine that the demo runs on.
+            ("TM_GNSS_SOURCE", "bus".into()),
             ("TM_GNSS_PUBLISH_S", "1".into()),
             ("TM_SENSORS_PERIOD_S", "1".into()),
             ("TM_SENSORS_DEADBAND_CEL", "0".into()),
