@@ -80,6 +80,15 @@ impl SatelliteTime {
             err_ms: ERROR_MS,
         })
     }
+
+    /// The true time at `stamp` by the last fix, while it agrees with itself and with the anchor that was told last.
+    pub(crate) fn utc(&self, stamp: &Stamp) -> Option<Timestamp> {
+        let (offset, (_, published)) = self.last.zip(self.published)?;
+        let is_trusted =
+            self.n_agreeing >= N_FIXES && (offset - published).abs() <= 2 * AGREEMENT_MS;
+        let mono_ms = i64::try_from(stamp.mono_ms).ok().filter(|_| is_trusted)?;
+        Some(Timestamp::of_unix_ms(mono_ms + offset))
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +167,27 @@ mod tests {
         let there_and_back =
             (0..1000).map(|s| (s, if s % 200 < 100 { 0 } else { 60_000 }, FixMode::ThreeD));
         check(there_and_back, &[2]);
+    }
+
+    #[test]
+    fn between_anchors_the_time_is_told_while_it_is_trusted() {
+        let mut time = SatelliteTime::default();
+        let mut told = Vec::new();
+        for second in 0..10_u64 {
+            let stamp = Stamp {
+                time: Timestamp::EPOCH,
+                mono_ms: second * 1000,
+                boot: BootId(1),
+                clock: Clock::None,
+                err_ms: None,
+            };
+            let jump = if second >= 6 { 60_000 } else { 0 };
+            let utc = NOW + i64::try_from(stamp.mono_ms).unwrap() + jump;
+            time.on_epoch(&stamp, FixMode::ThreeD, Some(utc), FLOOR);
+            told.extend(time.utc(&stamp).map(|utc| (second, utc.unix_ms() - NOW)));
+        }
+        // Not before three fixes agree, and not after a jump.
+        assert_eq!(told, [(2, 2200), (3, 3200), (4, 4200), (5, 5200)]);
     }
 
     #[test]

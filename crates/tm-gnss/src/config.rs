@@ -23,6 +23,10 @@ tm_service::settings! {
         pub move_m: f64 [1.0..=100_000.0] = 50.0,
         /// Seconds without a sentence after which a source is silent (2 to 3600).
         pub silent_after_s: u32 [2..=3600] = 5,
+        /// Address and port for clients of gpsd, such as `0.0.0.0:2947`. Empty: no server. The protocol knows no password.
+        pub gpsd_listen: Option<String> = None,
+        /// Socket of a chronyd (`refclock SOCK …`) that gets the satellites' time while it is trusted. Empty: none.
+        pub chrony_sock: Option<String> = None,
     }
 }
 

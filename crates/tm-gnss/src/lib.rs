@@ -12,7 +12,9 @@ pub mod replay;
 
 mod tracker;
 
+mod chrony;
 mod clock;
+mod gpsd;
 mod movement;
 mod points;
 mod sky;

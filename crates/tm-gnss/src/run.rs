@@ -4,14 +4,17 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Error;
+use tm_proto::nmea0183::Epoch;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::port::{Opener, Ports};
 use tm_types::topic::{self, Class};
-use tm_types::{HealthStatus, code};
+use tm_types::{HealthStatus, Timestamp, code};
 use tokio::time::{Instant, sleep_until};
 
+use crate::chrony::Chrony;
 use crate::config::{Config, SourceSetting};
+use crate::gpsd::Server;
 use crate::source::Source;
 use crate::tracker::{Effect, Event, Now, Tracker};
 
@@ -43,6 +46,13 @@ pub async fn run_with(
     bus.health(HealthStatus::Up, vec![code::SERVICE_STARTING.plain()]);
     let seen = host.store.load(SEEN).unwrap_or_default();
     let suspicion = host.store.load(SUSPICION).flatten();
+    let mut clients = Clients {
+        gpsd: config.gpsd_listen.clone().map(Server::start),
+        chrony: config
+            .chrony_sock
+            .as_ref()
+            .map(|path| Chrony::new(path.into())),
+    };
     let mut tracker = Tracker::new(config, seen, suspicion, Instant::now());
     loop {
         let event = tokio::select! {
@@ -61,7 +71,21 @@ pub async fn run_with(
             stamp: host.clock.stamp(),
         };
         for effect in tracker.on(event, now) {
-            perform(effect, &mut source, &bus, &host);
+            perform(effect, &mut source, &mut clients, &bus, &host);
+        }
+    }
+}
+
+/// Who is shown epochs beside the bus.
+struct Clients {
+    gpsd: Option<Server>,
+    chrony: Option<Chrony>,
+}
+
+impl Clients {
+    fn show(&self, source: Option<&str>, epoch: &Epoch, is_trusted: bool, now: Timestamp) {
+        if let Some(gpsd) = &self.gpsd {
+            gpsd.report(|picture| picture.take(source, epoch, is_trusted, now));
         }
     }
 }
@@ -87,7 +111,7 @@ async fn at_deadline(deadline: Option<Instant>) {
     }
 }
 
-fn perform(effect: Effect, source: &mut Source, bus: &Bus, host: &Host) {
+fn perform(effect: Effect, source: &mut Source, clients: &mut Clients, bus: &Bus, host: &Host) {
     match effect {
         Effect::Reopen => source.reopen(),
         Effect::State(state) => bus.state(&*state),
@@ -95,6 +119,28 @@ fn perform(effect: Effect, source: &mut Source, bus: &Bus, host: &Host) {
         Effect::Health(status, reasons) => bus.health(status, reasons),
         Effect::Anchor(anchor) => bus.anchor(&host.instance.source(), &anchor),
         Effect::Event(stamp, severity, cause) => bus.event_at(stamp, severity, cause),
+        Effect::Sentences(bytes) => {
+            if let Some(gpsd) = &clients.gpsd {
+                gpsd.sentences(&bytes);
+            }
+        }
+        Effect::Show {
+            source,
+            epoch,
+            is_trusted,
+        } => {
+            clients.show(
+                source.as_deref(),
+                &epoch,
+                is_trusted,
+                host.clock.stamp().time,
+            );
+        }
+        Effect::Compare(sample) => {
+            if let Some(chrony) = &mut clients.chrony {
+                chrony.send(sample);
+            }
+        }
         Effect::Remember(seen) => host.store.save(SEEN, &seen),
         Effect::RememberSuspicion(suspicion) => host.store.save(SUSPICION, &suspicion),
     }

@@ -1,10 +1,12 @@
 //! What comes in and what goes out.
 
 use serde::{Deserialize, Serialize};
+use tm_proto::nmea0183::Epoch;
 use tm_service::port::PortEvent;
 use tm_types::{Anchor, Cause, GnssState, HealthStatus, Point, Severity, Stamp};
 use tokio::time::Instant;
 
+use crate::chrony::Sample;
 use crate::spoofing::Suspicion;
 
 /// What happened.
@@ -38,6 +40,19 @@ pub(crate) enum Effect {
     Anchor(Anchor),
     /// Say that something happened.
     Event(Stamp, Severity, Cause),
+    /// Hand the receiver's sentences to clients.
+    Sentences(Vec<u8>),
+    /// Show clients an epoch of a source, or that there is none.
+    Show {
+        /// Where it comes from.
+        source: Option<String>,
+        /// What it says.
+        epoch: Box<Epoch>,
+        /// Nothing speaks against it.
+        is_trusted: bool,
+    },
+    /// Tell chrony.
+    Compare(Sample),
     /// Keep this.
     Remember(Seen),
     /// Keep this suspicion, or that there is none.

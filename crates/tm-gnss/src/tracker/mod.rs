@@ -1,5 +1,6 @@
 //! Decides: events in, effects out. No I/O, no clock of its own.
 
+mod clients;
 mod event;
 mod report;
 mod suspicion;
@@ -198,6 +199,7 @@ impl Tracker {
 
     fn on_bytes(&mut self, bytes: &[u8], now: Now) {
         tracing::trace!(text = %bytes.escape_ascii(), "read");
+        self.pass_on(bytes);
         let mut began = self.began.unwrap_or(now.stamp);
         for epoch in self.epochs.feed(bytes) {
             self.on_epoch(&epoch, began, now);
@@ -302,6 +304,7 @@ impl Tracker {
         self.time = SatelliteTime::default();
         self.satellites.clear();
         self.lose_fix(now);
+        self.show_nothing();
         if was_present {
             self.effects.push(Effect::Points(
                 now.stamp,
@@ -357,6 +360,7 @@ impl Tracker {
         if is_trusted {
             self.is_changed |= self.movement.on_epoch(epoch, self.config.move_m);
         }
+        self.show(epoch, began);
         self.tell_points(epoch, began, now);
     }
 
