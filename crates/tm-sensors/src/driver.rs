@@ -89,9 +89,13 @@ impl Driver {
         }
         match self {
             Self::Machine(machine, schedule, period) => {
+                machine.wait(schedule.due()).await;
                 let stamp = clock.stamp();
                 let points = machine.poll(&stamp).await;
-                schedule.advance(Instant::now());
+                let now = Instant::now();
+                if now >= schedule.due() {
+                    schedule.advance(now);
+                }
                 vec![DevicePoll {
                     device: "machine".to_owned(),
                     driver: "machine",
@@ -130,11 +134,9 @@ impl Driver {
     /// `None` for what waits for its own news.
     fn due(&self) -> Option<Instant> {
         match self {
-            Self::Machine(_, schedule, _)
-            | Self::OneWire(_, schedule, _)
-            | Self::Chips(_, schedule, _) => Some(schedule.due()),
+            Self::OneWire(_, schedule, _) | Self::Chips(_, schedule, _) => Some(schedule.due()),
             Self::Modbus(line) => Some(line.due()),
-            Self::Input(_) => None,
+            Self::Machine(..) | Self::Input(_) => None,
         }
     }
 }

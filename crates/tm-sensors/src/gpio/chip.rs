@@ -114,22 +114,25 @@ impl Line for Held {
         loop {
             let mut ready = self.file.readable().await.map_err(failed)?;
             let request = self.file.get_ref();
-            let mut edges = Vec::new();
-            while edges.len() < BATCH {
-                if !request.has_edge_event().map_err(failed)? {
-                    ready.clear_ready();
-                    break;
-                }
-                let event = request.read_edge_event().map_err(failed)?;
-                edges.push(Edge {
+            if !request.has_edge_event().map_err(failed)? {
+                ready.clear_ready();
+                continue;
+            }
+            // Not `read_edge_event`: in gpiocdev 0.8.0 with uapi v2 alone its buffer takes eight events from the
+            // kernel, of which it gives the first (seen on Linux 6.1, 2026-11-26).
+            let words = request.edge_event_u64_size();
+            let mut events = vec![0; BATCH * words];
+            let n_words = request.read_edge_events_into_slice(&mut events);
+            let events = &events[..n_words.map_err(failed)?];
+            let edges = events.chunks_exact(words).map(|event| {
+                let event = request.edge_event_from_slice(event).map_err(failed)?;
+                Ok(Edge {
                     is_active: event.kind == EdgeKind::Rising,
                     age: age(event.timestamp_ns),
                     number: event.line_seqno,
-                });
-            }
-            if !edges.is_empty() {
-                return Ok(edges);
-            }
+                })
+            });
+            return edges.collect();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Where the machine keeps its numbers: the files below the roots of `/proc` and `/sys`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tm_types::Reason;
 
@@ -60,14 +60,15 @@ pub(super) fn zone_types(root: &Path) -> Result<Vec<(String, String)>, Fault> {
     Ok(typed.collect())
 }
 
-/// The text of the first `in0_lcrit_alarm` of a chip called `rpi_volt`.
-pub(super) fn voltage_alarm(root: &Path) -> Result<Option<String>, Fault> {
+/// The `in0_lcrit_alarm` of the first chip called `rpi_volt`, with its text.
+pub(super) fn voltage_alarm(root: &Path) -> Result<Option<(PathBuf, String)>, Fault> {
     for chip in blocking::names(root)? {
         let chip = root.join(chip);
         let is_ours =
             blocking::read_short(&chip.join("name")).is_ok_and(|name| name.trim() == "rpi_volt");
         if is_ours {
-            return blocking::read_short(&chip.join("in0_lcrit_alarm")).map(Some);
+            let file = chip.join("in0_lcrit_alarm");
+            return blocking::read_short(&file).map(|text| Some((file, text)));
         }
     }
     Ok(None)

@@ -22,6 +22,7 @@ use crate::report::{Deadband, Measured};
 use boots::Boots;
 use files::{ProcTexts, zone_types};
 use procfs::CpuTimes;
+use supply::{Alarm, GLANCE};
 
 /// `/proc` and `/sys` answer within microseconds; a thermal zone behind I2C within milliseconds.
 const FILE_DEADLINE: Duration = Duration::from_secs(1);
@@ -52,6 +53,10 @@ pub(crate) struct Machine {
     blocking: Blocking,
     earlier_times: Option<CpuTimes>,
     boots: Boots,
+    /// The voltage alarm at the last poll; `None` on a machine without one.
+    alarm: Option<Alarm>,
+    /// Between two looks at it.
+    glance: Duration,
 }
 
 impl Machine {
@@ -72,6 +77,8 @@ impl Machine {
             blocking: Blocking::default(),
             earlier_times: None,
             boots: Boots::open(store),
+            alarm: None,
+            glance: GLANCE,
         }
     }
 

@@ -1,6 +1,10 @@
 //! Supply and speed: what the firmware says now, and what it has said since boot.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use tm_types::{BootId, Kind, Point, Reading, Reason, Unit};
+use tokio::time::{Instant, sleep_until};
 
 use super::boots::Troubles;
 use super::files::voltage_alarm;
@@ -11,12 +15,22 @@ use crate::report::{Deadband, Measured};
 /// Raspberry Pi kernels have it; others do not.
 const GET_THROTTLED: &str = "devices/platform/soc/soc:firmware/get_throttled";
 
+/// The kernel asks the firmware this often, and forgets (`raspberrypi-hwmon.c`).
+pub(super) const GLANCE: Duration = Duration::from_secs(2);
+
 /// What was read of a flag; `None` where this machine has no such thing.
 type Flag = Option<Result<bool, Reason>>;
 
+/// The alarm as it was last read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Alarm {
+    file: PathBuf,
+    text: String,
+}
+
 impl Machine {
     pub(super) async fn supply(&mut self, boot: BootId) -> Vec<Measured> {
-        let alarm = self.alarm().await;
+        let alarm = self.read_alarm().await;
         let firmware = self.firmware().await;
         let of_firmware =
             |flag: fn(Throttled) -> bool| firmware.map(|throttled| throttled.map(flag));
@@ -59,20 +73,44 @@ impl Machine {
         points
     }
 
+    /// Waits until `due`, or until the voltage alarm is another one than at the last poll.
+    ///
+    /// A dip of the supply lasts less than a period, and the alarm no longer than the kernel's next question.
+    pub(crate) async fn wait(&mut self, due: Instant) {
+        while let Some(alarm) = &self.alarm {
+            let glance = Instant::now() + self.glance;
+            if due <= glance {
+                break;
+            }
+            sleep_until(glance).await;
+            let text = self.blocking.read(&alarm.file, FILE_DEADLINE).await;
+            if text.is_ok_and(|text| text != alarm.text) {
+                return;
+            }
+        }
+        sleep_until(due).await;
+    }
+
     /// The alarm of the kernel's `raspberrypi-hwmon` driver, which asks the firmware every 2 s.
-    async fn alarm(&mut self) -> Flag {
+    async fn read_alarm(&mut self) -> Flag {
         let root = self.sys.join("class/hwmon");
         let job = {
             let root = root.clone();
             move || voltage_alarm(&root)
         };
-        match self.blocking.run(&root, FILE_DEADLINE, job).await {
+        let read = self.blocking.run(&root, FILE_DEADLINE, job).await;
+        self.alarm = None;
+        match read {
             Ok(None) => None,
-            Ok(Some(text)) => Some(match text.trim() {
-                "0" => Ok(false),
-                "1" => Ok(true),
-                _ => Err(Reason::BadReply),
-            }),
+            Ok(Some((file, text))) => {
+                let flag = match text.trim() {
+                    "0" => Ok(false),
+                    "1" => Ok(true),
+                    _ => Err(Reason::BadReply),
+                };
+                self.alarm = Some(Alarm { file, text });
+                Some(flag)
+            }
             Err(fault) if fault.is_absence() => None,
             Err(fault) => Some(Err(fault.reason())),
         }

@@ -132,6 +132,39 @@ async fn troubles_of_the_supply_are_remembered_until_the_next_boot() {
 }
 
 #[tokio::test]
+async fn a_dip_of_the_supply_between_two_polls_is_seen() {
+    const ALARM: &str = "sys/class/hwmon/hwmon1/in0_lcrit_alarm";
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let mut machine = machine(root);
+    machine.glance = Duration::from_millis(5);
+    let soon = || tokio::time::Instant::now() + Duration::from_millis(50);
+    let never = || tokio::time::Instant::now() + Duration::from_hours(1);
+    let deadline = Duration::from_secs(20);
+
+    // Without a chip there is nothing to look at.
+    poll(&mut machine).await;
+    let due = soon();
+    machine.wait(due).await;
+    assert!(tokio::time::Instant::now() >= due);
+
+    write(root, "sys/class/hwmon/hwmon1/name", "rpi_volt\n");
+    write(root, ALARM, "0\n");
+    assert_eq!(poll(&mut machine).await["under-voltage"], "false");
+    let due = soon();
+    machine.wait(due).await;
+    assert!(tokio::time::Instant::now() >= due, "nothing has changed");
+    for (text, expected) in [("1\n", "true"), ("0\n", "false")] {
+        write(root, ALARM, text);
+        let waited = tokio::time::timeout(deadline, machine.wait(never())).await;
+        assert!(waited.is_ok(), "seen long before the next poll");
+        let told = poll(&mut machine).await;
+        assert_eq!(told["under-voltage"], expected);
+        assert_eq!(told["under-voltage-since-boot"], "true");
+    }
+}
+
+#[tokio::test]
 async fn soldered_flash_says_how_worn_it_is_and_a_card_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
