@@ -1,6 +1,7 @@
 //! `TM_GNSS_*`.
 
 use std::fmt;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -24,11 +25,35 @@ tm_service::settings! {
         /// Seconds without a sentence after which a source is silent (2 to 3600).
         pub silent_after_s: u32 [2..=3600] = 5,
         /// Address and port for clients of gpsd, such as `0.0.0.0:2947`. Empty: no server. The protocol knows no password.
-        pub gpsd_listen: Option<String> = None,
+        pub gpsd_listen: Option<ListenAddress> = None,
         /// Socket of a chronyd (`refclock SOCK …`) that gets the satellites' time while it is trusted. Empty: none.
         pub chrony_sock: Option<String> = None,
     }
 }
+
+/// An address of this machine and a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl FromStr for ListenAddress {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+tm_service::setting!(
+    ListenAddress,
+    "address",
+    "an address with a port, such as 0.0.0.0:2947"
+);
 
 /// Where sentences come from.
 #[derive(Clone, PartialEq, Eq, Debug)]

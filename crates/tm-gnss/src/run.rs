@@ -38,7 +38,7 @@ pub async fn run_with(
         SourceSetting::Auto | SourceSetting::Bus => vec![topic::NMEA_ALL.to_owned()],
         _ => Vec::new(),
     };
-    let mut source = Source::new(&config.source, ports);
+    let mut source = Source::new(&config.source, ports, config.gpsd_listen.is_some());
     let mut bus = host.bus.open(BusOptions {
         subscriptions,
         ..BusOptions::default()
@@ -47,7 +47,10 @@ pub async fn run_with(
     let seen = host.store.load(SEEN).unwrap_or_default();
     let suspicion = host.store.load(SUSPICION).flatten();
     let mut clients = Clients {
-        gpsd: config.gpsd_listen.clone().map(Server::start),
+        gpsd: config
+            .gpsd_listen
+            .as_ref()
+            .map(|listen| Server::start(listen.0)),
         chrony: config
             .chrony_sock
             .as_ref()

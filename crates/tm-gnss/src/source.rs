@@ -32,10 +32,12 @@ pub(crate) enum Source {
 
 impl Source {
     /// The source that is configured.
-    pub(crate) fn new(setting: &SourceSetting, ports: Arc<dyn Opener>) -> Self {
+    ///
+    /// `is_serving`: this service is a gpsd for others.
+    pub(crate) fn new(setting: &SourceSetting, ports: Arc<dyn Opener>, is_serving: bool) -> Self {
         match setting {
             SourceSetting::Bus => Self::Bus,
-            SourceSetting::Auto => Self::Search(Box::new(Search::new(ports))),
+            SourceSetting::Auto => Self::Search(Box::new(Search::new(ports, is_serving))),
             SourceSetting::Port(url) => Self::Receiver(Receiver::port(url.clone(), ports)),
             SourceSetting::Gpsd(url) => Self::Receiver(Receiver::gpsd(url.clone(), ports)),
             SourceSetting::File(path) => Self::Recording(Recording::new(path.clone())),

@@ -9,6 +9,8 @@ use crate::points::course_deg;
 
 /// From one sigma to the 95 % that gpsd's error estimates stand for.
 const SIGMAS: f64 = 2.0;
+/// The most satellites of a report, so that it stays below the 10240 bytes of a line (gpsd_json(5)).
+const SATELLITES_MAX: usize = 100;
 /// How far the time of a report may be off in seconds: sentences carry whole epochs, not pulses.
 const TIME_ERROR_S: f64 = 0.2;
 
@@ -153,8 +155,8 @@ impl Default for Picture {
 impl Picture {
     /// Takes in an epoch of a source, or that there is none any more.
     ///
-    /// An epoch that is not trusted (`gnss.spoofing_suspected`) has no fix here: who steers or sets a clock by gpsd
-    /// does not read warnings.
+    /// An epoch that is not trusted (`gnss.spoofing_suspected`) has neither fix nor time here, and no satellite counts as
+    /// used: who steers or sets a clock by gpsd does not read warnings.
     pub(crate) fn take(
         &mut self,
         source: Option<&str>,
@@ -175,9 +177,13 @@ impl Picture {
         self.sky.time = self.tpv.time;
         (self.sky.hdop, self.sky.vdop, self.sky.pdop) = (epoch.hdop, epoch.vdop, epoch.pdop);
         if let Some(satellites) = &epoch.satellites {
-            self.sky.satellites = satellites.iter().filter_map(in_view).collect();
+            let shown = satellites.iter().filter_map(in_view);
+            self.sky.satellites = shown.take(SATELLITES_MAX).collect();
         } else if source.is_none() {
             self.sky.satellites.clear();
+        }
+        for satellite in &mut self.sky.satellites {
+            satellite.used &= is_trusted;
         }
         self.sky.n_sat = self.sky.satellites.len();
         self.sky.u_sat = self.sky.satellites.iter().filter(|one| one.used).count();
@@ -201,9 +207,9 @@ impl Picture {
         })
     }
 
-    /// The receiver.
-    pub(super) fn device(&self) -> String {
-        line(&self.at(self.source.as_deref().unwrap_or_default()))
+    /// The receiver, if it is there.
+    pub(super) fn device(&self) -> Option<String> {
+        Some(line(&self.at(self.source.as_deref()?)))
     }
 
     fn at<'a>(&self, path: &'a str) -> DeviceLine<'a> {
@@ -232,7 +238,9 @@ impl Picture {
 fn tpv(source: Option<&str>, epoch: &Epoch) -> Tpv {
     let has_fix = epoch.mode > FixMode::None && epoch.position.is_some();
     let fix = has_fix.then_some(epoch);
-    let eph = fix.map(|epoch| rounded(error_m(epoch) * SIGMAS));
+    let eph = fix
+        .filter(|epoch| epoch.horizontal_error_m.or(epoch.hdop).is_some())
+        .map(|epoch| rounded(error_m(epoch) * SIGMAS));
     let axis = eph.map(|eph| rounded(eph / std::f64::consts::SQRT_2));
     // A date that was moved over a rollover is a guess about the century, and nobody's clock is set by a guess.
     let time = epoch.unix_ms().filter(|_| !epoch.is_date_corrected);
@@ -279,17 +287,22 @@ fn rounded(metres: f64) -> f64 {
 fn status(quality: u8) -> Option<u8> {
     match quality {
         2 => Some(2),
+        3 => Some(9),
         4 => Some(3),
         5 => Some(4),
         6 => Some(5),
-        8 => Some(8),
+        7 | 8 => Some(quality),
         _ => None,
     }
 }
 
-/// gpsd's numbering (gpsd_json(5), "PRNs" and SKY). A GLONASS satellite without a slot number has no place in it.
+/// gpsd's numbering (gpsd_json(5), "PRNs" and SKY). A GLONASS satellite without a slot number has no place in it, and a
+/// phantom of SBAS none in the sky.
 fn in_view(satellite: &Satellite) -> Option<InView> {
     let svid = satellite.number?;
+    if satellite.constellation == Constellation::Sbas && satellite.elevation_deg.is_none() {
+        return None;
+    }
     let (gnssid, prn) = match satellite.constellation {
         Constellation::Gps => (0, svid),
         Constellation::Sbas => (1, svid),
@@ -297,7 +310,7 @@ fn in_view(satellite: &Satellite) -> Option<InView> {
         Constellation::BeiDou => (3, svid + 400),
         Constellation::Qzss => (5, svid + 192),
         Constellation::Glonass => (6, svid + 64),
-        Constellation::NavIc => (7, svid + 900),
+        Constellation::NavIc => (7, svid + 500),
     };
     Some(InView {
         prn,
@@ -411,7 +424,7 @@ mod tests {
             tpv,
             json!({"class": "TPV", "device": "bus:modem", "mode": 1})
         );
-        assert_eq!(sky["nSat"], 3);
+        assert_eq!((&sky["nSat"], &sky["uSat"]), (&json!(3), &json!(0)));
     }
 
     #[test]
@@ -426,6 +439,41 @@ mod tests {
             sky,
             json!({"class": "SKY", "nSat": 0, "uSat": 0, "satellites": []})
         );
+    }
+
+    #[test]
+    fn a_report_fits_a_line() {
+        let one = Satellite {
+            constellation: Constellation::Galileo,
+            number: Some(36),
+            signal: Some(7),
+            elevation_deg: Some(-10),
+            azimuth_deg: Some(359),
+            cn0_dbhz: Some(50),
+            is_used: false,
+        };
+        let babble = Epoch {
+            satellites: Some(vec![one; 256]),
+            ..epoch(&FIX)
+        };
+        let mut picture = Picture::default();
+        picture.take(Some("bus:modem"), &babble, true, NOW);
+        let longest = picture
+            .poll(true)
+            .lines()
+            .chain(picture.reports().lines())
+            .map(str::len)
+            .max();
+        assert!(longest < Some(10_240), "{longest:?}");
+    }
+
+    #[test]
+    fn a_phantom_is_not_in_the_sky() {
+        let mut picture = Picture::default();
+        let phantom = FIX.map(|body| body.replace(",40,30,180,,1", ",40,,,34,1"));
+        let phantom: Vec<&str> = phantom.iter().map(String::as_str).collect();
+        picture.take(Some("x"), &epoch(&phantom), true, NOW);
+        assert_eq!(objects(&picture).1["nSat"], 2);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 use super::report::Picture;
@@ -22,6 +23,8 @@ const CLIENTS_MAX: usize = 16;
 const REPORTS_WAITING: usize = 16;
 /// A client that takes nothing for this long is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// A client that watches nothing and asks nothing for this long is gone (as in gpsd 3.27).
+const COMMAND_DEADLINE: Duration = Duration::from_mins(15);
 /// Before the address is tried again, when somebody else has it.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Listens on an address such as `0.0.0.0:2947`, as soon as it can be had.
-    pub(crate) fn start(address: String) -> Self {
+    pub(crate) fn start(address: SocketAddr) -> Self {
         let picture = watch::Sender::new(Picture::default());
         let news = broadcast::Sender::new(REPORTS_WAITING);
         let mut clients = JoinSet::new();
@@ -86,16 +89,19 @@ impl Server {
 }
 
 async fn listen(
-    address: String,
+    address: SocketAddr,
     picture: watch::Receiver<Picture>,
     news: broadcast::Sender<News>,
 ) -> Infallible {
     let mut clients = JoinSet::new();
+    let mut is_told = false;
     let listener = loop {
-        match TcpListener::bind(&address).await {
+        match TcpListener::bind(address).await {
             Ok(listener) => break listener,
-            Err(error) => warn!(%address, %error, "cannot listen for clients of gpsd"),
+            Err(error) if !is_told => warn!(%address, %error, "cannot listen for clients of gpsd"),
+            Err(_) => {}
         }
+        is_told = true;
         sleep(RETRY).await;
     };
     info!(%address, "listening for clients of gpsd");
@@ -129,6 +135,7 @@ async fn serve(
 ) -> io::Result<()> {
     let mut session = Session::default();
     let mut bytes = [0; 1024];
+    let mut asked = Instant::now();
     write(&mut stream, Session::greeting().as_bytes()).await?;
     loop {
         tokio::select! {
@@ -137,8 +144,12 @@ async fn serve(
                 if n == 0 {
                     return Ok(());
                 }
+                asked = Instant::now();
                 let answer = session.on_bytes(&bytes[..n], &picture.borrow());
                 write(&mut stream, answer.as_bytes()).await?;
+            }
+            () = sleep_until(asked + COMMAND_DEADLINE), if !session.is_watching() => {
+                return Err(io::ErrorKind::TimedOut.into());
             }
             told = news.recv() => match told {
                 Ok(News::Reports(lines)) if session.wants_reports() => write(&mut stream, lines.as_bytes()).await?,
@@ -169,9 +180,9 @@ mod tests {
     /// A server on a port that was free a moment ago.
     async fn server() -> (Server, String) {
         let probe = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = probe.local_addr().unwrap().to_string();
+        let address = probe.local_addr().unwrap();
         drop(probe);
-        (Server::start(address.clone()), address)
+        (Server::start(address), address.to_string())
     }
 
     async fn connect(address: &str) -> BufReader<TcpStream> {

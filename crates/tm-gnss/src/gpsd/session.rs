@@ -15,6 +15,16 @@ struct Version {
     proto_minor: u8,
 }
 
+/// What is asked at once is answered until the answer is longer than this; a session needs a few hundred bytes.
+const ANSWER_MAX: usize = 64 * 1024;
+
+fn failure(message: &str) -> String {
+    line(&Failure {
+        class: "ERROR",
+        message,
+    })
+}
+
 /// What a client asked for, as it is told in the object WATCH.
 #[derive(Debug, Default, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the object is gpsd's")]
@@ -57,11 +67,19 @@ impl Session {
 
     /// Takes in what the client sent; the answer, in which the last reports come from `picture`.
     pub(super) fn on_bytes(&mut self, bytes: &[u8], picture: &Picture) -> String {
-        let requests = self.requests.feed(bytes);
-        requests
-            .into_iter()
-            .map(|request| self.answer(request, picture))
-            .collect()
+        let mut answer = String::new();
+        for request in self.requests.feed(bytes) {
+            if answer.len() > ANSWER_MAX {
+                return answer + &failure("too many requests at once");
+            }
+            answer += &self.answer(request, picture);
+        }
+        answer
+    }
+
+    /// Whether anything is sent without being asked for.
+    pub(super) fn is_watching(&self) -> bool {
+        self.watching.enable
     }
 
     /// Whether reports are wanted.
@@ -78,7 +96,9 @@ impl Session {
         match request {
             Request::Version => Self::greeting(),
             Request::Devices => picture.devices(),
-            Request::Device => picture.device(),
+            Request::Device => picture
+                .device()
+                .unwrap_or_else(|| failure("there is no receiver")),
             Request::Watch(options) => {
                 if let Some(options) = options {
                     self.watch(&options);
@@ -91,10 +111,7 @@ impl Session {
                 answer
             }
             Request::Poll => picture.poll(self.watching.enable),
-            Request::Wrong(message) => line(&Failure {
-                class: "ERROR",
-                message: &message,
-            }),
+            Request::Wrong(message) => failure(&message),
         }
     }
 
@@ -167,10 +184,18 @@ mod tests {
         check(
             &[(
                 "?VERSION;?DEVICE;?DEVICES;?POLL;nonsense;",
-                &["VERSION", "DEVICE", "DEVICES", "POLL", "ERROR"],
+                &["VERSION", "ERROR", "DEVICES", "POLL", "ERROR"],
             )],
             (false, false),
         );
+    }
+
+    #[test]
+    fn an_answer_is_bounded() {
+        let mut session = Session::default();
+        let answer = session.on_bytes("?VERSION;".repeat(100_000).as_bytes(), &Picture::default());
+        assert!(answer.len() < ANSWER_MAX + 1024, "{}", answer.len());
+        assert!(answer.ends_with("\"message\":\"too many requests at once\"}\r\n"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Between two rounds; what is plugged in later is found within this time.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A gpsd beside this service, then one on this machine.
+/// A gpsd beside this service, then one on this machine, which may be this service itself.
 const GPSDS: [&str; 2] = ["tcp://gpsd:2947", "tcp://localhost:2947"];
 /// Receivers with a USB device of their own (numbers as in gpsd's `gpsd.rules`), which is never an adapter for
 /// something else: u-blox 4 to 9, and a MediaTek.
@@ -29,6 +29,7 @@ const RECEIVERS: [&str; 7] = [
 
 /// Tries one place after the other, until one sends.
 pub(crate) struct Search {
+    gpsds: &'static [&'static str],
     ports: Arc<dyn Opener>,
     /// The place that is tried next, or is open.
     at: usize,
@@ -39,8 +40,10 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    pub(super) fn new(ports: Arc<dyn Opener>) -> Self {
+    /// `is_serving`: this service is a gpsd itself, and does not ask itself.
+    pub(super) fn new(ports: Arc<dyn Opener>, is_serving: bool) -> Self {
         Self {
+            gpsds: &GPSDS[..if is_serving { 1 } else { 2 }],
             ports,
             at: 0,
             receiver: None,
@@ -81,7 +84,7 @@ impl Search {
         if std::mem::take(&mut self.has_spoken) {
             self.at = 0;
             self.not_before = Instant::now() + GRACE;
-        } else if self.at == GPSDS.len() + RECEIVERS.len() {
+        } else if self.at == self.gpsds.len() + RECEIVERS.len() {
             self.at = 0;
             self.not_before = Instant::now() + PAUSE;
         }
@@ -98,10 +101,10 @@ impl Search {
 
     fn begin(&self) -> Option<Receiver> {
         let ports = self.ports.clone();
-        if let Some(gpsd) = GPSDS.get(self.at) {
+        if let Some(gpsd) = self.gpsds.get(self.at) {
             return Some(Receiver::gpsd(gpsd.parse().ok()?, ports));
         }
-        let receiver = RECEIVERS.get(self.at.checked_sub(GPSDS.len())?)?;
+        let receiver = RECEIVERS.get(self.at.checked_sub(self.gpsds.len())?)?;
         Some(Receiver::port(receiver.parse().ok()?, ports))
     }
 }

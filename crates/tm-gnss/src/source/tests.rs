@@ -43,7 +43,7 @@ impl Opener for Machine {
 }
 
 fn auto(machine: &Arc<Machine>) -> Source {
-    Source::new(&"auto".parse().unwrap(), machine.clone())
+    Source::new(&"auto".parse().unwrap(), machine.clone(), false)
 }
 
 async fn asked_for(far: &mut DuplexStream) -> Vec<u8> {
@@ -119,11 +119,24 @@ async fn nothing_is_looked_for_while_a_relay_is_heard() {
 #[tokio::test(start_paused = true)]
 async fn the_bus_alone_opens_nothing() {
     let machine = Arc::new(Machine::default());
-    let mut source = Source::new(&SourceSetting::Bus, machine.clone());
+    let mut source = Source::new(&SourceSetting::Bus, machine.clone(), false);
     assert!(
         timeout(Duration::from_hours(1), source.next())
             .await
             .is_err()
     );
     assert_eq!(machine.asked(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_serves_does_not_ask_himself() {
+    let machine = Arc::new(Machine::default());
+    let _itself = machine.plug("tcp://localhost:2947");
+    let mut receiver = machine.plug("usb:0e8d:3329:00");
+    let mut source = Source::new(&SourceSetting::Auto, machine.clone(), true);
+    let opened = PortEvent::Opened("usb:0e8d:3329:00".to_owned());
+    assert_eq!(source.next().await, opened);
+    receiver.write_all(b"$").await.unwrap();
+    assert!(matches!(source.next().await, PortEvent::Bytes(_)));
+    assert!(!machine.asked().contains(&"tcp://localhost:2947".to_owned()));
 }

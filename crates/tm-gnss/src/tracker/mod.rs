@@ -10,7 +10,7 @@ mod tests;
 use std::time::Duration;
 
 use tm_proto::calendar::Date;
-use tm_proto::nmea0183::{Epoch, Epochs, FixMode};
+use tm_proto::nmea0183::{Epoch, Epochs, FixMode, Framer};
 use tm_service::port::{OpenError, PortEvent};
 use tm_types::{Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satellite, Stamp, code};
 use tokio::time::Instant;
@@ -52,6 +52,8 @@ pub(crate) struct Tracker {
     /// The source is a port of this service, not a relay.
     is_port: bool,
     epochs: Epochs,
+    /// Of sentences for clients.
+    framer: Framer,
     /// Counters of the epochs of earlier openings.
     n_skipped: u64,
     n_sentences: u64,
@@ -98,6 +100,7 @@ impl Tracker {
             source: None,
             is_port: false,
             epochs: Epochs::new(floor),
+            framer: Framer::default(),
             n_skipped: 0,
             n_sentences: 0,
             heard: now,
@@ -134,6 +137,7 @@ impl Tracker {
             Event::Port(PortEvent::Lost(why)) => {
                 tracing::info!(source = self.source.as_deref(), why, "port lost");
                 self.end_epoch(now);
+                self.show_nothing();
             }
             Event::Port(PortEvent::Bytes(bytes)) => self.on_bytes(&bytes, now),
             Event::Due => self.on_due(now),
@@ -191,6 +195,7 @@ impl Tracker {
         self.n_skipped += counters.n_corrupt + counters.n_overflows;
         self.n_sentences = 0;
         self.epochs = Epochs::new(self.floor);
+        self.pass_on_anew();
         self.time = SatelliteTime::default();
         self.watch.on_other_receiver();
         self.source = Some(source);

@@ -54,6 +54,51 @@ impl Bench {
 }
 
 #[test]
+fn clients_of_gpsd_and_chrony_get_nothing_from_it_either() {
+    let variables = [
+        ("TM_GNSS_GPSD_LISTEN", "127.0.0.1:2947"),
+        ("TM_GNSS_CHRONY_SOCK", "/run/gnss.sock"),
+    ];
+    let mut bench = Bench::new(NOTHING, &variables);
+    // (until this second, of which sky)
+    for (until, is_true) in [(10, true), (20, false), (100, true)] {
+        for second in until - 10..until {
+            let sky = if is_true {
+                truth(second)
+            } else {
+                falsehood(second)
+            };
+            bench.relay("modem", &sky);
+        }
+    }
+    bench.relay("modem", "$GPTXT,half a sentence");
+    let mut shown = (0, 0);
+    let mut n_compared = 0;
+    let mut sentences = Vec::new();
+    for effect in &bench.effects {
+        match effect {
+            Effect::Show { is_trusted, .. } if *is_trusted => shown.0 += 1,
+            Effect::Show { .. } => shown.1 += 1,
+            Effect::Compare(_) => n_compared += 1,
+            Effect::Sentences(lines) => sentences.extend_from_slice(lines),
+            _ => {}
+        }
+    }
+    // The honest ten seconds, of which the third fix begins the trust; all that follows is suspected.
+    assert_eq!(shown, (10, 20));
+    assert_eq!(n_compared, 8);
+    let honest: String = (0..10).map(truth).collect();
+    let passed = String::from_utf8(sentences).unwrap();
+    let more = passed
+        .strip_prefix(&honest)
+        .unwrap_or_else(|| panic!("{passed}"));
+    assert!(
+        more.len() <= falsehood(10).len(),
+        "only until it is noticed: {more}"
+    );
+}
+
+#[test]
 fn nothing_is_fed_from_a_sky_that_is_suspected() {
     let mut bench = Bench::new(NOTHING, &[("TM_GNSS_PUBLISH_S", "100")]);
     for second in 0..2 {
