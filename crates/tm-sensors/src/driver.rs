@@ -1,14 +1,17 @@
 //! A driver waits until one of its devices is due, and reads it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use tm_service::Clock;
-use tm_types::{Reason, Stamp};
+use tm_service::bus::BusHandle;
+use tm_types::{OperationId, Reason, Stamp};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::machine::Machine;
-use crate::modbus::{self, Line};
+use crate::modbus::{self, Line, Wanted};
 use crate::one_wire::OneWire;
 use crate::report::{Deadband, Measured};
 use crate::schedule::Schedule;
@@ -36,9 +39,22 @@ pub(crate) enum Driver {
     Machine(Box<Machine>, Schedule, Duration),
     /// Every 1-Wire sensor.
     OneWire(OneWire, Schedule, Duration),
-    /// The devices behind one Modbus TCP connection.
-    Modbus(Line),
+    /// The devices on one Modbus line, and what is to be written there.
+    Modbus(Line, mpsc::Receiver<Write>),
 }
+
+/// A write on its way to the line of its device.
+pub(crate) struct Write {
+    pub(crate) id: OperationId,
+    pub(crate) wanted: Box<Wanted>,
+    pub(crate) bus: BusHandle,
+}
+
+/// Writes that may wait for one line.
+const WRITES_MAX: usize = 8;
+
+/// Where the writes for a device go.
+pub(crate) type Writers = HashMap<String, mpsc::Sender<Write>>;
 
 /// Where and how often the built-in drivers look.
 pub(crate) struct Places<'a> {
@@ -52,7 +68,7 @@ pub(crate) struct Places<'a> {
 }
 
 /// The drivers of a configuration, all due at once.
-pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<Driver> {
+pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> (Vec<Driver>, Writers) {
     let now = Instant::now();
     let schedule = Schedule::new(now, places.period);
     let band = places.temperature_band;
@@ -63,14 +79,21 @@ pub(crate) fn drivers(places: &Places<'_>, devices: Vec<modbus::Device>) -> Vec<
         drivers.push(Driver::Machine(Box::new(machine), schedule, places.period));
         drivers.push(Driver::OneWire(one_wire, schedule, places.period));
     }
-    drivers.extend(modbus::lines(devices, now).into_iter().map(Driver::Modbus));
-    drivers
+    let mut writers = Writers::new();
+    let names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
+    for line in modbus::lines(devices, now) {
+        let (sender, receiver) = mpsc::channel(WRITES_MAX);
+        let on_line = names.iter().filter(|name| line.has(name));
+        writers.extend(on_line.map(|name| (name.clone(), sender.clone())));
+        drivers.push(Driver::Modbus(line, receiver));
+    }
+    (drivers, writers)
 }
 
 impl Driver {
     /// Waits until something is due, reads it, and plans its next time.
     pub(crate) async fn next(&mut self, clock: &Clock) -> Vec<DevicePoll> {
-        sleep_until(self.due()).await;
+        self.wait().await;
         match self {
             Self::Machine(machine, schedule, period) => {
                 let stamp = clock.stamp();
@@ -90,7 +113,7 @@ impl Driver {
                 schedule.advance(Instant::now());
                 polls
             }
-            Self::Modbus(line) => {
+            Self::Modbus(line, _) => {
                 let stamp = clock.stamp();
                 let reading = line.poll().await;
                 vec![DevicePoll {
@@ -105,10 +128,33 @@ impl Driver {
         }
     }
 
+    /// Until something is due; a line writes meanwhile.
+    async fn wait(&mut self) {
+        let due = self.due();
+        let Self::Modbus(line, writes) = self else {
+            return sleep_until(due).await;
+        };
+        loop {
+            tokio::select! {
+                // What a person asked for goes before the next poll.
+                biased;
+                Some(Write { id, wanted, bus }) = writes.recv() => {
+                    bus.progress(&id, None);
+                    let written = line.write(&wanted).await;
+                    match wanted.outcome(written) {
+                        Ok(result) => bus.succeed(&id, result),
+                        Err(cause) => bus.fail(&id, &cause),
+                    }
+                }
+                () = sleep_until(due) => return,
+            }
+        }
+    }
+
     fn due(&self) -> Instant {
         match self {
             Self::Machine(_, schedule, _) | Self::OneWire(_, schedule, _) => schedule.due(),
-            Self::Modbus(line) => line.due(),
+            Self::Modbus(line, _) => line.due(),
         }
     }
 }

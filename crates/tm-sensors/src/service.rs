@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tm_service::bus::{Bus, BusOptions};
+use tm_service::bus::{Bus, BusEvent, BusOptions, Request};
 use tm_service::{Clock, Host};
-use tm_types::{Cause, Instance, code};
+use tm_types::{Cause, Instance, Severity, code};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Config;
 use crate::blocking::{self, Blocking, Fault};
-use crate::driver::{self, DevicePoll, Driver, Places};
-use crate::modbus;
+use crate::channel::Channels;
+use crate::driver::{self, DevicePoll, Driver, Places, Write, Writers};
+use crate::modbus::{self, Wanted};
 use crate::report::{Deadband, Reporter};
 use crate::state::{Devices, MACHINE};
 
 /// The retained state is sent again after this long without a change, for its `last_seen`.
 const STATE_REFRESH: Duration = Duration::from_mins(10);
+/// Every operation of this service (`docs/sensors.md`).
+const OPERATIONS: &[&str] = &[modbus::WRITE];
 /// More than the parser takes, so that a longer file is refused by it.
 const MAP_FILE_MAX: usize = 1024 * 1024;
 /// For the file with the map, on a disk that may be failing.
@@ -28,9 +31,13 @@ const MAP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Runs the collector until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
-    let (devices, findings) = configured_devices(&config, &host.instance).await;
-    let mut bus = host.bus.open(BusOptions::default());
-    let mut collector = Collector::new(&config, findings);
+    let (modbus::Map { devices, rules }, findings) =
+        configured_devices(&config, &host.instance).await;
+    let mut bus = host.bus.open(BusOptions {
+        operations: OPERATIONS,
+        ..BusOptions::default()
+    });
+    let mut collector = Collector::new(&config, Channels::new(rules), findings);
     collector.expect(&config, &devices);
     collector.tell_state(&bus);
     // Where nothing is configured, no poll will ever say it.
@@ -48,14 +55,18 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         period: Duration::from_secs(config.period_s.into()),
         temperature_band: Deadband::Absolute(config.deadband_cel),
     };
-    let mut polling: FuturesUnordered<_> = driver::drivers(&places, devices)
+    let (drivers, writers) = driver::drivers(&places, devices.clone());
+    let mut polling: FuturesUnordered<_> = drivers
         .into_iter()
         .map(|driver| poll_with(driver, host.clock.clone()))
         .collect();
     loop {
         tokio::select! {
-            // Nothing is subscribed; the bus keeps its own connection while it is awaited.
-            _event = bus.next() => {}
+            event = bus.next() => {
+                if let BusEvent::Command(request) = event {
+                    write(&bus, &devices, &writers, &request);
+                }
+            }
             Some((driver, polls)) = polling.next() => {
                 for poll in polls {
                     collector.on_poll(&bus, poll);
@@ -72,8 +83,29 @@ async fn poll_with(mut driver: Driver, clock: Clock) -> (Driver, Vec<DevicePoll>
     (driver, polls)
 }
 
+/// Hands an asked write to the line of its device.
+fn write(bus: &Bus, devices: &[modbus::Device], writers: &Writers, request: &Request) {
+    let wanted = match Wanted::read(&request.args, devices) {
+        Ok(wanted) => wanted,
+        Err(cause) => return bus.fail(&request.id, &cause),
+    };
+    let device = wanted.device.name.clone();
+    let write = Write {
+        id: request.id.clone(),
+        wanted: Box::new(wanted),
+        bus: bus.handle(),
+    };
+    let writer = writers.get(&device);
+    if writer.is_none_or(|writer| writer.try_send(write).is_err()) {
+        let detail = format!("too many writes wait for {device}");
+        let cause = code::OPERATION_BAD_ARGUMENTS.with("detail", detail);
+        bus.fail(&request.id, &cause);
+    }
+}
+
 /// What the service knows between two polls.
 struct Collector {
+    channels: Channels,
     reporter: Reporter,
     devices: Devices,
     findings: Vec<Cause>,
@@ -81,8 +113,9 @@ struct Collector {
 }
 
 impl Collector {
-    fn new(config: &Config, findings: Vec<Cause>) -> Self {
+    fn new(config: &Config, channels: Channels, findings: Vec<Cause>) -> Self {
         Self {
+            channels,
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
             devices: Devices::default(),
             findings,
@@ -104,7 +137,7 @@ impl Collector {
         }
     }
 
-    fn on_poll(&mut self, bus: &Bus, poll: DevicePoll) {
+    fn on_poll(&mut self, bus: &Bus, mut poll: DevicePoll) {
         let now = Instant::now();
         let is_news = self.devices.note(&poll);
         if is_news {
@@ -114,7 +147,12 @@ impl Collector {
                 info!(device = %poll.device, "sensor answers");
             }
         }
-        let points = self.reporter.worth_telling(now, poll.points);
+        for cause in self.channels.judge(now, &mut poll.points) {
+            bus.event_at(poll.stamp, Severity::Warning, cause);
+        }
+        let points = self
+            .reporter
+            .worth_telling(now, &self.channels, poll.points);
         if !points.is_empty() {
             bus.data(poll.stamp, points);
         }
@@ -132,21 +170,18 @@ impl Collector {
 }
 
 /// The devices of the register map, or what is wrong with it; the rest of the service goes on.
-async fn configured_devices(
-    config: &Config,
-    instance: &Instance,
-) -> (Vec<modbus::Device>, Vec<Cause>) {
+async fn configured_devices(config: &Config, instance: &Instance) -> (modbus::Map, Vec<Cause>) {
     let (place, document) = match (&config.modbus, &config.modbus_file) {
         (Some(document), _) => {
             let variable = format!("{}MODBUS", instance.variable_prefix());
             (variable, Ok(document.clone()))
         }
         (None, Some(file)) => (file.0.display().to_string(), read_map(&file.0).await),
-        (None, None) => return (Vec::new(), Vec::new()),
+        (None, None) => return (modbus::Map::default(), Vec::new()),
     };
     let cause = match document {
         Ok(document) => match modbus::parse(&document, &instance.source()) {
-            Ok(devices) => return (devices, Vec::new()),
+            Ok(map) => return (map, Vec::new()),
             Err(error) => code::SENSORS_MAP_INVALID
                 .with("name", place)
                 .and("line", error.line)
@@ -157,7 +192,7 @@ async fn configured_devices(
             .and("error", error),
     };
     warn!(code = %cause.code, args = ?cause.args, "register map refused");
-    (Vec::new(), vec![cause])
+    (modbus::Map::default(), vec![cause])
 }
 
 async fn read_map(file: &Path) -> Result<String, Fault> {
@@ -211,7 +246,8 @@ mod tests {
                 ..Config::default()
             };
             let instance = "meter-room".parse().unwrap();
-            let (devices, findings) = configured_devices(&config, &instance).await;
+            let (map, findings) = configured_devices(&config, &instance).await;
+            let devices = map.devices;
             match expected {
                 Ok(n_devices) => {
                     assert_eq!(

@@ -283,6 +283,12 @@ codes! {
     SENSORS_MAP_INVALID = "sensors.map_invalid";
     /// The file with the register map cannot be read.
     SENSORS_MAP_UNREADABLE = "sensors.map_unreadable";
+    /// A counter went back: it was reset, or it began again from 0.
+    SENSORS_COUNTER_RESET = "sensors.counter_reset";
+    /// Another device answers in the place of the one before.
+    SENSORS_METER_SWAPPED = "sensors.meter_swapped";
+    /// A register was not written, or did not keep what was written.
+    SENSORS_WRITE_FAILED = "sensors.write_failed";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";

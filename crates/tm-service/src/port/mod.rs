@@ -20,5 +20,5 @@ mod usb;
 pub use backoff::Backoff;
 pub use error::{Absence, OpenError};
 pub use link::{Link, Opener, Opening, PortEvent};
-pub use open::{Opened, Port, Ports, Stream};
+pub use open::{Opened, Parity, Port, Ports, SerialLine, Stream};
 pub use url::{InvalidUrl, PortUrl};

@@ -29,6 +29,39 @@ pub struct Opened {
     pub name: String,
 }
 
+/// How a serial line is spoken: eight data bits, always.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SerialLine {
+    /// Symbols per second.
+    pub baud: u32,
+    /// The parity bit.
+    pub parity: Parity,
+    /// Two stop bits instead of one.
+    pub has_two_stop_bits: bool,
+}
+
+/// The parity bit of a serial line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Parity {
+    /// There is none.
+    None,
+    /// The number of ones becomes even.
+    Even,
+    /// The number of ones becomes odd.
+    Odd,
+}
+
+impl SerialLine {
+    /// Eight data bits, no parity, one stop bit.
+    pub fn with_baud(baud: u32) -> Self {
+        Self {
+            baud,
+            parity: Parity::None,
+            has_two_stop_bits: false,
+        }
+    }
+}
+
 /// Where ports are looked for. Tests and the simulator put other trees here.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ports {
@@ -57,19 +90,28 @@ impl Ports {
                 name: url.to_string(),
             });
         }
+        let baud = match url {
+            PortUrl::Device { baud, .. } => *baud,
+            _ => USB_BAUD,
+        };
+        self.open_serial(url, SerialLine::with_baud(baud)).await
+    }
+
+    /// Opens a tty with these settings, whatever speed its URL names: RS-485 adapters, UARTs.
+    pub async fn open_serial(&self, url: &PortUrl, line: SerialLine) -> Result<Opened, OpenError> {
         let (url, ports) = (url.clone(), self.clone());
         // sysfs and a tty's open are quick but may block on a device that is just going away.
-        tokio::task::spawn_blocking(move || ports.open_tty(&url))
+        tokio::task::spawn_blocking(move || ports.open_tty(&url, line))
             .await
             .unwrap_or_else(|error| Err(OpenError::Other(error.to_string())))
     }
 
-    fn open_tty(&self, url: &PortUrl) -> Result<Opened, OpenError> {
-        let (node, baud) = match url {
-            PortUrl::Device { path, baud } => (path.clone(), *baud),
-            url => (self.dev.join(usb::find(url, &self.sys)?), USB_BAUD),
+    fn open_tty(&self, url: &PortUrl, line: SerialLine) -> Result<Opened, OpenError> {
+        let node = match url {
+            PortUrl::Device { path, .. } => path.clone(),
+            url => self.dev.join(usb::find(url, &self.sys)?),
         };
-        let port = open_tty(&node, baud)?;
+        let port = open_tty(&node, line)?;
         Ok(Opened {
             port: Box::new(port),
             name: node.display().to_string(),
@@ -94,9 +136,19 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, OpenError> {
     Ok(stream)
 }
 
-fn open_tty(node: &Path, baud: u32) -> Result<SerialStream, OpenError> {
+fn open_tty(node: &Path, line: SerialLine) -> Result<SerialStream, OpenError> {
     let path = node.to_string_lossy();
-    tokio_serial::new(path, baud)
+    tokio_serial::new(path, line.baud)
+        .parity(match line.parity {
+            Parity::None => tokio_serial::Parity::None,
+            Parity::Even => tokio_serial::Parity::Even,
+            Parity::Odd => tokio_serial::Parity::Odd,
+        })
+        .stop_bits(if line.has_two_stop_bits {
+            tokio_serial::StopBits::Two
+        } else {
+            tokio_serial::StopBits::One
+        })
         .open_native_async()
         .map_err(|error| {
             // The library reports most error numbers as "unknown", so the system is asked once more.
