@@ -13,13 +13,14 @@ use tm_types::{Cause, Instance, OperationId, Severity, Source, code, topic};
 use tracing::{info, warn};
 
 use crate::Config;
+use crate::driver::Write;
 use crate::lines::Lines;
-use crate::modbus::Device;
 use crate::modbus::commission::Look;
+use crate::modbus::{Map, WRITE, Wanted};
 use crate::revision::{self, Asked, Change, Changed, InForce, Kept, Variables};
 
 /// What this service executes.
-pub(crate) const OPERATIONS: &[&str] = &["configure", "rollback", "probe", "scan"];
+pub(crate) const OPERATIONS: &[&str] = &["configure", "rollback", "probe", "scan", WRITE];
 /// Between two looks at the file with the map.
 const FILE_PERIOD: Duration = Duration::from_mins(1);
 
@@ -86,9 +87,9 @@ impl Desk {
         desk
     }
 
-    /// The devices of the map in force.
-    pub(crate) fn devices(&self) -> &[Device] {
-        &self.in_force.devices
+    /// The map in force.
+    pub(crate) fn map(&self) -> &Map {
+        &self.in_force.map
     }
 
     /// What is wrong with the map that should be in force.
@@ -109,6 +110,7 @@ impl Desk {
         let begun = match request.op.as_str() {
             "configure" => Asked::configure(&request.args).and_then(|asked| self.change(id, asked)),
             "rollback" => Asked::rollback(&request.args).and_then(|asked| self.change(id, asked)),
+            WRITE => self.write(request, bus, lines),
             _ => self.look(request, bus, lines),
         };
         match begun {
@@ -200,6 +202,17 @@ impl Desk {
         Ok(())
     }
 
+    /// Hands a write to the line of its device.
+    fn write(&self, request: &Request, bus: &Bus, lines: &Lines) -> Result<(), Cause> {
+        let wanted = Wanted::read(&request.args, &self.in_force.map.devices)?;
+        let device = wanted.device.name.clone();
+        let write = Write::new(request.id.clone(), wanted, bus.handle());
+        lines.write(&device, write).map_err(|mut write| {
+            write.is_answered = true;
+            self.busy(WRITE)
+        })
+    }
+
     /// Takes the port for a turn of the look.
     fn go_on(&mut self, id: OperationId, mut look: Box<Look>, bus: &Bus, lines: &mut Lines) {
         lines.pause(look.port().clone());
@@ -227,7 +240,7 @@ impl Desk {
         bus.event(Severity::Info, self.in_force.told());
         info!(
             revision = %self.in_force.revision(),
-            devices = self.in_force.devices.len(),
+            devices = self.in_force.map.devices.len(),
             "register map in force"
         );
         self.watch_file();

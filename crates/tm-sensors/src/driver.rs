@@ -3,14 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tm_service::bus::BusHandle;
 use tm_service::{Clock, Store};
-use tm_types::{Reason, Source, Stamp};
+use tm_types::{OperationId, Reading, Reason, Source, Stamp};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::chips::Chips;
 use crate::gpio::{self, Input};
 use crate::machine::Machine;
-use crate::modbus::Line;
+use crate::modbus::{Line, Refused, Wanted};
 use crate::one_wire::OneWire;
 use crate::report::{Deadband, Measured};
 use crate::schedule::Schedule;
@@ -40,10 +42,47 @@ pub(crate) enum Driver {
     OneWire(OneWire, Schedule, Duration),
     /// Every chip that the kernel measures.
     Chips(Chips, Schedule, Duration),
-    /// The devices behind one Modbus TCP connection; `lines` makes these.
-    Modbus(Line),
+    /// The devices on one Modbus line, and what is to be written there; `lines` makes these.
+    Modbus(Box<Line>, mpsc::Receiver<Write>),
     /// A contact or a pulse counter.
     Input(Box<Input>),
+}
+
+/// A write on its way to the line of its device.
+pub(crate) struct Write {
+    pub(crate) id: OperationId,
+    pub(crate) wanted: Box<Wanted>,
+    pub(crate) bus: BusHandle,
+    /// The asker has his answer, or will have it from somebody else.
+    pub(crate) is_answered: bool,
+}
+
+impl Write {
+    pub(crate) fn new(id: OperationId, wanted: Wanted, bus: BusHandle) -> Self {
+        Self {
+            id,
+            wanted: Box::new(wanted),
+            bus,
+            is_answered: false,
+        }
+    }
+
+    fn answer(mut self, written: Result<Reading, Refused>) {
+        self.is_answered = true;
+        match self.wanted.outcome(written) {
+            Ok(result) => self.bus.succeed(&self.id, result),
+            Err(cause) => self.bus.fail(&self.id, &cause),
+        }
+    }
+}
+
+/// A line that is given up, for another map or for a look at its port, takes its writes with it.
+impl Drop for Write {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.bus.fail(&self.id, &self.wanted.given_up());
+        }
+    }
 }
 
 /// Where and how often the built-in drivers look.
@@ -84,9 +123,7 @@ pub(crate) fn drivers(places: &Places<'_>, inputs: Vec<gpio::Spec>) -> Vec<Drive
 impl Driver {
     /// Waits until something is due, reads it, and plans its next time.
     pub(crate) async fn next(&mut self, clock: &Clock) -> Vec<DevicePoll> {
-        if let Some(due) = self.due() {
-            sleep_until(due).await;
-        }
+        self.wait().await;
         match self {
             Self::Machine(machine, schedule, period) => {
                 machine.wait(schedule.due()).await;
@@ -116,7 +153,7 @@ impl Driver {
                 polls
             }
             Self::Input(input) => input.next(clock).await,
-            Self::Modbus(line) => {
+            Self::Modbus(line, _) => {
                 let stamp = clock.stamp();
                 let reading = line.poll().await;
                 vec![DevicePoll {
@@ -131,12 +168,28 @@ impl Driver {
         }
     }
 
-    /// `None` for what waits for its own news.
-    fn due(&self) -> Option<Instant> {
-        match self {
-            Self::OneWire(_, schedule, _) | Self::Chips(_, schedule, _) => Some(schedule.due()),
-            Self::Modbus(line) => Some(line.due()),
-            Self::Machine(..) | Self::Input(_) => None,
+    /// Until something is due; a line writes meanwhile.
+    async fn wait(&mut self) {
+        let due = match self {
+            Self::OneWire(_, schedule, _) | Self::Chips(_, schedule, _) => schedule.due(),
+            Self::Modbus(line, _) => line.due(),
+            // They wait for their own news.
+            Self::Machine(..) | Self::Input(_) => return,
+        };
+        let Self::Modbus(line, writes) = self else {
+            return sleep_until(due).await;
+        };
+        loop {
+            tokio::select! {
+                // What a person asked for goes before the next poll.
+                biased;
+                Some(write) = writes.recv() => {
+                    write.bus.progress(&write.id, None);
+                    let written = line.write(&write.wanted).await;
+                    write.answer(written);
+                }
+                () = sleep_until(due) => return,
+            }
         }
     }
 }

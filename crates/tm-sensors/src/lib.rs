@@ -1,4 +1,4 @@
-//! The sensor collector: the machine itself, 1-Wire, the kernel's chips, contacts and Modbus TCP.
+//! The sensor collector: the machine itself, 1-Wire, the kernel's chips, contacts and Modbus.
 //!
 //! [`run`] polls every device on its own schedule and publishes one message for each poll that
 //! has something to tell: `machine` points by their bare name, the others as `<device>/<what>`.
@@ -19,6 +19,7 @@ mod modbus;
 mod one_wire;
 
 mod blocking;
+mod channel;
 mod report;
 mod schedule;
 mod state;

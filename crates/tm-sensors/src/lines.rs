@@ -9,13 +9,16 @@ use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
 use tm_service::Clock;
 use tm_service::port::PortUrl;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
-use crate::driver::{DevicePoll, Driver};
+use crate::driver::{DevicePoll, Driver, Write};
 use crate::modbus::{self, Device};
 
 /// The longest that devices are polled before somebody else has the port again.
 const TURN_MAX: Duration = Duration::from_secs(20);
+/// Writes that may wait for one line.
+const WRITES_MAX: usize = 8;
 
 /// A poll on its way: number of the line, the line, what it brought.
 type Polling = Abortable<Pin<Box<dyn Future<Output = (u64, Driver, Vec<DevicePoll>)> + Send>>>;
@@ -35,6 +38,7 @@ pub(crate) struct Lines {
 struct Running {
     number: u64,
     devices: Vec<Device>,
+    writes: mpsc::Sender<Write>,
     stop: AbortHandle,
 }
 
@@ -74,12 +78,26 @@ impl Lines {
         for line in new {
             self.last_number += 1;
             let devices = line.devices().cloned().collect();
-            let stop = self.start(self.last_number, Driver::Modbus(line));
+            let (writes, waiting) = mpsc::channel(WRITES_MAX);
+            let driver = Driver::Modbus(Box::new(line), waiting);
+            let stop = self.start(self.last_number, driver);
             self.running.push(Running {
                 number: self.last_number,
                 devices,
+                writes,
                 stop,
             });
+        }
+    }
+
+    /// Hands a write to the line of this device; back where too many wait there, or nobody polls it for now.
+    pub(crate) fn write(&self, device: &str, write: Write) -> Result<(), Box<Write>> {
+        let is_there = |line: &&Running| line.devices.iter().any(|known| known.name == device);
+        match self.running.iter().find(is_there) {
+            Some(line) => line.writes.try_send(write).map_err(|error| match error {
+                TrySendError::Full(write) | TrySendError::Closed(write) => Box::new(write),
+            }),
+            None => Err(Box::new(write)),
         }
     }
 
@@ -147,7 +165,9 @@ mod tests {
             )
         };
         let document: String = written.iter().map(device).collect();
-        modbus::parse(&document, &"sensors".parse().unwrap()).unwrap()
+        modbus::parse(&document, &"sensors".parse().unwrap())
+            .unwrap()
+            .devices
     }
 
     /// The running lines: number and names of devices.

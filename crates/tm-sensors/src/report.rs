@@ -6,6 +6,8 @@ use std::time::Duration;
 use tm_types::{Point, PointName, Reading};
 use tokio::time::Instant;
 
+use crate::channel::Channels;
+
 /// When a good number counts as moved. Anything else that changes is always published.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Deadband {
@@ -45,14 +47,20 @@ impl Reporter {
     }
 
     /// The points of a poll made at `now` that are worth a message.
-    pub(crate) fn worth_telling(&mut self, now: Instant, poll: Vec<Measured>) -> Vec<Point> {
+    pub(crate) fn worth_telling(
+        &mut self,
+        now: Instant,
+        channels: &Channels,
+        poll: Vec<Measured>,
+    ) -> Vec<Point> {
         let mut told = Vec::with_capacity(poll.len());
         for Measured { point, deadband } in poll {
+            let heartbeat = channels.heartbeat(&point.name).unwrap_or(self.heartbeat);
             let is_news = self
                 .published
                 .get(&point.name)
                 .is_none_or(|(reading, since)| {
-                    now.saturating_duration_since(*since) >= self.heartbeat
+                    now.saturating_duration_since(*since) >= heartbeat
                         || moved(reading, &point.reading, deadband)
                 });
             if is_news {
@@ -121,9 +129,16 @@ mod tests {
         };
         let mut reporter = Reporter::new(Duration::from_mins(10));
         let start = Instant::now();
-        assert_eq!(reporter.worth_telling(start, vec![measured(&old)]).len(), 1);
+        assert_eq!(
+            reporter
+                .worth_telling(start, &Channels::default(), vec![measured(&old)])
+                .len(),
+            1
+        );
         let later = start + Duration::from_secs(30);
-        let got = reporter.worth_telling(later, vec![measured(&new)]).len();
+        let got = reporter
+            .worth_telling(later, &Channels::default(), vec![measured(&new)])
+            .len();
         assert_eq!(got, usize::from(told), "{deadband:?}: {old:?} to {new:?}");
     }
 
@@ -187,7 +202,10 @@ mod tests {
                 deadband: Deadband::Absolute(0.25),
             };
             let now = start + Duration::from_secs(30) * i;
-            if !reporter.worth_telling(now, vec![measured]).is_empty() {
+            if !reporter
+                .worth_telling(now, &Channels::default(), vec![measured])
+                .is_empty()
+            {
                 told.push(i);
             }
         }

@@ -8,16 +8,17 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
 use tm_service::{Clock, Host};
-use tm_types::{Cause, Instance, code};
+use tm_types::{Cause, Instance, Severity, code};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Config;
+use crate::channel::Channels;
 use crate::desk::{Desk, OPERATIONS};
 use crate::driver::{self, DevicePoll, Driver, Places};
 use crate::gpio;
 use crate::lines::Lines;
-use crate::modbus::Device;
+use crate::modbus::{Device, Map};
 use crate::report::{Deadband, Reporter};
 use crate::state::{Devices, MACHINE};
 
@@ -31,14 +32,14 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         operations: OPERATIONS,
         ..BusOptions::default()
     });
-    let (inputs, refused) = configured_inputs(&config, &host.instance, desk.devices());
+    let (inputs, refused) = configured_inputs(&config, &host.instance, &desk.map().devices);
     let mut collector = Collector::new(&config, &inputs, refused);
     let mut lines = Lines::new(host.clock.clone());
     desk.tell(&bus);
-    collector.activate(&mut lines, desk.devices(), desk.finding());
+    collector.activate(&mut lines, desk.map(), desk.finding());
     collector.tell_state(&bus);
     // Where nothing is configured, no poll will ever say it.
-    if desk.devices().is_empty() && inputs.is_empty() && !config.machine {
+    if desk.map().devices.is_empty() && inputs.is_empty() && !config.machine {
         collector.tell_health(&bus);
     }
 
@@ -71,7 +72,7 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
             polls = lines.next() => collector.on_polls(&bus, polls),
             done = desk.next() => {
                 if desk.on_done(done, &bus, &mut lines) {
-                    collector.activate(&mut lines, desk.devices(), desk.finding());
+                    collector.activate(&mut lines, desk.map(), desk.finding());
                     collector.tell_state(&bus);
                     collector.tell_health(&bus);
                 }
@@ -88,6 +89,7 @@ async fn poll_with(mut driver: Driver, clock: Clock) -> (Driver, Vec<DevicePoll>
 
 /// What the service knows between two polls.
 struct Collector {
+    channels: Channels,
     reporter: Reporter,
     devices: Devices,
     /// Of the map in force, as they are expected.
@@ -110,6 +112,7 @@ impl Collector {
             devices.expect(name, gpio::DRIVER, period_s, vec![name.to_owned()]);
         }
         Self {
+            channels: Channels::default(),
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
             devices,
             mapped: Vec::new(),
@@ -120,9 +123,11 @@ impl Collector {
     }
 
     /// Polls the devices of another map; those that are in both keep what is known of them.
-    fn activate(&mut self, lines: &mut Lines, devices: &[Device], finding: Option<&Cause>) {
+    fn activate(&mut self, lines: &mut Lines, map: &Map, finding: Option<&Cause>) {
+        let devices = &map.devices;
+        self.channels.follow(&map.rules);
         self.findings = finding.into_iter().chain(&self.refused).cloned().collect();
-        let old = std::mem::replace(&mut self.mapped, devices.to_vec());
+        let old = std::mem::replace(&mut self.mapped, devices.clone());
         for gone in old.iter().filter(|device| !devices.contains(device)) {
             self.devices.forget(&gone.name);
             self.reporter.forget(&gone.name);
@@ -134,7 +139,7 @@ impl Collector {
                 .expect(&device.name, "modbus", period_s, points.collect());
         }
         if old != self.mapped {
-            lines.apply(devices.to_vec());
+            lines.apply(devices.clone());
         }
     }
 
@@ -144,7 +149,7 @@ impl Collector {
         }
     }
 
-    fn on_poll(&mut self, bus: &Bus, poll: DevicePoll) {
+    fn on_poll(&mut self, bus: &Bus, mut poll: DevicePoll) {
         let now = Instant::now();
         let is_news = self.devices.note(&poll);
         if is_news {
@@ -154,7 +159,12 @@ impl Collector {
                 info!(device = %poll.device, "sensor answers");
             }
         }
-        let points = self.reporter.worth_telling(now, poll.points);
+        for cause in self.channels.judge(now, &mut poll.points) {
+            bus.event_at(poll.stamp, Severity::Warning, cause);
+        }
+        let points = self
+            .reporter
+            .worth_telling(now, &self.channels, poll.points);
         if !points.is_empty() {
             bus.data(poll.stamp, points);
         }

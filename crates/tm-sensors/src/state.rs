@@ -56,7 +56,7 @@ impl Devices {
         let failure = poll.failure.filter(|reason| {
             !is_present || *reason == Reason::NotPresent || *misses >= FAILED_POLLS
         });
-        let points = poll.points.iter().map(|m| m.point.name.to_string());
+        let points = points_after(earlier.map_or(&[], |device| &device.points), poll);
         let last_seen = earlier.and_then(|device| device.last_seen);
         let device = SensorDevice {
             id: poll.device.clone(),
@@ -74,7 +74,7 @@ impl Devices {
             } else {
                 Some(poll.stamp)
             },
-            points: points.collect(),
+            points,
             period_s: u32::try_from(poll.period.as_secs()).unwrap_or(u32::MAX),
         };
         let is_news = earlier.is_none_or(|earlier| {
@@ -110,6 +110,23 @@ impl Devices {
         }
         (HealthStatus::Up, reasons)
     }
+}
+
+/// The points of a device: those before, if this poll has some of them in the same order (registers
+/// may have periods of their own), else those of this poll.
+fn points_after(before: &[String], poll: &DevicePoll) -> Vec<String> {
+    let mut known = before.iter();
+    let is_part = poll
+        .points
+        .iter()
+        .all(|m| known.any(|name| *name == m.point.name.as_str()));
+    if is_part {
+        return before.to_vec();
+    }
+    poll.points
+        .iter()
+        .map(|m| m.point.name.to_string())
+        .collect()
 }
 
 #[cfg(test)]

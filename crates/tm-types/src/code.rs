@@ -299,6 +299,12 @@ codes! {
     SENSORS_NO_ANSWER = "sensors.no_answer";
     /// The list of contacts and counters is not valid; none of them is read.
     SENSORS_GPIO_INVALID = "sensors.gpio_invalid";
+    /// A counter went back: it was reset, or it began again from 0.
+    SENSORS_COUNTER_RESET = "sensors.counter_reset";
+    /// Another device answers in the place of the one before.
+    SENSORS_METER_SWAPPED = "sensors.meter_swapped";
+    /// A register was not written, or did not keep what was written.
+    SENSORS_WRITE_FAILED = "sensors.write_failed";
 
     /// No cloud broker is configured.
     UPLINK_NOT_CONFIGURED = "uplink.not_configured";

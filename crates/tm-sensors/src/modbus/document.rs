@@ -2,26 +2,39 @@
 //!
 //! The format is described in `docs/sensors.md`. Keys are only ever added.
 
-use std::collections::HashSet;
+mod channel;
+mod register;
+
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
-use tm_service::port::PortUrl;
-use tm_types::{Decimal, Kind, PointName, SeriesId, Source, Unit};
+use tm_types::{PointName, Source};
 use toml::Spanned;
 
-use super::decode::{Encoding, WordOrder};
-use super::map::{Device, Register, Table, WORDS_MAX};
-use crate::report::Deadband;
-use crate::units;
+use self::channel::ChannelText;
+use self::register::RegisterText;
+use super::map::{Device, Register, WORDS_MAX};
+use super::place::Place;
+use crate::channel::Rules;
 
 /// The longest document that is looked at.
 const DOCUMENT_MAX: usize = 256 * 1024;
 /// The most registers of a document.
 const REGISTERS_MAX: usize = 4096;
-/// Registered port of Modbus TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 4.2).
-const MODBUS_PORT: u16 = 502;
+/// Registers between two wanted ones that cost less than a request of their own: 16 bytes against
+/// 13 bytes of frames, two silences of 3.5 characters and the device's own time.
+const MAX_HOLE: u16 = 8;
+
+/// A document, understood.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Map {
+    /// What is polled.
+    pub(crate) devices: Vec<Device>,
+    /// Rules of the channels, of these devices and of any other driver.
+    pub(crate) rules: HashMap<PointName, Rules>,
+}
 
 /// A document is not a register map.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -34,7 +47,7 @@ pub(crate) struct MapError {
 }
 
 /// Reads a document whose points will be published by `source`.
-pub(crate) fn parse(document: &str, source: &Source) -> Result<Vec<Device>, MapError> {
+pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, MapError> {
     if document.len() > DOCUMENT_MAX {
         let reason = format!("the document is longer than {DOCUMENT_MAX} bytes");
         return Err(MapError { line: 1, reason });
@@ -43,10 +56,14 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Vec<Device>, MapE
         line: line_at(document, error.span().map_or(0, |span| span.start)),
         reason: error.message().replace('\n', ", "),
     })?;
-    let reader = Reader { document, source };
+    let mut reader = Reader {
+        document,
+        source,
+        registers: HashSet::new(),
+    };
     let mut names = HashSet::new();
     let mut n_registers = 0;
-    let mut devices = Vec::with_capacity(written.device.len());
+    let mut devices: Vec<Device> = Vec::with_capacity(written.device.len());
     for device in &written.device {
         let name = device.name.get_ref();
         if !names.insert(name.clone()) {
@@ -57,9 +74,26 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Vec<Device>, MapE
             let reason = format!("more than {REGISTERS_MAX} registers in all");
             return Err(reader.at(&device.name, reason));
         }
-        devices.push(reader.device(device)?);
+        let read = reader.device(device)?;
+        if devices
+            .iter()
+            .any(|other| other.place.contradicts(&read.place))
+        {
+            let reason = "another device speaks on this port with other settings";
+            return Err(reader.at(&device.port, reason));
+        }
+        reader
+            .registers
+            .extend(read.registers.iter().map(|r| r.name.clone()));
+        devices.push(read);
     }
-    Ok(devices)
+    let mut rules = reader.channels(&written.channel)?;
+    for register in devices.iter().flat_map(|device| &device.registers) {
+        if register.rules != Rules::default() {
+            rules.insert(register.name.clone(), register.rules.clone());
+        }
+    }
+    Ok(Map { devices, rules })
 }
 
 #[derive(Deserialize)]
@@ -67,6 +101,8 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Vec<Device>, MapE
 struct Document {
     #[serde(default)]
     device: Vec<DeviceText>,
+    #[serde(default)]
+    channel: Vec<ChannelText>,
 }
 
 #[derive(Deserialize)]
@@ -77,33 +113,19 @@ struct DeviceText {
     unit_id: Option<Spanned<i64>>,
     period_s: Option<Spanned<i64>>,
     timeout_ms: Option<Spanned<i64>>,
+    gap_ms: Option<Spanned<i64>>,
     max_count: Option<Spanned<i64>>,
+    max_hole: Option<Spanned<i64>>,
     address_base: Option<Spanned<i64>>,
     #[serde(default)]
     register: Vec<RegisterText>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RegisterText {
-    name: Spanned<String>,
-    function: Spanned<Table>,
-    address: Spanned<i64>,
-    #[serde(rename = "type")]
-    encoding: Option<Spanned<Encoding>>,
-    #[serde(default)]
-    word_order: WordOrder,
-    factor: Option<Spanned<f64>>,
-    scale: Option<Spanned<i64>>,
-    unit: Option<Spanned<String>>,
-    #[serde(default)]
-    kind: Option<Kind>,
-    deadband: Option<Spanned<f64>>,
-}
-
 struct Reader<'a> {
     document: &'a str,
     source: &'a Source,
+    /// The points of the registers read so far.
+    registers: HashSet<PointName>,
 }
 
 impl Reader<'_> {
@@ -140,7 +162,8 @@ impl Reader<'_> {
             let reason = "the name of a device is made of a-z, 0-9 and -";
             return Err(self.at(&written.name, reason));
         }
-        let (host, port) = self.port(&written.port)?;
+        let place = Place::parse(written.port.get_ref())
+            .map_err(|reason| self.at(&written.port, reason))?;
         let unit_id = self.number("unit_id", written.unit_id.as_ref(), 0..=255, 1)?;
         // A minute: the design's default for energy meters. Up to 18 hours fit the number.
         let period_s = self.number("period_s", written.period_s.as_ref(), 1..=65_535, 60)?;
@@ -152,6 +175,9 @@ impl Reader<'_> {
             1..=WORDS_MAX,
             WORDS_MAX,
         )?;
+        let gap_ms = self.number("gap_ms", written.gap_ms.as_ref(), 0..=10_000, 0)?;
+        let max_hole = written.max_hole.as_ref();
+        let max_hole = self.number("max_hole", max_hole, 0..=WORDS_MAX, MAX_HOLE)?;
         let base = self.number("address_base", written.address_base.as_ref(), 0..=1, 0)?;
         if written.register.is_empty() {
             return Err(self.at(&written.name, format!("{name} has no [[device.register]]")));
@@ -174,139 +200,15 @@ impl Reader<'_> {
         }
         Ok(Device {
             name: name.clone(),
-            host,
-            port,
+            place,
             unit_id: unit_id.to_le_bytes()[0],
             period: Duration::from_secs(period_s.into()),
             timeout: Duration::from_millis(timeout_ms.into()),
+            gap: Duration::from_millis(gap_ms.into()),
             max_count: max,
+            max_hole,
             registers,
         })
-    }
-
-    fn port(&self, written: &Spanned<String>) -> Result<(String, u16), MapError> {
-        let text = written.get_ref().trim();
-        let with_port = || format!("{}:{MODBUS_PORT}", text.trim_end_matches('/')).parse();
-        match text.parse().or_else(|_| with_port()) {
-            Ok(PortUrl::Tcp { host, port }) => {
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                Ok((host.to_owned(), port))
-            }
-            Ok(_) => Err(self.at(written, "only tcp:// ports are read by this version")),
-            Err(_) => Err(self.at(
-                written,
-                "a port is written as tcp://host or tcp://host:port",
-            )),
-        }
-    }
-
-    fn register(
-        &self,
-        device: &str,
-        base: u16,
-        max_count: u16,
-        written: &RegisterText,
-    ) -> Result<Register, MapError> {
-        let name = PointName::new(&format!("{device}/{}", written.name.get_ref()))
-            .map_err(|error| self.at(&written.name, error.to_string()))?;
-        SeriesId::of(self.source, &name)
-            .map_err(|error| self.at(&written.name, error.to_string()))?;
-
-        let table = *written.function.get_ref();
-        let encoding = match (&written.encoding, table.is_bits()) {
-            (None, true) => Encoding::Bool,
-            (None, false) => Encoding::U16,
-            (Some(encoding), is_bits) => {
-                let given = *encoding.get_ref();
-                if is_bits != (given == Encoding::Bool) {
-                    let reason =
-                        "bool is the type of coils and discrete inputs, and their only one";
-                    return Err(self.at(encoding, reason));
-                }
-                given
-            }
-        };
-        if encoding.n_words() > max_count && !table.is_bits() {
-            let reason = format!("the type takes more than max_count = {max_count} registers");
-            return Err(self.at(&written.name, reason));
-        }
-        // The last address a value of this size can begin at.
-        let last = u16::MAX - (encoding.n_words() - 1);
-        let address = u16::try_from(*written.address.get_ref()).ok();
-        let address = address
-            .and_then(|address| address.checked_sub(base))
-            .filter(|address| *address <= last)
-            .ok_or_else(|| {
-                let high = u32::from(last) + u32::from(base);
-                let reason = format!(
-                    "address is {base} to {high} here; without the leading 3 or 4 of \"30001\""
-                );
-                self.at(&written.address, reason)
-            })?;
-        let scale = match &written.scale {
-            None => None,
-            Some(scale) => {
-                let number = u8::try_from(*scale.get_ref())
-                    .ok()
-                    .filter(|scale| *scale <= 9);
-                Some(number.ok_or_else(|| self.at(scale, "scale is 0 to 9 decimal places"))?)
-            }
-        };
-        Ok(Register {
-            name,
-            table,
-            address,
-            encoding,
-            word_order: written.word_order,
-            factor: self.factor(written)?,
-            scale,
-            unit: self.unit(written)?,
-            kind: written.kind.unwrap_or(if encoding == Encoding::Bool {
-                Kind::State
-            } else {
-                Kind::Gauge
-            }),
-            deadband: self.deadband(written)?,
-        })
-    }
-
-    fn factor(&self, written: &RegisterText) -> Result<Decimal, MapError> {
-        let Some(factor) = &written.factor else {
-            return Ok(Decimal::integer(1));
-        };
-        Decimal::of_f64(*factor.get_ref())
-            .filter(|factor| factor.units() != 0)
-            .ok_or_else(|| {
-                self.at(
-                    factor,
-                    "factor is a decimal number of at most 15 digits, not 0",
-                )
-            })
-    }
-
-    fn unit(&self, written: &RegisterText) -> Result<Unit, MapError> {
-        let Some(unit) = &written.unit else {
-            return Ok(Unit::NONE);
-        };
-        let symbol = unit.get_ref();
-        units::check(symbol).map_err(|meant| {
-            let hint = meant.map_or_else(String::new, |meant| format!("; write {meant:?}"));
-            self.at(unit, format!("{symbol:?} is not a unit of RFC 8428{hint}"))
-        })?;
-        Unit::new(symbol).map_err(|error| self.at(unit, error.to_string()))
-    }
-
-    fn deadband(&self, written: &RegisterText) -> Result<Deadband, MapError> {
-        match &written.deadband {
-            None => Ok(Deadband::None),
-            Some(band) if *band.get_ref() >= 0.0 && band.get_ref().is_finite() => {
-                Ok(Deadband::Absolute(*band.get_ref()))
-            }
-            Some(band) => Err(self.at(
-                band,
-                "deadband is a number of the register's unit, not negative",
-            )),
-        }
     }
 }
 

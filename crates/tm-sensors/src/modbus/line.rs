@@ -1,24 +1,20 @@
-//! One TCP connection and the devices behind it.
+//! One connection or serial bus and the devices on it, polled in turn.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use tm_types::{Point, Reading, Reason};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
-use tokio_modbus::client::{Client, Context, tcp};
-use tokio_modbus::slave::{Slave, SlaveContext};
-use tokio_modbus::{ExceptionCode, Request, Response};
-use tracing::debug;
+use tm_service::port::{Backoff, Ports};
+use tm_types::{Reading, Reason};
+use tokio::time::Instant;
 
-use super::decode;
-use super::map::{Device, Table};
-use super::plan::{Block, plan};
+use super::connection::Connection;
+use super::map::Device;
+use super::place::Place;
+use super::unit::Unit;
+use super::write::{Refused, Wanted};
 use crate::report::Measured;
-use crate::schedule::Schedule;
 
-/// For the connection itself: SYNs at 0 and 1 s, and a slow network behind a gateway.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A dead device waits for a pause of the others, but no longer than this.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_mins(1);
 
 /// What a poll of one device brought.
 #[derive(Debug)]
@@ -27,46 +23,38 @@ pub(crate) struct DeviceReading {
     pub(crate) device: String,
     /// Between two polls of it.
     pub(crate) period: Duration,
-    /// Every register, with a value or the reason why not.
+    /// Every register that was due, with a value or the reason why not.
     pub(crate) points: Vec<Measured>,
     /// Why the device as a whole counts as failed; `None` when it answered.
     pub(crate) failure: Option<Reason>,
 }
 
-/// A connection that is polled in turn for all its devices: many gateways take only one.
+/// A connection that is polled in turn for all its devices: many gateways take only one, and a
+/// serial bus carries one request at a time.
 pub(crate) struct Line {
-    host: String,
-    port: u16,
-    context: Option<Context>,
+    place: Place,
+    ports: Ports,
+    connection: Option<Connection>,
+    backoff: Backoff,
+    /// Why it could not be opened, and when it is tried again.
+    closed: Option<(Reason, Instant)>,
     units: Vec<Unit>,
 }
 
-/// A device with its schedule and its requests.
-struct Unit {
-    device: Device,
-    schedule: Schedule,
-    blocks: Vec<Block>,
-}
-
-/// Sorts devices onto the connections they share; all are due at `start`.
+/// Sorts devices onto the lines they share; all are due at `start`.
 pub(crate) fn lines(devices: Vec<Device>, start: Instant) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for device in devices {
-        let unit = Unit {
-            schedule: Schedule::new(start, device.period),
-            blocks: plan(&device.registers, device.max_count),
-            device,
-        };
-        let (host, port) = (&unit.device.host, unit.device.port);
-        match lines
-            .iter_mut()
-            .find(|line| line.host == *host && line.port == port)
-        {
+        let place = device.place.clone();
+        let unit = Unit::new(device, start);
+        match lines.iter_mut().find(|line| line.place == place) {
             Some(line) => line.units.push(unit),
             None => lines.push(Line {
-                host: host.clone(),
-                port,
-                context: None,
+                place,
+                ports: Ports::default(),
+                connection: None,
+                backoff: Backoff::default(),
+                closed: None,
                 units: vec![unit],
             }),
         }
@@ -82,238 +70,107 @@ impl Line {
 
     /// When the next device is due.
     pub(crate) fn due(&self) -> Instant {
-        let dues = self.units.iter().map(|unit| unit.schedule.due());
-        dues.min().expect("a line is made for a device")
+        self.turn().1
     }
 
-    /// Reads the device that is due first.
+    /// Reads the device whose turn it is.
     pub(crate) async fn poll(&mut self) -> DeviceReading {
-        let units = self.units.iter_mut();
-        let unit = units
-            .min_by_key(|unit| unit.schedule.due())
-            .expect("a line is made for a device");
-        let address = (self.host.as_str(), self.port);
+        let (index, _) = self.turn();
         let mut answer = None;
-        if let Some(context) = self.context.take() {
-            let over_old = read_over(context, unit).await;
+        if let Some(connection) = self.connection.take() {
+            let over_old = self.read_over(connection, index).await;
             // Devices close idle connections; that is no reason to miss a poll.
-            answer = (over_old.lost != Some(Reason::NotPresent)).then_some(over_old);
+            answer = (over_old.1 != Some(Reason::NotPresent)).then_some(over_old);
         }
-        let answer = match answer {
+        let (readings, lost) = match answer {
             Some(answer) => answer,
-            None => read_anew(address, unit).await,
+            None => match self.open().await {
+                Ok(connection) => {
+                    self.units[index].plan_anew();
+                    self.read_over(connection, index).await
+                }
+                Err(reason) => (self.units[index].all_missing(reason), Some(reason)),
+            },
         };
-        self.context = answer.context;
-        let (readings, lost) = (answer.readings, answer.lost);
-        unit.schedule.advance(Instant::now());
-        let none_answered = readings.iter().all(|reading| reading.value().is_none());
-        let first_reason = readings.iter().find_map(Reading::reason);
-        let points = unit.device.registers.iter().zip(readings);
+        let unit = &mut self.units[index];
+        let (points, failure) = unit.finish(readings, lost);
         DeviceReading {
             device: unit.device.name.clone(),
             period: unit.device.period,
-            failure: lost.or_else(|| first_reason.filter(|_| none_answered)),
-            points: points
-                .map(|(register, reading)| Measured {
-                    point: Point {
-                        name: register.name.clone(),
-                        kind: register.kind,
-                        unit: register.unit.clone(),
-                        reading,
-                        scale: register.scale,
-                    },
-                    deadband: register.deadband,
-                })
-                .collect(),
+            points,
+            failure,
         }
     }
-}
 
-/// What a device answered, and the connection where it can be used again.
-struct Answer {
-    readings: Vec<Reading>,
-    lost: Option<Reason>,
-    context: Option<Context>,
-}
-
-/// Connects, and reads every register of the device, beginning with whole blocks: it may be
-/// another device, or another firmware, than before.
-async fn read_anew((host, port): (&str, u16), unit: &mut Unit) -> Answer {
-    unit.blocks = plan(&unit.device.registers, unit.device.max_count);
-    match connect(host, port, unit.device.unit_id).await {
-        Ok(context) => read_over(context, unit).await,
-        Err(reason) => Answer {
-            readings: vec![Reading::Missing(reason); unit.device.registers.len()],
-            lost: Some(reason),
-            context: None,
-        },
+    /// Writes a register and reads it back.
+    pub(crate) async fn write(&mut self, wanted: &Wanted) -> Result<Reading, Refused> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.open().await.map_err(Refused::Failed)?,
+        };
+        let written = wanted.execute(&mut connection).await;
+        self.connection = match &written {
+            Err(Refused::Lost(reason)) => connection.recover(&self.place, *reason).await,
+            _ => Some(connection),
+        };
+        written
     }
-}
 
-/// Reads every register of the device over this connection.
-async fn read_over(mut context: Context, unit: &mut Unit) -> Answer {
-    context.set_slave(Slave(unit.device.unit_id));
-    let (readings, lost) = read_device(&mut context, &unit.device, &mut unit.blocks).await;
-    Answer {
-        readings,
-        lost,
-        // A late answer would be taken for the next one's: a context that failed once is never
-        // used again.
-        context: lost.is_none().then_some(context),
-    }
-}
-
-async fn connect(host: &str, port: u16, unit_id: u8) -> Result<Context, Reason> {
-    match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
-        Ok(Ok(stream)) => {
-            // Requests are single small packets: they must not wait for one another.
-            if let Err(error) = stream.set_nodelay(true) {
-                debug!(%error, "failed to set TCP_NODELAY");
+    /// The device that is asked next, and when: those that answer go first.
+    ///
+    /// A dead one costs a whole timeout, so it is asked when nobody else would be kept waiting.
+    fn turn(&self) -> (usize, Instant) {
+        let by_due = |is_dead: bool| {
+            let units = self.units.iter().enumerate();
+            let some = units.filter(move |(_, unit)| unit.is_dead() == is_dead);
+            some.map(|(index, unit)| (index, unit.due()))
+                .min_by_key(|(_, due)| *due)
+        };
+        match (by_due(false), by_due(true)) {
+            (Some(alive), Some(dead)) => {
+                let needs = self.units[dead.0].device.timeout;
+                let starts = dead.1.max(Instant::now());
+                let fits = starts + needs <= alive.1;
+                let has_waited = starts >= dead.1 + PATIENCE_WITH_OTHERS;
+                if fits || has_waited { dead } else { alive }
             }
-            Ok(tcp::attach_slave(stream, Slave(unit_id)))
+            (Some(turn), None) | (None, Some(turn)) => turn,
+            (None, None) => unreachable!("a line is made for a device"),
         }
-        Ok(Err(error)) => {
-            debug!(host, port, %error, "modbus connection refused");
-            Err(Reason::NotPresent)
-        }
-        Err(_elapsed) => Err(Reason::Timeout),
     }
-}
 
-/// Reads every block once; a refused one is halved, for this poll and those after it.
-///
-/// The second value is why the connection cannot be used any more.
-async fn read_device(
-    context: &mut Context,
-    device: &Device,
-    blocks: &mut Vec<Block>,
-) -> (Vec<Reading>, Option<Reason>) {
-    let registers = &device.registers;
-    let mut readings = vec![Reading::Missing(Reason::NotPresent); registers.len()];
-    let mut waiting = VecDeque::from(std::mem::take(blocks));
-    while let Some(block) = waiting.pop_front() {
-        match read_block(context, &block, device.timeout).await {
-            Ok(words) => {
-                for index in &block.members {
-                    let register = &registers[*index];
-                    let start = usize::from(register.address - block.start);
-                    let end = start + usize::from(register.encoding.n_words());
-                    readings[*index] = decode::reading(register, &words[start..end]);
-                }
-                blocks.push(block);
+    /// Opens the line, unless it was tried in vain a moment ago.
+    async fn open(&mut self) -> Result<Connection, Reason> {
+        if let Some((reason, until)) = self.closed
+            && Instant::now() < until
+        {
+            return Err(reason);
+        }
+        match Connection::open(&self.place, &self.ports).await {
+            Ok(connection) => {
+                self.closed = None;
+                self.backoff.reset();
+                Ok(connection)
             }
-            Err(Trouble::Exception(exception)) => {
-                debug!(device = %device.name, start = block.start, count = block.count, ?exception, "modbus exception");
-                let halves = if may_be_one_address(exception) {
-                    block.halves(registers)
-                } else {
-                    None
-                };
-                if let Some((first, second)) = halves {
-                    waiting.push_front(second);
-                    waiting.push_front(first);
-                } else {
-                    for index in &block.members {
-                        readings[*index] = Reading::Missing(reason_of(exception));
-                    }
-                    blocks.push(block);
-                }
-            }
-            Err(Trouble::Lost(reason)) => {
-                waiting.push_front(block);
-                for index in waiting.iter().flat_map(|block| &block.members) {
-                    readings[*index] = Reading::Missing(reason);
-                }
-                blocks.extend(waiting);
-                return (readings, Some(reason));
+            Err(reason) => {
+                self.closed = Some((reason, Instant::now() + self.backoff.next_wait()));
+                Err(reason)
             }
         }
     }
-    (readings, None)
-}
 
-/// Why a block was not read.
-enum Trouble {
-    /// The device answered that it will not.
-    Exception(ExceptionCode),
-    /// The connection can no longer be trusted.
-    Lost(Reason),
-}
-
-/// One request; bits become words of 0 and 1. The answer has exactly `block.count` of them.
-async fn read_block(
-    context: &mut Context,
-    block: &Block,
-    patience: Duration,
-) -> Result<Vec<u16>, Trouble> {
-    let (start, count) = (block.start, block.count);
-    let request = match block.table {
-        Table::Coil => Request::ReadCoils(start, count),
-        Table::Discrete => Request::ReadDiscreteInputs(start, count),
-        Table::Holding => Request::ReadHoldingRegisters(start, count),
-        Table::Input => Request::ReadInputRegisters(start, count),
-    };
-    // `call`, not `read_…`: those assert the length of the answer in debug builds.
-    let words = match timeout(patience, context.call(request)).await {
-        Err(_elapsed) => return Err(Trouble::Lost(Reason::Timeout)),
-        Ok(Err(error)) => {
-            debug!(%error, "modbus answer not understood");
-            return Err(Trouble::Lost(reason_of_error(&error)));
-        }
-        Ok(Ok(Err(exception))) => return Err(Trouble::Exception(exception)),
-        Ok(Ok(Ok(response))) => match response {
-            Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
-                // Bits come in whole bytes.
-                let padded = usize::from(count).div_ceil(8) * 8;
-                let exact = if bits.len() == padded {
-                    usize::from(count)
-                } else {
-                    bits.len()
-                };
-                bits.into_iter().take(exact).map(u16::from).collect()
-            }
-            Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
-            _ => Vec::new(),
-        },
-    };
-    if words.len() == usize::from(count) {
-        Ok(words)
-    } else {
-        Err(Trouble::Lost(Reason::BadReply))
-    }
-}
-
-/// A connection that ends is a device that is gone; anything else is an answer that cannot be one.
-fn reason_of_error(error: &tokio_modbus::Error) -> Reason {
-    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-    match error {
-        tokio_modbus::Error::Protocol(_) => Reason::BadReply,
-        tokio_modbus::Error::Transport(error) => match error.kind() {
-            InvalidData | UnexpectedEof => Reason::BadReply,
-            _ => Reason::NotPresent,
-        },
-    }
-}
-
-/// Whether a smaller request may succeed (MODBUS Application Protocol V1.1b3, section 7; some
-/// devices answer 4 for an address in the middle that they do not have).
-fn may_be_one_address(exception: ExceptionCode) -> bool {
-    matches!(
-        exception,
-        ExceptionCode::IllegalDataAddress
-            | ExceptionCode::IllegalDataValue
-            | ExceptionCode::ServerDeviceFailure
-    )
-}
-
-fn reason_of(exception: ExceptionCode) -> Reason {
-    match exception {
-        ExceptionCode::ServerDeviceFailure | ExceptionCode::MemoryParityError => {
-            Reason::DeviceError
-        }
-        // The gateway waited for the device in vain.
-        ExceptionCode::GatewayTargetDevice => Reason::Timeout,
-        _ => Reason::Refused,
+    /// Reads what is due over this connection, and keeps it where it can be used again.
+    async fn read_over(
+        &mut self,
+        mut connection: Connection,
+        index: usize,
+    ) -> (Vec<(usize, Reading)>, Option<Reason>) {
+        let (readings, lost) = self.units[index].read(&mut connection).await;
+        self.connection = match lost {
+            None => Some(connection),
+            Some(reason) => connection.recover(&self.place, reason).await,
+        };
+        (readings, lost)
     }
 }
 

@@ -15,36 +15,43 @@ pub(super) struct Block {
     pub(super) members: Vec<usize>,
 }
 
-/// Joins adjacent registers of the same table, at most `max_words` (bits: 2000) to a block.
-pub(super) fn plan(registers: &[Register], max_words: u16) -> Vec<Block> {
-    let mut order: Vec<usize> = (0..registers.len()).collect();
+/// Joins `wanted` registers of the same table that are at most `max_hole` registers apart, at most
+/// `max_words` (bits: 2000) to a block.
+pub(super) fn plan(
+    registers: &[Register],
+    wanted: impl IntoIterator<Item = usize>,
+    max_words: u16,
+    max_hole: u16,
+) -> Vec<Block> {
+    let mut order: Vec<usize> = wanted.into_iter().collect();
     order.sort_by_key(|index| (registers[*index].table, registers[*index].address));
     let mut blocks: Vec<Block> = Vec::new();
     for index in order {
         let register = &registers[index];
-        let n_words = register.encoding.n_words();
         let most = if register.table.is_bits() {
             BITS_MAX
         } else {
             max_words
         };
-        match blocks.last_mut() {
-            Some(block)
-                if block.table == register.table
-                    && u32::from(block.start) + u32::from(block.count)
-                        == u32::from(register.address)
-                    && block.count + n_words <= most =>
-            {
-                block.count += n_words;
+        if let Some(block) = blocks.last_mut()
+            && block.table == register.table
+            && u32::from(register.address) <= block.end() + u32::from(max_hole)
+        {
+            // Bits of one register follow each other without making the block longer.
+            let end = block.end().max(register.end());
+            let count = u16::try_from(end - u32::from(block.start));
+            if let Some(count) = count.ok().filter(|count| *count <= most) {
+                block.count = count;
                 block.members.push(index);
+                continue;
             }
-            _ => blocks.push(Block {
-                table: register.table,
-                start: register.address,
-                count: n_words,
-                members: vec![index],
-            }),
         }
+        blocks.push(Block {
+            table: register.table,
+            start: register.address,
+            count: register.encoding.n_words(),
+            members: vec![index],
+        });
     }
     blocks
 }
@@ -58,18 +65,24 @@ impl Block {
             return None;
         }
         let (first, second) = self.members.split_at(self.members.len() / 2);
-        let middle = registers[second[0]].address;
-        let part = |start: u16, end: u32, members: &[usize]| Self {
-            table: self.table,
-            start,
-            count: u16::try_from(end - u32::from(start)).expect("not longer than the whole"),
-            members: members.to_vec(),
+        // Each reaches from its first to its last register: a hole between them belongs to none.
+        let part = |members: &[usize]| {
+            let start = registers[members[0]].address;
+            let end = members.iter().map(|index| registers[*index].end()).max();
+            let count = end.map_or(0, |end| end - u32::from(start));
+            Self {
+                table: self.table,
+                start,
+                count: u16::try_from(count).expect("not longer than the whole"),
+                members: members.to_vec(),
+            }
         };
-        let end = u32::from(self.start) + u32::from(self.count);
-        Some((
-            part(self.start, middle.into(), first),
-            part(middle, end, second),
-        ))
+        Some((part(first), part(second)))
+    }
+
+    /// One past its last address.
+    fn end(&self) -> u32 {
+        u32::from(self.start) + u32::from(self.count)
     }
 }
 
@@ -81,16 +94,25 @@ mod tests {
     use super::*;
 
     /// Blocks as text: `table start+count`.
-    fn blocks(registers: &[(&str, u16, &str)], max_count: u16) -> Vec<String> {
-        let mut document = format!("[[device]]\nname='m'\nport='tcp://h'\nmax_count={max_count}\n");
+    fn blocks(registers: &[(&str, u16, &str)], max_count: u16, max_hole: u16) -> Vec<String> {
+        let mut document = format!(
+            "[[device]]\nname='m'\nport='tcp://h'\nmax_count={max_count}\nmax_hole={max_hole}\n"
+        );
         for (index, (function, address, encoding)) in registers.iter().enumerate() {
             let text = format!(
                 "[[device.register]]\nname='r{index}'\nfunction='{function}'\naddress={address}\ntype='{encoding}'\n"
             );
             document.push_str(&text);
         }
-        let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
-        let planned = plan(&devices[0].registers, max_count);
+        let devices = document::parse(&document, &"sensors".parse().unwrap())
+            .unwrap()
+            .devices;
+        let planned = plan(
+            &devices[0].registers,
+            0..registers.len(),
+            max_count,
+            max_hole,
+        );
         planned
             .iter()
             .map(|b| format!("{:?} {}+{}", b.table, b.start, b.count))
@@ -111,7 +133,7 @@ mod tests {
             ("holding", 65_535, "u16"),
         ];
         assert_eq!(
-            blocks(&registers, 125),
+            blocks(&registers, 125, 0),
             [
                 "Coil 0+2",
                 "Discrete 65535+1",
@@ -121,10 +143,29 @@ mod tests {
                 "Input 6+1"
             ]
         );
-        assert_eq!(blocks(&registers[..3], 4), ["Input 0+4", "Input 4+1"]);
+        assert_eq!(blocks(&registers[..3], 4, 0), ["Input 0+4", "Input 4+1"]);
         assert_eq!(
-            blocks(&registers[..3], 2),
+            blocks(&registers[..3], 2, 0),
             ["Input 0+2", "Input 2+2", "Input 4+1"]
+        );
+    }
+
+    #[test]
+    fn holes_are_read_across_when_that_saves_a_request() {
+        let registers = [
+            ("input", 0, "f32"),
+            ("input", 4, "u16"),
+            ("input", 10, "u32"),
+            ("holding", 12, "u16"),
+        ];
+        assert_eq!(
+            blocks(&registers, 125, 2),
+            ["Holding 12+1", "Input 0+5", "Input 10+2"]
+        );
+        assert_eq!(blocks(&registers, 125, 5), ["Holding 12+1", "Input 0+12"]);
+        assert_eq!(
+            blocks(&registers, 11, 5),
+            ["Holding 12+1", "Input 0+5", "Input 10+2"]
         );
     }
 
@@ -142,9 +183,11 @@ mod tests {
         {
             write!(document, "[[device.register]]\nname='r{index}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n").unwrap();
         }
-        let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
+        let devices = document::parse(&document, &"sensors".parse().unwrap())
+            .unwrap()
+            .devices;
         let registers = &devices[0].registers;
-        let [whole] = plan(registers, 125).try_into().unwrap();
+        let [whole] = plan(registers, 0..4, 125, 0).try_into().unwrap();
         assert_eq!((whole.start, whole.count), (65_530, 6));
         let (low, high) = whole.halves(registers).unwrap();
         assert_eq!(

@@ -192,9 +192,9 @@ impl Change {
             revision: new.revision(),
             source: new.source,
             dry_run: self.asked.dry_run,
-            devices: new.devices.len(),
+            devices: new.map.devices.len(),
             registers: new.n_registers(),
-            comparison: Comparison::of(&self.in_force.devices, &new.devices),
+            comparison: Comparison::of(&self.in_force.map.devices, &new.map.devices),
         };
         if self.asked.dry_run {
             let activate = None;
@@ -225,10 +225,10 @@ impl Change {
     async fn parsed(&self, choice: &Choice) -> Result<InForce, Cause> {
         let (place, parsed) = match choice {
             Choice::Document(document) => {
-                let parsed = modbus::parse(document, &self.source).map(|devices| InForce {
+                let parsed = modbus::parse(document, &self.source).map(|map| InForce {
                     document: document.clone(),
                     source: ConfigSource::Revision,
-                    devices,
+                    map,
                     since: self.now,
                 });
                 ("configure".to_owned(), parsed)
@@ -296,7 +296,7 @@ mod tests {
         }
 
         fn devices(&self) -> String {
-            let names: Vec<_> = self.in_force.devices.iter().map(|d| &*d.name).collect();
+            let names: Vec<_> = self.in_force.map.devices.iter().map(|d| &*d.name).collect();
             names.join(" ")
         }
     }
@@ -357,7 +357,7 @@ mod tests {
     fn lists_of_names_are_bounded() {
         let source = "sensors".parse().unwrap();
         let many: String = (0..50).map(|n| map(&format!("d{n}"))).collect();
-        let many = modbus::parse(&many, &source).unwrap();
+        let many = modbus::parse(&many, &source).unwrap().devices;
         let comparison = Comparison::of(&[], &many);
         assert_eq!(comparison.added.len(), NAMES_MAX);
         assert_eq!(Comparison::of(&many, &many).unchanged, 50);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tm_types::{ActiveConfig, Cause, ConfigSource, PreviousConfig, Source, Timestamp, code};
 
-use crate::modbus::{self, Device};
+use crate::modbus::{self, Map};
 
 pub(crate) use change::{Asked, Change, Changed};
 pub(crate) use variables::Variables;
@@ -64,8 +64,8 @@ pub(crate) struct InForce {
     pub(crate) document: String,
     /// Where it comes from.
     pub(crate) source: ConfigSource,
-    /// Its devices.
-    pub(crate) devices: Vec<Device>,
+    /// What it says.
+    pub(crate) map: Map,
     /// Since when.
     pub(crate) since: Timestamp,
 }
@@ -76,7 +76,7 @@ impl InForce {
         Self {
             document: String::new(),
             source: ConfigSource::None,
-            devices: Vec::new(),
+            map: Map::default(),
             since,
         }
     }
@@ -88,14 +88,14 @@ impl InForce {
 
     /// How many registers are read.
     pub(crate) fn n_registers(&self) -> usize {
-        self.devices.iter().map(|d| d.registers.len()).sum()
+        self.map.devices.iter().map(|d| d.registers.len()).sum()
     }
 
     /// The event that tells of it.
     pub(crate) fn told(&self) -> Cause {
         code::SENSORS_MAP_ACTIVATED
             .with("revision", self.revision())
-            .and("devices", self.devices.len())
+            .and("devices", self.map.devices.len())
             .and("registers", self.n_registers())
     }
 
@@ -138,11 +138,11 @@ pub(crate) async fn at_start(
 ) -> (InForce, Option<Cause>) {
     if let Choice::Document(document) = &kept.active {
         match modbus::parse(document, source) {
-            Ok(devices) => {
+            Ok(map) => {
                 let in_force = InForce {
                     document: document.clone(),
                     source: ConfigSource::Revision,
-                    devices,
+                    map,
                     since: kept.since,
                 };
                 return (in_force, None);

@@ -89,7 +89,7 @@ impl Variables {
         since: Timestamp,
     ) -> Result<InForce, modbus::MapError> {
         Ok(InForce {
-            devices: modbus::parse(&document, source)?,
+            map: modbus::parse(&document, source)?,
             source: match self {
                 Self::Nothing => ConfigSource::None,
                 Self::Document(..) => ConfigSource::Variable,
@@ -166,7 +166,7 @@ mod tests {
                 .await;
             match (got, expected) {
                 (Ok(map), Ok(expected)) => {
-                    assert_eq!((map.devices.len(), map.source), expected, "{config:?}");
+                    assert_eq!((map.map.devices.len(), map.source), expected, "{config:?}");
                 }
                 (Err(cause), Err(code)) => {
                     assert_eq!(cause.code, code, "{config:?}");

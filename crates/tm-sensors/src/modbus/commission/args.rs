@@ -108,6 +108,22 @@ impl Probe {
         }
     }
 
+    /// Its port as the map writes it, with the settings of a serial one.
+    pub(super) fn place(&self) -> String {
+        if let PortUrl::Tcp { .. } = self.port {
+            return self.port.to_string();
+        }
+        let url = self.port.to_string();
+        let url = url.split('?').next().unwrap_or_default();
+        let parity = match self.parity {
+            Parity::None => "none",
+            Parity::Even => "even",
+            Parity::Odd => "odd",
+        };
+        let (baud, stop) = (self.baud, self.stop_bits);
+        format!("{url}?baud={baud}&parity={parity}&stop={stop}")
+    }
+
     pub(super) fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms.into())
     }
@@ -266,6 +282,33 @@ mod tests {
             let cause = Probe::read(&args).unwrap_err();
             assert!(cause.is(code::OPERATION_BAD_ARGUMENTS));
             assert!(cause.args["detail"].contains(part), "{args}: {cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_suggested_map_has_the_settings_of_the_port() {
+        for (args, place) in [
+            (json!({"port": "tcp://h"}), "tcp://h:502"),
+            (
+                json!({"port": "/dev/ttyUSB0?baud=300", "baud": 19200, "parity": "even"}),
+                "/dev/ttyUSB0?baud=19200&parity=even&stop=1",
+            ),
+            (
+                json!({"port": "usb-path:1-1.3", "stop_bits": 2}),
+                "usb-path:1-1.3?baud=9600&parity=none&stop=2",
+            ),
+        ] {
+            let probe = Probe::read(&args).unwrap();
+            assert_eq!(probe.place(), place);
+            let document = format!(
+                "[[device]]\nname = 'a'\nport = '{place}'\nregister = [{{ name = 'x', function = 'input', address = 0 }}]\n"
+            );
+            let map = crate::modbus::parse(&document, &"io".parse().unwrap()).unwrap();
+            assert!(map.devices[0].is_on(&probe.port), "{place}");
+            assert!(
+                !map.devices[0].is_on(&"/dev/ttyS0".parse().unwrap()),
+                "{place}"
+            );
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Probe, open: &Open) -> Result<Json, Cause> {
         let fitting = timeout_at(until, fitting).await.unwrap_or_default();
         suggestions.extend(fitting.into_iter().take(DOCUMENTS_MAX).map(|map| {
             json!({"map": map.name, "device": map.device,
-                "document": map.document_for(&args.port.to_string(), unit)})
+                "document": map.document_for(&args.place(), unit)})
         }));
     }
     Ok(json!({

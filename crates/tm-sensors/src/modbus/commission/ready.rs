@@ -220,7 +220,8 @@ mod tests {
         let source = "sensors".parse().unwrap();
         for map in &MAPS {
             let devices = document::parse(map.document, &source)
-                .unwrap_or_else(|error| panic!("{}: {error}", map.name));
+                .unwrap_or_else(|error| panic!("{}: {error}", map.name))
+                .devices;
             assert_eq!(devices.len(), 1, "{}", map.name);
             assert!(devices[0].registers.len() >= 6, "{}", map.name);
             assert!(
@@ -230,7 +231,8 @@ mod tests {
             );
             let filled = map.document_for("tcp://10.1.2.3:503", 42);
             let devices = document::parse(&filled, &source)
-                .unwrap_or_else(|error| panic!("{}: {error}\n{filled}", map.name));
+                .unwrap_or_else(|error| panic!("{}: {error}\n{filled}", map.name))
+                .devices;
             assert_eq!(devices[0].unit_id, 42, "{}", map.name);
             assert!(devices[0].is_on(&"tcp://10.1.2.3:503".parse().unwrap()));
             assert!(!filled.contains('#'), "{filled}");

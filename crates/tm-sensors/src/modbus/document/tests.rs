@@ -2,7 +2,12 @@
 
 use std::fmt::Write;
 
+use tm_types::{Decimal, Kind};
+
+use super::super::decode::{Encoding, WordOrder};
+use super::super::map::{Table, Writable};
 use super::*;
+use crate::report::Deadband;
 use proptest::prelude::*;
 
 const GOOD: &str = r#"
@@ -49,11 +54,9 @@ fn source() -> Source {
 
 #[test]
 fn a_whole_map() {
-    let [meter, psu] = parse(GOOD, &source()).unwrap().try_into().unwrap();
-    assert_eq!(
-        (meter.host.as_str(), meter.port, meter.unit_id),
-        ("192.0.2.10", 502, 3)
-    );
+    let [meter, psu] = parse(GOOD, &source()).unwrap().devices.try_into().unwrap();
+    assert_eq!(meter.place, Place::parse("tcp://192.0.2.10:502").unwrap());
+    assert_eq!((meter.unit_id, meter.max_hole), (3, MAX_HOLE));
     assert_eq!(
         (meter.period, meter.max_count),
         (Duration::from_secs(10), 20)
@@ -65,7 +68,7 @@ fn a_whole_map() {
         (0, Encoding::F32, Some(1))
     );
     assert_eq!(
-        (energy.address, energy.word_order),
+        (energy.address, energy.order.words),
         (342, WordOrder::Little)
     );
     assert_eq!(
@@ -77,14 +80,14 @@ fn a_whole_map() {
         (Table::Discrete, Encoding::Bool, Kind::State)
     );
 
-    assert_eq!((psu.host.as_str(), psu.port, psu.unit_id), ("::1", 1502, 1));
+    assert_eq!(psu.place, Place::parse("tcp://[::1]:1502").unwrap());
     assert_eq!(
         (psu.period, psu.timeout),
         (Duration::from_mins(1), Duration::from_secs(1))
     );
     assert_eq!(psu.registers[0].encoding, Encoding::U16);
     assert_eq!(psu.registers[0].deadband, Deadband::Absolute(5.0));
-    assert_eq!(parse("", &source()).unwrap(), []);
+    assert_eq!(parse("", &source()).unwrap(), Map::default());
 }
 
 /// `from` replaced by `to` in the good map is refused at `line`, and the reason says `words`.
@@ -104,7 +107,7 @@ fn mistakes_name_their_line() {
     refused("name = \"meter\"", "name = \"a/b\"", 3, "a-z");
     refused("name = \"psu\"", "name = \"meter\"", 34, "second device");
     refused("tcp://192.0.2.10", "192.0.2.10", 4, "tcp://");
-    refused("tcp://192.0.2.10", "/dev/ttyUSB0", 4, "only tcp://");
+    refused("tcp://192.0.2.10", "/dev/ttyUSB0?baud=1", 4, "baud is");
     refused("tcp://192.0.2.10", "tcp://192.0.2.10:0", 4, "tcp://");
     refused("unit_id = 3", "unit_id = 256", 5, "0 to 255");
     refused("unit_id = 3", "unit_id = -1", 5, "0 to 255");
@@ -163,12 +166,138 @@ fn mistakes_name_their_line() {
     );
 }
 
+/// A device with this one register is refused because of `words`, or read.
+fn one(register: &str) -> Result<Register, MapError> {
+    let document = format!(
+        "[[device]]\nname='m'\nport='/dev/t'\nregister=[{{name='x',function='holding',address=0,{register}}}]\n"
+    );
+    let [device] = parse(&document, &source())?.devices.try_into().unwrap();
+    let [register] = device.registers.try_into().unwrap();
+    Ok(register)
+}
+
+#[test]
+fn every_key_of_a_register() {
+    let bit = one("type='bits',bit=3").unwrap();
+    assert_eq!(
+        (bit.encoding, bit.kind),
+        (Encoding::Bits(3, 1), Kind::State)
+    );
+    let field = one("type='bits',bit=4,width=4").unwrap();
+    assert_eq!(
+        (field.encoding, field.kind),
+        (Encoding::Bits(4, 4), Kind::Gauge)
+    );
+    let text = one("type='string',length=8,identity=true").unwrap();
+    assert_eq!((text.encoding, text.kind), (Encoding::Text(8), Kind::State));
+    assert!(text.rules.is_identity);
+    let step = one("resolution=0.5,offset=-273.15,byte_order='little'").unwrap();
+    assert_eq!((step.step, step.scale), (5, Some(1)));
+    assert_eq!(step.offset, Decimal::new(-27_315, 2).unwrap());
+    assert_eq!(step.order.bytes, WordOrder::Little);
+    let ruled = one("deadband_percent=2,heartbeat_s=60,min=-1,max=5.5,max_rate=0.1,stale_s=300,aggregate_s=600,period_s=5").unwrap();
+    assert_eq!(ruled.deadband, Deadband::Percent(2.0));
+    assert_eq!(ruled.period, Some(Duration::from_secs(5)));
+    let expected = Rules {
+        heartbeat: Some(Duration::from_mins(1)),
+        min: Some(-1.0),
+        max: Some(5.5),
+        max_rate: Some(0.1),
+        stale: Some(Duration::from_mins(5)),
+        aggregate: Some(Duration::from_mins(10)),
+        ..Rules::default()
+    };
+    assert_eq!(ruled.rules, expected);
+    let set = one("writable={min=0,max=10}").unwrap().writable;
+    let (min, max) = (0.0, 10.0);
+    assert_eq!(set, Some(Writable { min, max }));
+    for (register, words) in [
+        ("bit=3", "bits"),
+        ("type='bits'", "bit is"),
+        ("type='bits',bit=16", "bit is"),
+        ("type='bits',bit=12,width=5", "width"),
+        ("type='string'", "length"),
+        ("length=4", "length"),
+        ("type='string',length=33", "length"),
+        ("resolution=0.5,scale=1", "not both"),
+        ("resolution=0", "resolution"),
+        ("offset=nan", "offset"),
+        ("deadband=1,deadband_percent=1", "not both"),
+        ("min=5,max=1", "less than"),
+        ("max_rate=0", "max_rate"),
+        ("writable={min=5,max=1}", "less than"),
+        ("type='string',length=2,writable={min=0,max=1}", "number"),
+        ("type='bits',bit=2,writable={min=0,max=1}", "number"),
+        ("kind='counter',aggregate_s=60", "counter"),
+    ] {
+        let reason = one(register).unwrap_err().reason;
+        assert!(reason.contains(words), "{register}: {reason}");
+    }
+}
+
+#[test]
+fn bits_of_one_register_share_it_when_they_differ() {
+    let two = |a: &str, b: &str| {
+        let register = |name: &str, keys: &str| {
+            format!("{{name='{name}',function='holding',address=7,{keys}}}")
+        };
+        let (a, b) = (register("a", a), register("b", b));
+        parse(
+            &format!("[[device]]\nname='m'\nport='tcp://h'\nregister=[{a},{b}]\n"),
+            &source(),
+        )
+    };
+    assert!(two("type='bits',bit=0", "type='bits',bit=1").is_ok());
+    assert!(two("type='bits',bit=0,width=2", "type='bits',bit=1").is_err());
+    assert!(two("type='bits',bit=0", "type='u16'").is_err());
+}
+
+#[test]
+fn channels_of_other_drivers() {
+    let document = "[[channel]]\nname='28-0316a2795c1a/temperature'\noffset=-0.4\nmax_rate=1\n";
+    let map = parse(document, &source()).unwrap();
+    let rules = &map.rules[&PointName::new("28-0316a2795c1a/temperature").unwrap()];
+    assert_eq!((rules.offset, rules.max_rate), (Some(-0.4), Some(1.0)));
+    for (document, line, words) in [
+        (format!("{document}{document}"), 6, "second"),
+        ("[[channel]]\nname='A b'\n".to_owned(), 2, ""),
+        (format!("{document}limit=3\n"), 5, "unknown field"),
+        (
+            format!("{GOOD}\n[[channel]]\nname='psu/level'\n"),
+            39,
+            "register",
+        ),
+    ] {
+        let error = parse(&document, &source()).unwrap_err();
+        assert!(
+            error.line == line && error.reason.contains(words),
+            "{document}: {error}"
+        );
+    }
+}
+
+#[test]
+fn one_bus_is_spoken_in_one_way() {
+    let device = |name: &str, port: &str| {
+        format!(
+            "[[device]]\nname='{name}'\nport='{port}'\nregister=[{{name='x',function='input',address=0}}]\n"
+        )
+    };
+    let two = |a: &str, b: &str| parse(&format!("{}{}", device("a", a), device("b", b)), &source());
+    assert!(two("/dev/t?baud=9600", "/dev/t").is_ok());
+    let error = two("/dev/t?baud=9600", "/dev/t?baud=19200").unwrap_err();
+    assert_eq!(
+        (error.line, error.reason.contains("other settings")),
+        (7, true)
+    );
+}
+
 #[test]
 fn the_map_in_the_documentation() {
     let page = include_str!("../../../../../docs/sensors.md");
     let (_, rest) = page.split_once("```toml\n").unwrap();
     let (document, _) = rest.split_once("```").unwrap();
-    let devices = parse(document, &source()).unwrap();
+    let devices = parse(document, &source()).unwrap().devices;
     assert_eq!(devices[0].registers.len(), 3);
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use super::super::document;
 use super::*;
@@ -104,7 +105,9 @@ impl Peer {
                 write!(document, "[[device.register]]\nname='{name}'\nfunction='input'\naddress={address}\ntype='{encoding}'\n").unwrap();
             }
         }
-        let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
+        let devices = document::parse(&document, &"sensors".parse().unwrap())
+            .unwrap()
+            .devices;
         let [line] = lines(devices, Instant::now()).try_into().ok().unwrap();
         line
     }
@@ -323,4 +326,76 @@ async fn nobody_listens() {
             Some(Reason::NotPresent)
         )
     );
+}
+
+#[tokio::test]
+async fn a_register_that_is_refused_again_and_again_is_set_aside() {
+    let has_1 = |start: u16, count: u16| (start..start + count).contains(&1);
+    let peer = Peer::new(move |_, _, start, count| {
+        if has_1(start, count) {
+            Act::Exception(2)
+        } else {
+            Act::Answer
+        }
+    })
+    .await;
+    let mut line = peer.line(&[1]);
+    for _ in 0..3 {
+        assert_eq!(poll(&mut line).await.0, "0 refused 131075 4");
+    }
+    peer.requests();
+    for _ in 0..3 {
+        assert_eq!(poll(&mut line).await.0, "0 quarantined 131075 4");
+    }
+    assert_eq!(peer.requests(), ["0:1:4 0+1", "0:1:4 2+3"].repeat(3));
+    // Ten minutes in a moment; the socket goes by the real clock.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(10)).await;
+    tokio::time::resume();
+    assert_eq!(poll(&mut line).await.0, "0 refused 131075 4");
+    assert_eq!(poll(&mut line).await.0, "0 quarantined 131075 4");
+}
+
+/// Thirty devices on one line, of which five never answer, for 10 minutes.
+#[tokio::test(start_paused = true)]
+async fn dead_devices_do_not_cost_the_others_their_periods() {
+    let mut document = String::new();
+    for unit in 0..30 {
+        write!(document, "[[device]]\nname='m{unit}'\nport='/dev/none'\nunit_id={unit}\nperiod_s=10\ntimeout_ms=1000\nregister=[{{name='x',function='input',address=0}}]\n").unwrap();
+    }
+    let devices = document::parse(&document, &"sensors".parse().unwrap()).unwrap();
+    let start = Instant::now();
+    let [mut line] = lines(devices.devices, start).try_into().ok().unwrap();
+    let mut polls = vec![Vec::new(); 30];
+    loop {
+        let (index, due) = line.turn();
+        tokio::time::sleep_until(due).await;
+        let began = Instant::now() - start;
+        if began > Duration::from_mins(10) {
+            break;
+        }
+        polls[index].push(began);
+        let unit = &mut line.units[index];
+        // An answer takes 100 ms, a dead device its whole timeout.
+        if index < 5 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let readings = unit.all_missing(Reason::Timeout);
+            unit.finish(readings, Some(Reason::Timeout));
+        } else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let readings = vec![(0, Reading::from(7))];
+            unit.finish(readings, None);
+        }
+    }
+    for (index, polls) in polls.iter().enumerate() {
+        let asked = polls.len();
+        if index < 5 {
+            assert!((5..=25).contains(&asked), "dead m{index}: {asked}");
+        } else {
+            assert!((60..=61).contains(&asked), "m{index}: {asked}");
+            // After the dead are known, nobody is late by more than one pause.
+            let late = polls.iter().skip(4).map(|at| at.as_millis() % 10_000);
+            assert!(late.max() <= Some(3000), "m{index}: {polls:?}");
+        }
+    }
 }

@@ -1,0 +1,142 @@
+//! The rules of a channel: keys of a register, or a `[[channel]]` of another driver.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tm_types::PointName;
+use toml::Spanned;
+
+use super::{MapError, Reader};
+use crate::channel::Rules;
+use crate::report::Deadband;
+
+/// A `[[channel]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelText {
+    name: Spanned<String>,
+    offset: Option<Spanned<f64>>,
+    deadband: Option<Spanned<f64>>,
+    deadband_percent: Option<Spanned<f64>>,
+    heartbeat_s: Option<Spanned<i64>>,
+    min: Option<Spanned<f64>>,
+    max: Option<Spanned<f64>>,
+    max_rate: Option<Spanned<f64>>,
+    stale_s: Option<Spanned<i64>>,
+    aggregate_s: Option<Spanned<i64>>,
+}
+
+/// The keys that a register and a channel have in common.
+pub(super) struct RulesText<'a> {
+    pub(super) heartbeat_s: Option<&'a Spanned<i64>>,
+    pub(super) min: Option<&'a Spanned<f64>>,
+    pub(super) max: Option<&'a Spanned<f64>>,
+    pub(super) max_rate: Option<&'a Spanned<f64>>,
+    pub(super) stale_s: Option<&'a Spanned<i64>>,
+    pub(super) aggregate_s: Option<&'a Spanned<i64>>,
+}
+
+impl Reader<'_> {
+    /// Every `[[channel]]`.
+    pub(super) fn channels(
+        &self,
+        written: &[ChannelText],
+    ) -> Result<HashMap<PointName, Rules>, MapError> {
+        let mut channels = HashMap::with_capacity(written.len());
+        for text in written {
+            let name = PointName::new(text.name.get_ref())
+                .map_err(|error| self.at(&text.name, error.to_string()))?;
+            if self.registers.contains(&name) {
+                let reason = format!("{name} is a register: its rules are written there");
+                return Err(self.at(&text.name, reason));
+            }
+            let mut rules = self.rules(&RulesText {
+                heartbeat_s: text.heartbeat_s.as_ref(),
+                min: text.min.as_ref(),
+                max: text.max.as_ref(),
+                max_rate: text.max_rate.as_ref(),
+                stale_s: text.stale_s.as_ref(),
+                aggregate_s: text.aggregate_s.as_ref(),
+            })?;
+            rules.offset = self.finite("offset", text.offset.as_ref())?;
+            rules.deadband =
+                self.deadband(text.deadband.as_ref(), text.deadband_percent.as_ref())?;
+            if channels.insert(name.clone(), rules).is_some() {
+                let reason = format!("a second channel is called {name}");
+                return Err(self.at(&text.name, reason));
+            }
+        }
+        Ok(channels)
+    }
+
+    /// The rules that are held against every kind of channel.
+    pub(super) fn rules(&self, written: &RulesText<'_>) -> Result<Rules, MapError> {
+        let min = self.finite("min", written.min)?;
+        let max = self.finite("max", written.max)?;
+        if let (Some(low), Some(high), Some(place)) = (min, max, written.max)
+            && low >= high
+        {
+            return Err(self.at(place, "min is less than max"));
+        }
+        let max_rate = self.finite("max_rate", written.max_rate)?;
+        if let (Some(rate), Some(place)) = (max_rate, written.max_rate)
+            && rate <= 0.0
+        {
+            return Err(self.at(place, "max_rate is more than 0, per second"));
+        }
+        Ok(Rules {
+            heartbeat: self.seconds("heartbeat_s", written.heartbeat_s)?,
+            min,
+            max,
+            max_rate,
+            stale: self.seconds("stale_s", written.stale_s)?,
+            aggregate: self.seconds("aggregate_s", written.aggregate_s)?,
+            ..Rules::default()
+        })
+    }
+
+    /// The deadband, if one is written.
+    pub(super) fn deadband(
+        &self,
+        absolute: Option<&Spanned<f64>>,
+        percent: Option<&Spanned<f64>>,
+    ) -> Result<Option<Deadband>, MapError> {
+        let (written, deadband): (_, fn(f64) -> Deadband) = match (absolute, percent) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(place)) => {
+                return Err(self.at(place, "deadband or deadband_percent, not both"));
+            }
+            (Some(written), None) => (written, Deadband::Absolute),
+            (None, Some(written)) => (written, Deadband::Percent),
+        };
+        let band = *written.get_ref();
+        if band.is_finite() && band >= 0.0 {
+            return Ok(Some(deadband(band)));
+        }
+        Err(self.at(written, "a deadband is a number that is not negative"))
+    }
+
+    fn finite(&self, what: &str, written: Option<&Spanned<f64>>) -> Result<Option<f64>, MapError> {
+        let Some(written) = written else {
+            return Ok(None);
+        };
+        let number = Some(*written.get_ref()).filter(|number| number.is_finite());
+        number
+            .map(Some)
+            .ok_or_else(|| self.at(written, format!("{what} is a number")))
+    }
+
+    /// A time of one second to 18 hours.
+    pub(super) fn seconds(
+        &self,
+        what: &str,
+        written: Option<&Spanned<i64>>,
+    ) -> Result<Option<Duration>, MapError> {
+        let Some(written) = written else {
+            return Ok(None);
+        };
+        let seconds = self.number(what, Some(written), 1..=u16::MAX, 1)?;
+        Ok(Some(Duration::from_secs(seconds.into())))
+    }
+}

@@ -1,0 +1,353 @@
+//! A device on its line: its schedules, its requests, what it refuses, whether it is dead.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tm_types::{Point, Reading, Reason};
+use tokio::time::Instant;
+use tokio_modbus::{ExceptionCode, Request, Response};
+use tracing::{debug, info};
+
+use super::connection::{Connection, Trouble};
+use super::decode;
+use super::map::{Device, Register, Table};
+use super::plan::{Block, plan};
+use crate::report::Measured;
+use crate::schedule::Schedule;
+
+/// So many refusals in a row set a register aside: one may come from a device that is starting.
+const REFUSALS: u32 = 3;
+/// A register that was set aside is asked for again after this long.
+const QUARANTINE: Duration = Duration::from_mins(10);
+/// So many polls in a row without any answer make a device a dead one.
+const DEAD_AFTER: u32 = 3;
+/// The longest wait before a dead device is asked again; it waits twice as long each time.
+const DEAD_WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// A device with its schedules and its requests.
+pub(super) struct Unit {
+    pub(super) device: Device,
+    groups: Vec<Group>,
+    /// By index of the register.
+    refusals: HashMap<usize, Refusal>,
+    /// Polls in a row that brought no answer.
+    n_silent: u32,
+    /// Not asked before this.
+    not_before: Option<Instant>,
+}
+
+/// The registers of one period.
+struct Group {
+    schedule: Schedule,
+    members: Vec<usize>,
+    blocks: Vec<Block>,
+}
+
+/// A register that the device will not give.
+#[derive(Default)]
+struct Refusal {
+    n_in_row: u32,
+    until: Option<Instant>,
+}
+
+impl Unit {
+    /// A device whose registers are all due at `start`.
+    pub(super) fn new(device: Device, start: Instant) -> Self {
+        let mut by_period: Vec<(Duration, Vec<usize>)> = Vec::new();
+        for (index, register) in device.registers.iter().enumerate() {
+            let period = register.period.unwrap_or(device.period);
+            match by_period.iter_mut().find(|(known, _)| *known == period) {
+                Some((_, members)) => members.push(index),
+                None => by_period.push((period, vec![index])),
+            }
+        }
+        let groups = by_period.into_iter().map(|(period, members)| Group {
+            schedule: Schedule::new(start, period),
+            members,
+            blocks: Vec::new(),
+        });
+        let mut unit = Self {
+            groups: groups.collect(),
+            refusals: HashMap::new(),
+            n_silent: 0,
+            not_before: None,
+            device,
+        };
+        unit.plan_anew();
+        unit
+    }
+
+    /// Begins with whole blocks again: it may be another device, or another firmware, than before.
+    pub(super) fn plan_anew(&mut self) {
+        let (device, refusals) = (&self.device, &self.refusals);
+        let is_apart = |index: &usize| {
+            refusals
+                .get(index)
+                .is_some_and(|refusal| refusal.until.is_some())
+        };
+        let plan = |members: Vec<usize>| {
+            plan(
+                &device.registers,
+                members,
+                device.max_count,
+                device.max_hole,
+            )
+        };
+        for group in &mut self.groups {
+            let (apart, together) = group.members.iter().copied().partition(is_apart);
+            group.blocks = plan(together);
+            let apart: Vec<usize> = apart;
+            let singles = apart.into_iter().flat_map(|index| plan(vec![index]));
+            group.blocks.extend(singles);
+        }
+    }
+
+    /// When it is to be asked next.
+    pub(super) fn due(&self) -> Instant {
+        let due = self.schedule_due();
+        self.not_before
+            .map_or(due, |not_before| due.max(not_before))
+    }
+
+    /// Whether it has not answered for so long that the others on its line go first.
+    pub(super) fn is_dead(&self) -> bool {
+        self.n_silent >= DEAD_AFTER
+    }
+
+    fn schedule_due(&self) -> Instant {
+        let dues = self.groups.iter().map(|group| group.schedule.due());
+        dues.min().expect("a device has registers")
+    }
+
+    /// Reads what is due; the second value is why the connection cannot be used any more.
+    pub(super) async fn read(
+        &mut self,
+        connection: &mut Connection,
+    ) -> (Vec<(usize, Reading)>, Option<Reason>) {
+        let mut readings = Vec::new();
+        for index in self.due_groups() {
+            let mut blocks = std::mem::take(&mut self.groups[index].blocks);
+            let lost = self
+                .read_blocks(connection, &mut blocks, &mut readings)
+                .await;
+            self.groups[index].blocks = blocks;
+            if let Some(reason) = lost {
+                return (self.missing_rest(readings, reason), lost);
+            }
+        }
+        (readings, None)
+    }
+
+    /// What is due, all of it missing for this reason.
+    pub(super) fn all_missing(&self, reason: Reason) -> Vec<(usize, Reading)> {
+        self.missing_rest(Vec::new(), reason)
+    }
+
+    /// The points of a poll that ended now, by the order of the map, and why the device failed.
+    pub(super) fn finish(
+        &mut self,
+        mut readings: Vec<(usize, Reading)>,
+        lost: Option<Reason>,
+    ) -> (Vec<Measured>, Option<Reason>) {
+        let now = Instant::now();
+        for index in self.due_groups() {
+            self.groups[index].schedule.advance(now);
+        }
+        readings.sort_by_key(|(index, _)| *index);
+        let none_answered = readings
+            .iter()
+            .all(|(_, reading)| reading.value().is_none());
+        let first_reason = readings.iter().find_map(|(_, reading)| reading.reason());
+        let failure = lost.or_else(|| first_reason.filter(|_| none_answered));
+        self.count_silence(now, failure.filter(|_| none_answered));
+        let points = readings
+            .into_iter()
+            .map(|(index, reading)| measured(&self.device.registers[index], reading));
+        (points.collect(), failure)
+    }
+
+    /// A dead device is asked less and less often, so that its timeouts do not cost the others.
+    fn count_silence(&mut self, now: Instant, failure: Option<Reason>) {
+        if !matches!(failure, Some(Reason::Timeout | Reason::BadReply)) {
+            self.n_silent = 0;
+            self.not_before = None;
+            return;
+        }
+        self.n_silent = self.n_silent.saturating_add(1);
+        if self.is_dead() {
+            let doubled = 1 << (self.n_silent - DEAD_AFTER).min(16);
+            let most = DEAD_WAIT_MAX.max(self.device.period);
+            let wait = self.device.period.saturating_mul(doubled).min(most);
+            self.not_before = Some(now + wait);
+        }
+    }
+
+    fn due_groups(&self) -> Vec<usize> {
+        let limit = self.schedule_due().max(Instant::now());
+        let groups = self.groups.iter().enumerate();
+        let due = groups.filter(|(_, group)| group.schedule.due() <= limit);
+        due.map(|(index, _)| index).collect()
+    }
+
+    fn missing_rest(
+        &self,
+        mut readings: Vec<(usize, Reading)>,
+        reason: Reason,
+    ) -> Vec<(usize, Reading)> {
+        let mut is_read = vec![false; self.device.registers.len()];
+        for (index, _) in &readings {
+            is_read[*index] = true;
+        }
+        for group in self.due_groups() {
+            let rest = self.groups[group]
+                .members
+                .iter()
+                .filter(|index| !is_read[**index]);
+            readings.extend(rest.map(|index| (*index, Reading::Missing(reason))));
+        }
+        readings
+    }
+
+    /// Reads every block once; a refused one is halved, for this poll and those after it.
+    async fn read_blocks(
+        &mut self,
+        connection: &mut Connection,
+        blocks: &mut Vec<Block>,
+        readings: &mut Vec<(usize, Reading)>,
+    ) -> Option<Reason> {
+        let mut waiting = VecDeque::from(std::mem::take(blocks));
+        while let Some(block) = waiting.pop_front() {
+            if let [index] = *block.members
+                && self.is_quarantined(index)
+            {
+                readings.push((index, Reading::Missing(Reason::Quarantined)));
+                blocks.push(block);
+                continue;
+            }
+            match read_block(connection, &self.device, &block).await {
+                Ok(words) => {
+                    for index in &block.members {
+                        let register = &self.device.registers[*index];
+                        let start = usize::from(register.address - block.start);
+                        let end = start + usize::from(register.encoding.n_words());
+                        readings.push((*index, decode::reading(register, &words[start..end])));
+                        self.refusals.remove(index);
+                    }
+                    blocks.push(block);
+                }
+                Err(Trouble::Exception(exception)) => {
+                    debug!(device = %self.device.name, start = block.start, count = block.count, ?exception, "modbus exception");
+                    let halves = Some(exception)
+                        .filter(|exception| may_be_one_address(*exception))
+                        .and_then(|_| block.halves(&self.device.registers));
+                    if let Some((first, second)) = halves {
+                        waiting.push_front(second);
+                        waiting.push_front(first);
+                    } else {
+                        for index in &block.members {
+                            readings.push((*index, Reading::Missing(reason_of(exception))));
+                        }
+                        if let ([index], true) = (&*block.members, may_be_one_address(exception)) {
+                            self.refuse(*index);
+                        }
+                        blocks.push(block);
+                    }
+                }
+                Err(Trouble::Lost(reason)) => {
+                    waiting.push_front(block);
+                    blocks.extend(waiting);
+                    return Some(reason);
+                }
+            }
+        }
+        None
+    }
+
+    fn is_quarantined(&self, index: usize) -> bool {
+        let until = self.refusals.get(&index).and_then(|refusal| refusal.until);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn refuse(&mut self, index: usize) {
+        let refusal = self.refusals.entry(index).or_default();
+        refusal.n_in_row = refusal.n_in_row.saturating_add(1);
+        if refusal.n_in_row >= REFUSALS {
+            if refusal.until.is_none() {
+                let register = &self.device.registers[index].name;
+                info!(%register, "register set aside");
+            }
+            refusal.until = Some(Instant::now() + QUARANTINE);
+        }
+    }
+}
+
+fn measured(register: &Register, reading: Reading) -> Measured {
+    Measured {
+        point: Point {
+            name: register.name.clone(),
+            kind: register.kind,
+            unit: register.unit.clone(),
+            reading,
+            scale: register.scale,
+        },
+        deadband: register.deadband,
+    }
+}
+
+/// One request; bits become words of 0 and 1. The answer has exactly `block.count` of them.
+pub(super) async fn read_block(
+    connection: &mut Connection,
+    device: &Device,
+    block: &Block,
+) -> Result<Vec<u16>, Trouble> {
+    let (start, count) = (block.start, block.count);
+    let request = match block.table {
+        Table::Coil => Request::ReadCoils(start, count),
+        Table::Discrete => Request::ReadDiscreteInputs(start, count),
+        Table::Holding => Request::ReadHoldingRegisters(start, count),
+        Table::Input => Request::ReadInputRegisters(start, count),
+    };
+    // `call`, not `read_…`: those assert the length of the answer in debug builds.
+    let words: Vec<u16> = match connection.call(device, request).await? {
+        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
+            // Bits come in whole bytes.
+            let padded = usize::from(count).div_ceil(8) * 8;
+            let exact = if bits.len() == padded {
+                usize::from(count)
+            } else {
+                bits.len()
+            };
+            bits.into_iter().take(exact).map(u16::from).collect()
+        }
+        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
+        _ => Vec::new(),
+    };
+    if words.len() == usize::from(count) {
+        Ok(words)
+    } else {
+        Err(Trouble::Lost(Reason::BadReply))
+    }
+}
+
+/// Whether a smaller request may succeed (MODBUS Application Protocol V1.1b3, section 7; some
+/// devices answer 4 for an address in the middle that they do not have).
+fn may_be_one_address(exception: ExceptionCode) -> bool {
+    matches!(
+        exception,
+        ExceptionCode::IllegalDataAddress
+            | ExceptionCode::IllegalDataValue
+            | ExceptionCode::ServerDeviceFailure
+    )
+}
+
+/// What an exception means for a reading.
+pub(super) fn reason_of(exception: ExceptionCode) -> Reason {
+    match exception {
+        ExceptionCode::ServerDeviceFailure | ExceptionCode::MemoryParityError => {
+            Reason::DeviceError
+        }
+        // The gateway waited for the device in vain.
+        ExceptionCode::GatewayTargetDevice => Reason::Timeout,
+        _ => Reason::Refused,
+    }
+}
