@@ -102,7 +102,7 @@ impl Wanted {
             return Err(Refused::Lost(Reason::BadReply));
         }
         let registers = std::slice::from_ref(&self.register);
-        let blocks = plan(registers, [0], self.device.max_count, 0);
+        let blocks = plan(registers, [0], self.device.max_count, 0, &[]);
         let mut words = Vec::new();
         for block in &blocks {
             let read = read_block(connection, &self.device, block).await;
