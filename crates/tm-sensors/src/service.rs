@@ -55,7 +55,9 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         period: Duration::from_secs(config.period_s.into()),
         temperature_band: Deadband::Absolute(config.deadband_cel),
     };
-    let (drivers, writers) = driver::drivers(&places, devices.clone());
+    let is_writable = |device: &&modbus::Device| device.is_writable();
+    let writable: Vec<_> = devices.iter().filter(is_writable).cloned().collect();
+    let (drivers, writers) = driver::drivers(&places, devices);
     let mut polling: FuturesUnordered<_> = drivers
         .into_iter()
         .map(|driver| poll_with(driver, host.clock.clone()))
@@ -64,7 +66,7 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         tokio::select! {
             event = bus.next() => {
                 if let BusEvent::Command(request) = event {
-                    write(&bus, &devices, &writers, &request);
+                    write(&bus, &writable, &writers, &request);
                 }
             }
             Some((driver, polls)) = polling.next() => {

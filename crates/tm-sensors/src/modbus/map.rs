@@ -38,6 +38,15 @@ pub(crate) struct Device {
     pub(crate) registers: Vec<Register>,
 }
 
+impl Device {
+    /// Whether anything of it may be written.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.registers
+            .iter()
+            .any(|register| register.writable.is_some())
+    }
+}
+
 /// The four tables of Modbus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]

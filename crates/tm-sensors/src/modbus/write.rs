@@ -55,7 +55,8 @@ impl Wanted {
         } = Deserialize::deserialize(args)
             .map_err(|error: serde_json::Error| bad(error.to_string()))?;
         let found = devices.iter().find(|known| known.name == device);
-        let found = found.ok_or_else(|| bad(format!("there is no device {device}")))?;
+        let found =
+            found.ok_or_else(|| bad(format!("{device} is no device with a writable register")))?;
         let name = format!("{device}/{register}");
         let register = found
             .registers
