@@ -20,9 +20,9 @@ use super::place::Place;
 use crate::channel::Rules;
 
 /// The longest document that is looked at.
-const DOCUMENT_MAX: usize = 256 * 1024;
+const DOCUMENT_MAX: usize = 768 * 1024;
 /// The most registers of a document.
-const REGISTERS_MAX: usize = 4096;
+const REGISTERS_MAX: usize = 12_288;
 /// Registers between two wanted ones that cost less than a request of their own: 16 bytes against
 /// 13 bytes of frames, two silences of 3.5 characters and the device's own time.
 const MAX_HOLE: u16 = 8;

@@ -16,13 +16,20 @@ pub(super) struct Block {
 }
 
 /// Joins `wanted` registers of the same table that are at most `max_hole` registers apart, at most
-/// `max_words` (bits: 2000) to a block.
+/// `max_words` (bits: 2000) to a block, without reading across a register that is kept `apart`.
 pub(super) fn plan(
     registers: &[Register],
     wanted: impl IntoIterator<Item = usize>,
     max_words: u16,
     max_hole: u16,
+    apart: &[usize],
 ) -> Vec<Block> {
+    let has_apart = |block: &Block, next: &Register| {
+        let mut apart = apart.iter().map(|index| &registers[*index]);
+        apart.any(|other| {
+            other.table == block.table && other.end() > block.end() && other.address < next.address
+        })
+    };
     let mut order: Vec<usize> = wanted.into_iter().collect();
     order.sort_by_key(|index| (registers[*index].table, registers[*index].address));
     let mut blocks: Vec<Block> = Vec::new();
@@ -36,6 +43,7 @@ pub(super) fn plan(
         if let Some(block) = blocks.last_mut()
             && block.table == register.table
             && u32::from(register.address) <= block.end() + u32::from(max_hole)
+            && !has_apart(block, register)
         {
             // Bits of one register follow each other without making the block longer.
             let end = block.end().max(register.end());
@@ -112,6 +120,7 @@ mod tests {
             0..registers.len(),
             max_count,
             max_hole,
+            &[],
         );
         planned
             .iter()
@@ -187,7 +196,7 @@ mod tests {
             .unwrap()
             .devices;
         let registers = &devices[0].registers;
-        let [whole] = plan(registers, 0..4, 125, 0).try_into().unwrap();
+        let [whole] = plan(registers, 0..4, 125, 0, &[]).try_into().unwrap();
         assert_eq!((whole.start, whole.count), (65_530, 6));
         let (low, high) = whole.halves(registers).unwrap();
         assert_eq!(

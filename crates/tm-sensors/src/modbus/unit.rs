@@ -30,6 +30,8 @@ pub(super) struct Unit {
     groups: Vec<Group>,
     /// By index of the register.
     refusals: HashMap<usize, Refusal>,
+    /// Whether a register was set aside in this poll.
+    has_set_aside: bool,
     /// Polls in a row that brought no answer.
     n_silent: u32,
     /// Not asked before this.
@@ -69,6 +71,7 @@ impl Unit {
         let mut unit = Self {
             groups: groups.collect(),
             refusals: HashMap::new(),
+            has_set_aside: false,
             n_silent: 0,
             not_before: None,
             device,
@@ -85,19 +88,16 @@ impl Unit {
                 .get(index)
                 .is_some_and(|refusal| refusal.until.is_some())
         };
-        let plan = |members: Vec<usize>| {
-            plan(
-                &device.registers,
-                members,
-                device.max_count,
-                device.max_hole,
-            )
-        };
         for group in &mut self.groups {
-            let (apart, together) = group.members.iter().copied().partition(is_apart);
-            group.blocks = plan(together);
-            let apart: Vec<usize> = apart;
-            let singles = apart.into_iter().flat_map(|index| plan(vec![index]));
+            let (apart, together): (Vec<usize>, Vec<usize>) =
+                group.members.iter().copied().partition(is_apart);
+            let plan = |members: &[usize]| {
+                let members = members.iter().copied();
+                let (max_count, max_hole) = (device.max_count, device.max_hole);
+                plan(&device.registers, members, max_count, max_hole, &apart)
+            };
+            group.blocks = plan(&together);
+            let singles = apart.iter().flat_map(|index| plan(&[*index]));
             group.blocks.extend(singles);
         }
     }
@@ -131,6 +131,10 @@ impl Unit {
                 .read_blocks(connection, &mut blocks, &mut readings)
                 .await;
             self.groups[index].blocks = blocks;
+            if std::mem::take(&mut self.has_set_aside) {
+                // What halving tore apart is joined again, around the register.
+                self.plan_anew();
+            }
             if let Some(reason) = lost {
                 return (self.missing_rest(readings, reason), lost);
             }
@@ -275,6 +279,7 @@ impl Unit {
             if refusal.until.is_none() {
                 let register = &self.device.registers[index].name;
                 info!(%register, "register set aside");
+                self.has_set_aside = true;
             }
             refusal.until = Some(Instant::now() + QUARANTINE);
         }

@@ -55,7 +55,8 @@ impl Wanted {
         } = Deserialize::deserialize(args)
             .map_err(|error: serde_json::Error| bad(error.to_string()))?;
         let found = devices.iter().find(|known| known.name == device);
-        let found = found.ok_or_else(|| bad(format!("there is no device {device}")))?;
+        let found =
+            found.ok_or_else(|| bad(format!("{device} is no device with a writable register")))?;
         let name = format!("{device}/{register}");
         let register = found
             .registers
@@ -102,7 +103,7 @@ impl Wanted {
             return Err(Refused::Lost(Reason::BadReply));
         }
         let registers = std::slice::from_ref(&self.register);
-        let blocks = plan(registers, [0], self.device.max_count, 0);
+        let blocks = plan(registers, [0], self.device.max_count, 0, &[]);
         let mut words = Vec::new();
         for block in &blocks {
             let read = read_block(connection, &self.device, block).await;

@@ -1,0 +1,162 @@
+//! What Modbus points cost: CPU, resident memory and the jitter of the periods at growing rates,
+//! `tm-sensors` as a process of its own around a real Mosquitto, on a local Modbus TCP server. Values move inside their deadband: polling is measured, not publishing.
+
+#![expect(clippy::print_stdout, reason = "a measurement prints its table")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tm_tests::process::{Mosquitto, Reaped, Usage};
+
+/// Measure the sensors service at growing rates.
+#[derive(Parser)]
+struct Arguments {
+    /// The service's binary.
+    #[arg(long, default_value = "target/release/tm-sensors")]
+    binary: PathBuf,
+    /// Points a second, one line of the table each.
+    #[arg(long, value_delimiter = ',', default_value = "1000,3000,10000")]
+    rates: Vec<u32>,
+    /// Seconds measured at each rate.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+}
+
+/// Registers of one device; all are polled every second.
+const N_REGISTERS: u32 = 500;
+/// Before the measurement begins.
+const WARM_UP: Duration = Duration::from_secs(5);
+
+/// When each poll of each device began: its request for register 0.
+type Polls = Arc<Mutex<Vec<Vec<Instant>>>>;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    println!(
+        "{:>9}{:>9}{:>10}{:>12}{:>12}{:>12}",
+        "points/s", "CPU %", "RSS KiB", "jitter p50", "p99 ms", "max ms"
+    );
+    for rate in &arguments.rates {
+        measure(&arguments, rate / N_REGISTERS)?;
+    }
+    Ok(())
+}
+
+fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Mosquitto::start(folder.path(), "local")?;
+    let polls: Polls = Arc::new(Mutex::new(vec![Vec::new(); n_devices as usize]));
+    let port = serve(Arc::clone(&polls))?;
+    let map = write_map(folder.path(), n_devices, port)?;
+    let log = fs::File::create(folder.path().join("log"))?;
+    let process = Command::new(&arguments.binary)
+        .env_clear()
+        .env("TM_BUS_URL", format!("mqtt://{}", broker.address))
+        .env("TM_DEVICE_ID", "bench")
+        .env("TM_DATA_DIR", folder.path())
+        .env("TM_SENSORS_MACHINE", "false")
+        .env("TM_SENSORS_MODBUS_FILE", &map)
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .context("start tm-sensors")?;
+    let process = Reaped(process);
+    thread::sleep(WARM_UP);
+    let before = Usage::of(process.0.id())?;
+    clear(&polls);
+    let began = Instant::now();
+    thread::sleep(Duration::from_secs(arguments.seconds));
+    let after = Usage::of(process.0.id())?;
+    let elapsed = began.elapsed().as_secs_f64();
+    let polls = clear(&polls);
+    let n_polls: usize = polls.iter().map(Vec::len).sum();
+    let mut jitter: Vec<f64> = polls
+        .iter()
+        .flat_map(|of_device| of_device.windows(2))
+        .map(|pair| ((pair[1] - pair[0]).as_secs_f64() - 1.0).abs() * 1000.0)
+        .collect();
+    jitter.sort_by(f64::total_cmp);
+    let at = |part: usize| jitter.get(jitter.len().saturating_sub(1) * part / 100);
+    let at = |part: usize| at(part).copied().unwrap_or(f64::NAN);
+    #[expect(clippy::cast_precision_loss, reason = "counts of a minute")]
+    let rate = n_polls as f64 * f64::from(N_REGISTERS) / elapsed;
+    println!(
+        "{rate:>9.0}{:>9.2}{:>10}{:>12.2}{:>12.2}{:>12.2}",
+        (after.cpu_s - before.cpu_s) / elapsed * 100.0,
+        after.resident_kib,
+        at(50),
+        at(99),
+        at(100),
+    );
+    Ok(())
+}
+
+fn clear(polls: &Polls) -> Vec<Vec<Instant>> {
+    let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+    polls.iter_mut().map(std::mem::take).collect()
+}
+
+/// A map of devices with `N_REGISTERS` each.
+fn write_map(folder: &Path, n_devices: u32, port: u16) -> Result<PathBuf> {
+    let mut map = String::new();
+    for unit in 0..n_devices {
+        writeln!(
+            map,
+            "[[device]]\nname='d{unit}'\nport='tcp://127.0.0.1:{port}'\nunit_id={unit}\nperiod_s=1\nregister=["
+        )?;
+        for address in 0..N_REGISTERS {
+            writeln!(
+                map,
+                "{{name='r{address}',function='input',address={address},deadband=100000}},"
+            )?;
+        }
+        writeln!(map, "]")?;
+    }
+    let path = folder.join("map.toml");
+    fs::write(&path, map)?;
+    Ok(path)
+}
+
+/// A Modbus TCP server whose registers count its answers.
+fn serve(polls: Polls) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let polls = Arc::clone(&polls);
+            thread::spawn(move || answer(stream, &polls));
+        }
+    });
+    Ok(port)
+}
+
+fn answer(mut stream: TcpStream, polls: &Polls) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
+    let mut request = [0; 12];
+    let mut value = 0_u16;
+    loop {
+        stream.read_exact(&mut request).ok()?;
+        let [t1, t2, .., unit, function, s1, s2, _, count] = request;
+        if (s1, s2) == (0, 0) {
+            let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+            polls.get_mut(usize::from(unit))?.push(Instant::now());
+        }
+        value = value.wrapping_add(1);
+        let n_bytes = count.checked_mul(2)?;
+        let [l1, l2] = (u16::from(n_bytes) + 3).to_be_bytes();
+        let mut bytes = vec![t1, t2, 0, 0, l1, l2, unit, function, n_bytes];
+        for _ in 0..count {
+            bytes.extend(value.to_be_bytes());
+        }
+        stream.write_all(&bytes).ok()?;
+    }
+}
