@@ -77,7 +77,7 @@ tm_service::settings! {
         /// Reboots allowed within 24 hours (0 to 24).
         pub reboots_per_day: u32 [0..=24] = 3,
         /// Contacts that raise alarms: `sensors/meter/door-open=door,sensors/meter/mains-present=mains` (`docs/agent.md`).
-        pub contacts: ContactList = "",
+        pub contacts: ContactList = "gnss/moved=moved",
     }
 }
 

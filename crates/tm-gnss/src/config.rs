@@ -5,6 +5,7 @@ use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::place::Fence;
 use tm_service::config::Expected;
 use tm_service::port::{InvalidUrl, PortUrl};
 
@@ -22,6 +23,8 @@ tm_service::settings! {
         pub publish_s: u32 [1..=86_400] = 600,
         /// Metres from the last published position that count as movement (1 to 100000).
         pub move_m: f64 [1.0..=100_000.0] = 50.0,
+        /// A circle the cabinet ought to stay in: latitude, longitude and radius in metres, `50.45,30.52,200`. Empty: none.
+        pub geofence: Option<Fence> = None,
         /// Seconds without a sentence after which a source is silent (2 to 3600).
         pub silent_after_s: u32 [2..=3600] = 5,
         /// Address and port for clients of gpsd, such as `0.0.0.0:2947`. Empty: no server. The protocol knows no password.

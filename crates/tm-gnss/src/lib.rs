@@ -16,9 +16,11 @@ mod chrony;
 mod clock;
 mod gpsd;
 mod movement;
+mod place;
 mod points;
 mod sky;
 mod spoofing;
 
-pub use config::{Config, SourceSetting};
+pub use config::{Config, ListenAddress, SourceSetting};
+pub use place::{Fence, NotAFence};
 pub use run::{run, run_with};

@@ -56,6 +56,11 @@ pub(crate) fn points(epoch: &Epoch, why: Reason) -> Vec<Point> {
     ]
 }
 
+/// Whether the cabinet is away from its place.
+pub(crate) fn moved(is_moved: bool) -> Point {
+    Point::state(name("moved"), is_moved)
+}
+
 /// The same measurements from a sky that is not believed: kept for the record, to be used with care.
 pub(crate) fn doubted(mut points: Vec<Point>) -> Vec<Point> {
     for point in &mut points {

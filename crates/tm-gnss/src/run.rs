@@ -22,6 +22,8 @@ use crate::tracker::{Effect, Event, Now, Tracker};
 const SEEN: &str = "seen";
 /// The file that keeps a suspicion of spoofing over a restart.
 const SUSPICION: &str = "suspicion";
+/// The file that keeps what is known of the place.
+const PLACE: &str = "place";
 
 /// Runs the GNSS service on this machine's ports until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, Error> {
@@ -56,7 +58,8 @@ pub async fn run_with(
             .as_ref()
             .map(|path| Chrony::new(path.into())),
     };
-    let mut tracker = Tracker::new(config, seen, suspicion, Instant::now());
+    let place = host.store.load(PLACE).unwrap_or_default();
+    let mut tracker = Tracker::new(config, seen, suspicion, place, Instant::now());
     loop {
         let event = tokio::select! {
             event = source.next() => Event::Port(event),
@@ -145,6 +148,7 @@ fn perform(effect: Effect, source: &mut Source, clients: &mut Clients, bus: &Bus
             }
         }
         Effect::Remember(seen) => host.store.save(SEEN, &seen),
+        Effect::RememberPlace(place) => host.store.save(PLACE, &place),
         Effect::RememberSuspicion(suspicion) => host.store.save(SUSPICION, &suspicion),
     }
 }

@@ -278,6 +278,16 @@ codes! {
     GNSS_SPOOFING_SUSPECTED = "gnss.spoofing_suspected";
     /// The satellites are believed again.
     GNSS_SPOOFING_OVER = "gnss.spoofing_over";
+    /// The cabinet is away from where it stood.
+    GNSS_MOVED = "gnss.moved";
+    /// The cabinet is back where it stood.
+    GNSS_MOVED_BACK = "gnss.moved_back";
+    /// The cabinet has stood at another place for a day: that is its place from now on.
+    GNSS_PLACE_CHANGED = "gnss.place_changed";
+    /// The cabinet left the configured circle.
+    GNSS_GEOFENCE_LEFT = "gnss.geofence_left";
+    /// The cabinet entered the configured circle.
+    GNSS_GEOFENCE_ENTERED = "gnss.geofence_entered";
     /// Satellites are not heard at all: the antenna or its supply is probably broken.
     GNSS_ANTENNA_SUSPECT = "gnss.antenna_suspect";
 
@@ -357,6 +367,8 @@ codes! {
     CONTACT_DOOR_OPEN = "contact.door_open";
     /// The mains supply is away.
     CONTACT_MAINS_LOST = "contact.mains_lost";
+    /// The cabinet is away from where it stood.
+    CONTACT_CABINET_MOVED = "contact.cabinet_moved";
 
     /// No token is configured, so nothing can be changed.
     API_NO_TOKEN_CONFIGURED = "api.no_token_configured";

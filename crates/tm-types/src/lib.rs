@@ -48,10 +48,10 @@ pub use stamp::{BootId, Clock, RunId, Stamp};
 pub use state::{
     AgentState, Balance, Cell, DataBytes, DataContext, DataUsage, Device, Fix, FixMode, GnssEngine,
     GnssPresence, GnssState, JournalState, LinkStatus, Messages, Modem, ModemIdentity,
-    ModemPresence, ModemPrivate, ModemState, PacketData, PrivateModem, PrivateText, Recovery,
-    RecoveryStatus, RecoveryStep, Registration, RegistrationStatus, Satellite, SatelliteSignal,
-    SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim, SimStatus,
-    SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
+    ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem, PrivateText,
+    Recovery, RecoveryStatus, RecoveryStep, Registration, RegistrationStatus, Satellite,
+    SatelliteSignal, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim,
+    SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

@@ -5,9 +5,9 @@
 
 use tm_types::{
     ActiveConfig, Anchor, BootId, Cause, Clock, Command, ConfigSource, Event, FieldError,
-    GnssState, Health, HealthStatus, ModemPrivate, Operation, PacketData, Point, PointName, Poll,
-    PreviousConfig, PrivateModem, PrivateText, Problem, Reading, Reason, RunId, Sequence, Severity,
-    SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code, text::Language, topic,
+    GnssState, Health, HealthStatus, ModemPrivate, Operation, PacketData, Place, Point, PointName,
+    Poll, PreviousConfig, PrivateModem, PrivateText, Problem, Reading, Reason, RunId, Sequence,
+    Severity, SpoofingSuspicion, Stamp, Timestamp, Unit, Value, code, text::Language, topic,
 };
 
 const STAMP: Stamp = Stamp {
@@ -244,6 +244,17 @@ fn what_states_grew_is_optional() {
             trusted_longitude_deg: 24.7103,
         },
         r#"{"since":{"time":"2026-09-21T14:13:20.250Z","mono_ms":81234,"boot":"00c0ffee","clock":"ntp","err_ms":12},"distance_m":36620.0,"time_ms":420000,"satellites":null,"trusted_latitude_deg":48.9226,"trusted_longitude_deg":24.7103}"#,
+    );
+    check(
+        &Place {
+            latitude_deg: 48.922_612_3,
+            longitude_deg: 24.710_314_5,
+            altitude_m: 262.4,
+            accuracy_m: 1.7,
+            hours: 24.5,
+            moved: Some(false),
+        },
+        r#"{"latitude_deg":48.9226123,"longitude_deg":24.7103145,"altitude_m":262.4,"accuracy_m":1.7,"hours":24.5,"moved":false}"#,
     );
     let json = r#"{"presence":"silent","cause":{"code":"gnss.silent","args":{}},"source":null,"fix":null,"satellites":[],"sentences_skipped":0}"#;
     let state: GnssState = serde_json::from_str(json).unwrap();

@@ -13,6 +13,8 @@ pub enum Meaning {
     Door,
     /// The mains supply: an alarm while it is away.
     Mains,
+    /// The cabinet's place, as the GNSS service tells it: an alarm while it is away from it.
+    Moved,
 }
 
 impl Meaning {
@@ -21,6 +23,7 @@ impl Meaning {
         match self {
             Self::Door => code::CONTACT_DOOR_OPEN,
             Self::Mains => code::CONTACT_MAINS_LOST,
+            Self::Moved => code::CONTACT_CABINET_MOVED,
         }
     }
 
@@ -28,7 +31,7 @@ impl Meaning {
     pub(crate) fn severity(self) -> Severity {
         match self {
             Self::Door => Severity::Warning,
-            Self::Mains => Severity::Critical,
+            Self::Mains | Self::Moved => Severity::Critical,
         }
     }
 
@@ -37,7 +40,8 @@ impl Meaning {
     /// Whoever opens the door may close it behind him; a dip of the mains is none of a person's business.
     pub(crate) fn raise_after(self) -> Duration {
         match self {
-            Self::Door => Duration::ZERO,
+            // Who tells of a move has looked for two minutes already.
+            Self::Door | Self::Moved => Duration::ZERO,
             Self::Mains => Duration::from_secs(2),
         }
     }
@@ -49,13 +53,14 @@ impl Meaning {
         match self {
             Self::Door => Duration::from_secs(1),
             Self::Mains => Duration::from_secs(5),
+            Self::Moved => Duration::ZERO,
         }
     }
 
     /// What a contact of this meaning says when it is an alarm, unless its entry tells otherwise: a door is open, mains are present.
     fn usual_alarm(self) -> bool {
         match self {
-            Self::Door => true,
+            Self::Door | Self::Moved => true,
             Self::Mains => false,
         }
     }
@@ -93,6 +98,7 @@ impl FromStr for Contact {
         let meaning = match meaning.trim() {
             "door" => Meaning::Door,
             "mains" => Meaning::Mains,
+            "moved" => Meaning::Moved,
             _ => return Err(NotContacts),
         };
         let alarm = match alarm {
@@ -131,6 +137,7 @@ impl fmt::Display for Contact {
         let meaning = match self.meaning {
             Meaning::Door => "door",
             Meaning::Mains => "mains",
+            Meaning::Moved => "moved",
         };
         write!(f, "{}={meaning}:{}", self.series, self.alarm)
     }
@@ -139,7 +146,7 @@ impl fmt::Display for Contact {
 tm_service::setting!(
     ContactList,
     "contacts",
-    "source/name=door or source/name=mains, separated by commas, each with :true or :false behind it where that value is the alarm"
+    "source/name=door, source/name=mains or source/name=moved, separated by commas, each with :true or :false behind it where that value is the alarm"
 );
 
 #[cfg(test)]
@@ -162,6 +169,7 @@ mod tests {
                 " io/door-closed = door : false , io/mains-failed=mains:true,",
                 Some("io/door-closed=door:false io/mains-failed=mains:true"),
             ),
+            ("gnss/moved=moved", Some("gnss/moved=moved:true")),
             ("io/door=window", None),
             ("io/door=door:open", None),
             ("io/door=door:", None),
@@ -180,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_list_watches_nothing_and_is_reported() {
+    fn a_malformed_list_is_reported() {
         let environment = Environment::default().with("TM_AGENT_CONTACTS", "io/door=open");
         let mut report = Report::new();
         let settings = AgentSettings::load("TM_AGENT_", &environment, &mut report);
-        assert_eq!(settings.contacts, ContactList::default());
+        assert_eq!(settings.contacts, AgentSettings::default().contacts);
         let [finding] = report.findings() else {
             panic!("{:?}", report.findings());
         };

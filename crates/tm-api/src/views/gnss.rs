@@ -1,5 +1,7 @@
 use serde::Serialize;
-use tm_types::{Clock, FixMode, GnssPresence, GnssState, Satellite, SpoofingSuspicion, Timestamp};
+use tm_types::{
+    Clock, FixMode, GnssPresence, GnssState, Place, Satellite, SpoofingSuspicion, Timestamp,
+};
 
 use super::{Explained, Look, gnss_state};
 
@@ -21,6 +23,10 @@ pub(crate) struct GnssView {
     pub(crate) sentences_skipped: Option<u64>,
     /// Why position and time are not to be trusted; null while they are.
     pub(crate) suspicion: Option<SpoofingSuspicion>,
+    /// Where the cabinet stands, averaged over hours; null until it stood for a minute.
+    pub(crate) place: Option<Place>,
+    /// Whether it is inside the configured circle; null without one, and before that is clear.
+    pub(crate) inside_geofence: Option<bool>,
     /// Whether this may be outdated because the service does not report.
     pub(crate) stale: bool,
 }
@@ -85,6 +91,8 @@ impl GnssView {
             satellites: state.map_or_else(Vec::new, |state| state.satellites.clone()),
             sentences_skipped: state.map(|state| state.sentences_skipped),
             suspicion: state.and_then(|state| state.suspicion.clone()),
+            place: state.and_then(|state| state.place.clone()),
+            inside_geofence: state.and_then(|state| state.inside_geofence),
             explained,
             stale: found.is_stale,
         }

@@ -7,6 +7,7 @@ use tm_types::{Anchor, Cause, GnssState, HealthStatus, Point, Severity, Stamp};
 use tokio::time::Instant;
 
 use crate::chrony::Sample;
+use crate::place::Kept;
 use crate::spoofing::Suspicion;
 
 /// What happened.
@@ -55,6 +56,8 @@ pub(crate) enum Effect {
     Compare(Sample),
     /// Keep this.
     Remember(Seen),
+    /// Keep what is known of the place.
+    RememberPlace(Box<Kept>),
     /// Keep this suspicion, or that there is none.
     RememberSuspicion(Option<Box<Suspicion>>),
 }

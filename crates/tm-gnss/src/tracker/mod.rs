@@ -2,6 +2,7 @@
 
 mod clients;
 mod event;
+mod place;
 mod report;
 mod suspicion;
 #[cfg(test)]
@@ -18,7 +19,8 @@ use tokio::time::Instant;
 use crate::clock::SatelliteTime;
 use crate::config::Config;
 use crate::movement::Movement;
-use crate::points::{doubted, points};
+use crate::place::{FenceWatch, Home, Kept};
+use crate::points::{doubted, moved, points};
 use crate::sky;
 use crate::spoofing::{Suspicion, Watch};
 
@@ -71,6 +73,8 @@ pub(crate) struct Tracker {
     time: SatelliteTime,
     movement: Movement,
     watch: Watch,
+    home: Home,
+    fence: Option<FenceWatch>,
     /// A change waits to be published.
     is_changed: bool,
     points_at: Option<Instant>,
@@ -87,12 +91,12 @@ impl Tracker {
         config: Config,
         seen: Seen,
         suspicion: Option<Suspicion>,
+        place: Kept,
         now: Instant,
     ) -> Self {
         let (year, month, day) = FLOOR;
         let floor = Date::new(year, month, day).expect("the first of November exists");
         Self {
-            config,
             seen,
             floor,
             presence: None,
@@ -114,6 +118,9 @@ impl Tracker {
             time: SatelliteTime::default(),
             movement: Movement::default(),
             watch: Watch::new(suspicion),
+            home: Home::new(place),
+            fence: config.geofence.map(FenceWatch::new),
+            config,
             is_changed: false,
             points_at: None,
             next_points: now,
@@ -364,6 +371,11 @@ impl Tracker {
         }
         if is_trusted {
             self.is_changed |= self.movement.on_epoch(epoch, self.config.move_m);
+            if mode == FixMode::ThreeD && !epoch.refines_previous {
+                self.place_fix(epoch, began);
+            }
+        } else {
+            self.doubt_place();
         }
         self.show(epoch, began);
         self.tell_points(epoch, began, now);
@@ -384,6 +396,7 @@ impl Tracker {
             Reason::WarmingUp
         };
         let mut points = points(epoch, why);
+        points.extend(self.home.moved().map(moved));
         if self.watch.suspicion().is_some() {
             points = doubted(points);
         } else {

@@ -9,6 +9,7 @@ use tm_types::{
 
 use super::{Effect, sky};
 use super::{Now, PATIENCE, STATE_PERIOD, Tracker};
+use crate::place::FenceWatch;
 use crate::points::course_deg;
 
 /// Half an epoch, so that jitter does not make six seconds of five.
@@ -122,6 +123,8 @@ impl Tracker {
                 .watch
                 .suspicion()
                 .map(|suspicion| suspicion.told.clone()),
+            place: self.place(),
+            inside_geofence: self.fence.as_ref().and_then(FenceWatch::is_inside),
         }
     }
 }

@@ -69,7 +69,7 @@ fn no_fix() -> String {
 impl Bench {
     fn new(seen: Seen, variables: &[(&str, &str)]) -> Self {
         let start = Instant::now();
-        let tracker = Tracker::new(config(variables), seen, None, start);
+        let tracker = Tracker::new(config(variables), seen, None, Kept::default(), start);
         Self {
             tracker,
             start,

@@ -21,6 +21,31 @@ pub struct GnssState {
     /// Why position and time are not to be trusted; absent while they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspicion: Option<SpoofingSuspicion>,
+    /// Where the cabinet stands, averaged; absent until it stood for a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Whether it is inside the configured circle; absent without one, and before that is clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside_geofence: Option<bool>,
+}
+
+/// Where a cabinet stands, averaged over hours.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Place {
+    /// Latitude, degrees, WGS 84, north positive.
+    pub latitude_deg: f64,
+    /// Longitude, degrees, WGS 84, east positive.
+    pub longitude_deg: f64,
+    /// Height above mean sea level, m.
+    pub altitude_m: f64,
+    /// The true place is within this with a probability of 95 %, m.
+    pub accuracy_m: f64,
+    /// Hours of standing still behind it, at most 168.
+    pub hours: f64,
+    /// Whether it is away from where it was at home; absent until it stood for a quarter of an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<bool>,
 }
 
 /// What jumped together, as it does not under the true sky.

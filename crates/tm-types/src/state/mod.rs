@@ -11,7 +11,7 @@ mod uplink;
 
 pub use agent::{AgentState, Device, ServiceHealth, Supervisor};
 pub use gnss::{
-    Fix, FixMode, GnssPresence, GnssState, Satellite, SatelliteSignal, SpoofingSuspicion,
+    Fix, FixMode, GnssPresence, GnssState, Place, Satellite, SatelliteSignal, SpoofingSuspicion,
 };
 pub use modem::{
     Balance, Cell, DataBytes, DataContext, DataUsage, GnssEngine, Messages, Modem, ModemIdentity,

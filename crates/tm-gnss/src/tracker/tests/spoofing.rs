@@ -99,6 +99,64 @@ fn clients_of_gpsd_and_chrony_get_nothing_from_it_either() {
 }
 
 #[test]
+fn the_place_is_averaged_not_forged_and_left_when_it_is_left() {
+    let variables = [("TM_GNSS_GEOFENCE", "50.4501,30.5234,300")];
+    let mut bench = Bench::new(NOTHING, &variables);
+    // Quarters of an hour: the truth, a falsehood 5 km away, the truth again, then 400 m carried away in earnest.
+    let mut second = 0;
+    for (seconds, north_m, is_false) in [
+        (1200, 0.0, false),
+        (600, 0.0, true),
+        (900, 0.0, false),
+        (300, 400.0, false),
+    ] {
+        for step in 0..seconds {
+            // Carried at 10 m/s, as a vehicle does.
+            let north_m = if north_m > 0.0 {
+                (10.0 * f64::from(step)).min(north_m)
+            } else {
+                0.0
+            };
+            let sky = if is_false {
+                falsehood(second)
+            } else {
+                under(second, north_m, 0, |n| 20 + 3 * n)
+            };
+            bench.relay("modem", &sky);
+            second += 1;
+        }
+    }
+    let events = bench.events();
+    let told: Vec<&str> = events.iter().map(|(_, _, code)| *code).collect();
+    assert_eq!(
+        told,
+        [
+            "gnss.spoofing_suspected",
+            "gnss.spoofing_over",
+            "gnss.moved",
+            "gnss.geofence_left"
+        ]
+    );
+    let (at, severity, _) = events[2];
+    assert!(
+        (2700..2700 + 130).contains(&at) && severity == Severity::Critical,
+        "{events:?}"
+    );
+    let state = bench.state();
+    assert_eq!(state.inside_geofence, Some(false));
+    let place = state.place.as_ref().unwrap();
+    assert_eq!(place.moved, Some(true));
+    assert!((place.latitude_deg - 50.4537).abs() < 2e-4, "{place:?}");
+    let moved = bench.effects.iter().filter_map(|effect| match effect {
+        Effect::Points(_, points) => points.iter().find(|point| point.name.as_str() == "moved"),
+        _ => None,
+    });
+    let moved: Vec<bool> = moved.map(|point| point.reading == true.into()).collect();
+    assert_eq!(moved.last(), Some(&true), "{moved:?}");
+    assert!(moved.iter().filter(|moved| !**moved).count() > 1);
+}
+
+#[test]
 fn nothing_is_fed_from_a_sky_that_is_suspected() {
     let mut bench = Bench::new(NOTHING, &[("TM_GNSS_PUBLISH_S", "100")]);
     for second in 0..2 {
@@ -234,7 +292,7 @@ fn a_suspicion_outlives_the_service() {
     });
     let kept = serde_json::to_string(&kept).unwrap();
     let resumed: Option<Suspicion> = serde_json::from_str(&kept).unwrap();
-    bench.tracker = Tracker::new(config(&[]), HEARD, resumed, bench.start);
+    bench.tracker = Tracker::new(config(&[]), HEARD, resumed, Kept::default(), bench.start);
     bench.effects.clear();
     for second in 10..60 {
         bench.relay("modem", &falsehood(second));
