@@ -26,7 +26,7 @@ tm_service::settings! {
         pub deadband_cel: f64 [0.0..=50.0] = 0.2,
         /// Seconds after which an unchanged value is published all the same; 0 publishes every poll of everything.
         pub heartbeat_s: u32 [0..=86_400] = 600,
-        /// Modbus TCP devices as a TOML document (`docs/sensors.md`). Empty: none, unless there is a file.
+        /// Modbus devices and rules of channels as a TOML document (`docs/sensors.md`). Empty: none, unless there is a file.
         pub modbus: Option<String> = None,
         /// File with that document, read when `TM_SENSORS_MODBUS` is empty, and again when it changes.
         pub modbus_file: Option<FilePath> = None,
