@@ -1,19 +1,23 @@
-//! What Modbus points cost: CPU, resident memory and the jitter of the periods at growing rates,
-//! `tm-sensors` as a process of its own around a real Mosquitto, on a local Modbus TCP server. Values move inside their deadband: polling is measured, not publishing.
+//! What Modbus points cost: CPU, resident memory and the jitter of the periods at growing rates, `tm-sensors` as a
+//! process of its own around a real Mosquitto, on a local Modbus TCP server.
+//!
+//! Values move inside their deadband, so that polling is measured; with `--publish` every point of every poll is
+//! published as well, and the messages are counted behind the broker.
 
 #![expect(clippy::print_stdout, reason = "a measurement prints its table")]
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tm_tests::process::{Mosquitto, Reaped, Usage};
 
@@ -29,6 +33,9 @@ struct Arguments {
     /// Seconds measured at each rate.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
+    /// Publish every point of every poll.
+    #[arg(long)]
+    publish: bool,
 }
 
 /// Registers of one device; all are polled every second.
@@ -42,8 +49,8 @@ type Polls = Arc<Mutex<Vec<Vec<Instant>>>>;
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     println!(
-        "{:>9}{:>9}{:>10}{:>12}{:>12}{:>12}",
-        "points/s", "CPU %", "RSS KiB", "jitter p50", "p99 ms", "max ms"
+        "{:>9}{:>12}{:>9}{:>10}{:>12}{:>12}{:>12}",
+        "points/s", "messages/s", "CPU %", "RSS KiB", "jitter p50", "p99 ms", "max ms"
     );
     for rate in &arguments.rates {
         measure(&arguments, rate / N_REGISTERS)?;
@@ -54,9 +61,46 @@ fn main() -> Result<()> {
 fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Mosquitto::start(folder.path(), "local")?;
+    let (host, broker_port) = broker.address.to_string().rsplit_once(':').map_or_else(
+        || (broker.address.to_string(), "1883".to_owned()),
+        |(host, port)| (host.to_owned(), port.to_owned()),
+    );
     let polls: Polls = Arc::new(Mutex::new(vec![Vec::new(); n_devices as usize]));
     let port = serve(Arc::clone(&polls))?;
-    let map = write_map(folder.path(), n_devices, port)?;
+    let map = write_map(folder.path(), n_devices, port, arguments.publish)?;
+    // Measurements wait for an uplink, or for a minute.
+    let uplink = Command::new("mosquitto_pub")
+        .args([
+            "-h",
+            &host,
+            "-p",
+            &broker_port,
+            "-r",
+            "-t",
+            "tm/v1/health/uplink",
+            "-m",
+            "{}",
+        ])
+        .status()
+        .context("mosquitto_pub (Debian: mosquitto-clients)")?;
+    ensure!(uplink.success(), "mosquitto_pub: {uplink}");
+    let mut listener = Reaped(
+        Command::new("mosquitto_sub")
+            .args([
+                "-h",
+                &host,
+                "-p",
+                &broker_port,
+                "-t",
+                "tm/v1/data/sensors",
+                "-F",
+                "%l",
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("mosquitto_sub (Debian: mosquitto-clients)")?,
+    );
+    let heard = count_lines(listener.0.stdout.take().context("a pipe")?);
     let log = fs::File::create(folder.path().join("log"))?;
     let process = Command::new(&arguments.binary)
         .env_clear()
@@ -73,10 +117,12 @@ fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
     thread::sleep(WARM_UP);
     let before = Usage::of(process.0.id())?;
     clear(&polls);
+    let heard_before = heard.load(Ordering::Relaxed);
     let began = Instant::now();
     thread::sleep(Duration::from_secs(arguments.seconds));
     let after = Usage::of(process.0.id())?;
     let elapsed = began.elapsed().as_secs_f64();
+    let n_heard = heard.load(Ordering::Relaxed) - heard_before;
     let polls = clear(&polls);
     let n_polls: usize = polls.iter().map(Vec::len).sum();
     let mut jitter: Vec<f64> = polls
@@ -90,7 +136,8 @@ fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "counts of a minute")]
     let rate = n_polls as f64 * f64::from(N_REGISTERS) / elapsed;
     println!(
-        "{rate:>9.0}{:>9.2}{:>10}{:>12.2}{:>12.2}{:>12.2}",
+        "{rate:>9.0}{:>12.1}{:>9.2}{:>10}{:>12.2}{:>12.2}{:>12.2}",
+        f64::from(n_heard) / elapsed,
         (after.cpu_s - before.cpu_s) / elapsed * 100.0,
         after.resident_kib,
         at(50),
@@ -100,13 +147,26 @@ fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
     Ok(())
 }
 
+/// Counts the lines of another program until it ends.
+fn count_lines(output: ChildStdout) -> Arc<AtomicU32> {
+    let n_lines = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&n_lines);
+    thread::spawn(move || {
+        for _line in BufReader::new(output).lines().map_while(Result::ok) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    n_lines
+}
+
 fn clear(polls: &Polls) -> Vec<Vec<Instant>> {
     let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
     polls.iter_mut().map(std::mem::take).collect()
 }
 
 /// A map of devices with `N_REGISTERS` each.
-fn write_map(folder: &Path, n_devices: u32, port: u16) -> Result<PathBuf> {
+fn write_map(folder: &Path, n_devices: u32, port: u16, is_published: bool) -> Result<PathBuf> {
+    let deadband = if is_published { "" } else { ",deadband=100000" };
     let mut map = String::new();
     for unit in 0..n_devices {
         writeln!(
@@ -116,7 +176,7 @@ fn write_map(folder: &Path, n_devices: u32, port: u16) -> Result<PathBuf> {
         for address in 0..N_REGISTERS {
             writeln!(
                 map,
-                "{{name='r{address}',function='input',address={address},deadband=100000}},"
+                "{{name='r{address}',function='input',address={address}{deadband}}},"
             )?;
         }
         writeln!(map, "]")?;

@@ -12,6 +12,7 @@ pub mod replay;
 
 mod tracker;
 
+mod antenna;
 mod chrony;
 mod clock;
 mod gpsd;

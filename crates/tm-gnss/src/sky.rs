@@ -37,12 +37,15 @@ pub(crate) fn is_phantom(satellite: &Satellite) -> bool {
     satellite.system == "sbas" && satellite.elevation_deg.is_none()
 }
 
+/// The levels of those that are truly heard, dBHz.
+pub(crate) fn levels(satellites: &[Satellite]) -> Vec<u8> {
+    let heard = satellites.iter().filter(|satellite| !is_phantom(satellite));
+    heard.filter_map(|satellite| satellite.cn0_dbhz).collect()
+}
+
 /// How many are truly heard.
 pub(crate) fn n_heard(satellites: &[Satellite]) -> usize {
-    satellites
-        .iter()
-        .filter(|satellite| satellite.cn0_dbhz.is_some() && !is_phantom(satellite))
-        .count()
+    levels(satellites).len()
 }
 
 fn name(constellation: Constellation) -> &'static str {

@@ -288,6 +288,10 @@ codes! {
     GNSS_GEOFENCE_LEFT = "gnss.geofence_left";
     /// The cabinet entered the configured circle.
     GNSS_GEOFENCE_ENTERED = "gnss.geofence_entered";
+    /// Satellites are heard, all of them too weakly: the antenna is covered, wet or badly connected.
+    GNSS_WEAK_SIGNALS = "gnss.weak_signals";
+    /// All satellites became weak or were lost at once, as under a jammer.
+    GNSS_JAMMING_SUSPECTED = "gnss.jamming_suspected";
     /// Satellites are not heard at all: the antenna or its supply is probably broken.
     GNSS_ANTENNA_SUSPECT = "gnss.antenna_suspect";
 

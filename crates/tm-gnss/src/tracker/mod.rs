@@ -16,6 +16,7 @@ use tm_service::port::{OpenError, PortEvent};
 use tm_types::{Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satellite, Stamp, code};
 use tokio::time::Instant;
 
+use crate::antenna::{Antenna, Reception};
 use crate::clock::SatelliteTime;
 use crate::config::Config;
 use crate::movement::Movement;
@@ -73,6 +74,8 @@ pub(crate) struct Tracker {
     time: SatelliteTime,
     movement: Movement,
     watch: Watch,
+    antenna: Antenna,
+    reception: Reception,
     home: Home,
     fence: Option<FenceWatch>,
     /// A change waits to be published.
@@ -118,6 +121,8 @@ impl Tracker {
             time: SatelliteTime::default(),
             movement: Movement::default(),
             watch: Watch::new(suspicion),
+            antenna: Antenna::default(),
+            reception: Reception::Well,
             home: Home::new(place),
             fence: config.geofence.map(FenceWatch::new),
             config,
@@ -205,6 +210,7 @@ impl Tracker {
         self.pass_on_anew();
         self.time = SatelliteTime::default();
         self.watch.on_other_receiver();
+        (self.antenna, self.reception) = (Antenna::default(), Reception::Well);
         self.source = Some(source);
         self.heard = now.instant;
     }
@@ -315,6 +321,7 @@ impl Tracker {
         (self.presence, self.trouble) = (Some(presence), trouble);
         self.time = SatelliteTime::default();
         self.satellites.clear();
+        (self.antenna, self.reception) = (Antenna::default(), Reception::Well);
         self.lose_fix(now);
         self.show_nothing();
         if was_present {
@@ -344,6 +351,11 @@ impl Tracker {
         };
         if let Some(heard) = &epoch.satellites {
             self.satellites = sky::satellites(heard);
+            // The levels of a forged sky are nobody's usual ones.
+            if self.watch.suspicion().is_none() {
+                let levels = sky::levels(&self.satellites);
+                self.reception = self.antenna.look(began.mono_ms, levels);
+            }
         }
         if (mode == FixMode::None) != (self.mode == FixMode::None) {
             tracing::info!(?mode, "fix changed");

@@ -9,6 +9,7 @@ use tm_types::{
 
 use super::{Effect, sky};
 use super::{Now, PATIENCE, STATE_PERIOD, Tracker};
+use crate::antenna::Reception;
 use crate::place::FenceWatch;
 use crate::points::course_deg;
 
@@ -72,6 +73,9 @@ impl Tracker {
         if let Some(suspicion) = self.watch.suspicion() {
             return suspicion.cause();
         }
+        if self.reception == Reception::Jammed {
+            return code::GNSS_JAMMING_SUSPECTED.plain();
+        }
         match (&self.fix, self.mode) {
             (Some(fix), Heard::TwoD | Heard::ThreeD) => {
                 let n_used = fix
@@ -79,7 +83,15 @@ impl Tracker {
                     .map_or_else(|| "?".to_owned(), |n| n.to_string());
                 code::GNSS_FIX.with("satellites", n_used)
             }
-            _ => code::GNSS_NO_FIX.with("satellites", sky::n_heard(&self.satellites)),
+            _ => match self.reception {
+                Reception::Deaf(minutes) => code::GNSS_ANTENNA_SUSPECT.with("minutes", minutes),
+                Reception::Weak(n, best_dbhz) => code::GNSS_WEAK_SIGNALS
+                    .with("satellites", n)
+                    .and("level_dbhz", best_dbhz),
+                Reception::Well | Reception::Jammed => {
+                    code::GNSS_NO_FIX.with("satellites", sky::n_heard(&self.satellites))
+                }
+            },
         }
     }
 
@@ -92,14 +104,17 @@ impl Tracker {
             GnssPresence::Present if self.watch.suspicion().is_some() => {
                 (HealthStatus::Degraded, vec![cause.clone()])
             }
+            GnssPresence::Present if self.reception == Reception::Jammed => {
+                (HealthStatus::Degraded, vec![cause.clone()])
+            }
             GnssPresence::Present if self.mode == Heard::None && lasts => {
-                // Without the count, which changes all the time.
+                // Without the numbers, which change all the time.
                 let heard = self
                     .health
                     .as_ref()
                     .and_then(|(_, reasons)| reasons.first());
                 let reason = heard
-                    .filter(|reason| reason.is(code::GNSS_NO_FIX))
+                    .filter(|reason| reason.code == cause.code)
                     .unwrap_or(cause);
                 (HealthStatus::Degraded, vec![reason.clone()])
             }

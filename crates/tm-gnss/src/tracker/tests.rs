@@ -457,6 +457,75 @@ fn portion() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![3 => cut, 1 => prop::collection::vec(any::<u8>(), 0..300)]
 }
 
+#[test]
+fn the_antenna_is_named_and_so_is_a_jammer() {
+    let sky = |n: usize, level: usize, fix: &str| {
+        let one = |i: usize| format!(",{:02},40,100,{:02}", i + 1, level + i % 4);
+        let group = |part: usize| {
+            let last = (part * 4 + 4).min(n);
+            let four: String = (part * 4..last).map(one).collect();
+            line(&format!(
+                "GPGSV,{},{},{n:02}{four},1",
+                n.div_ceil(4).max(1),
+                part + 1
+            ))
+        };
+        let groups: String = (0..n.div_ceil(4).max(1)).map(group).collect();
+        let (_, rest) = fix.split_once('\n').expect("the satellites come first");
+        format!("{groups}{rest}")
+    };
+    // (seconds, satellites, their level, whether there is a fix), and the cause at the end
+    for (skies, cause, status) in [
+        (
+            &[(130, 0, 0, false)][..],
+            "gnss.antenna_suspect",
+            HealthStatus::Up,
+        ),
+        (
+            &[(950, 0, 0, false)],
+            "gnss.antenna_suspect",
+            HealthStatus::Degraded,
+        ),
+        (
+            &[(130, 4, 20, false)],
+            "gnss.weak_signals",
+            HealthStatus::Up,
+        ),
+        (&[(130, 4, 36, false)], "gnss.no_fix", HealthStatus::Up),
+        (
+            &[(100, 8, 38, true), (10, 8, 20, true)],
+            "gnss.jamming_suspected",
+            HealthStatus::Degraded,
+        ),
+        (
+            &[(100, 8, 38, true), (10, 0, 0, false)],
+            "gnss.jamming_suspected",
+            HealthStatus::Degraded,
+        ),
+        (
+            &[(100, 8, 38, true), (10, 0, 0, false), (5, 8, 38, true)],
+            "gnss.fix",
+            HealthStatus::Up,
+        ),
+    ] {
+        let mut bench = Bench::new(HEARD, &[]);
+        let mut second = 0;
+        for (seconds, n, level, has_fix) in skies {
+            for _ in 0..*seconds {
+                let rest = if *has_fix {
+                    fix(second, 0.0, UTC)
+                } else {
+                    no_fix()
+                };
+                bench.relay("modem", &sky(*n, *level, &rest));
+                second += 1;
+            }
+        }
+        assert_eq!(bench.state().cause.code.as_str(), cause, "{skies:?}");
+        assert_eq!(bench.health().0, status, "{skies:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_a_receiver_delivers_is_borne(
