@@ -3,7 +3,8 @@
 //! A receiver cannot prove that its satellites are false, but it can show what no true sky does: position, time
 //! and satellites jumping at once. One of them alone is an echo, a cold start, a new almanac or a first fix; two
 //! within half a minute are a suspicion, and nothing is fed from the sky until it agrees again with what was
-//! trusted before, or with NTP for long. What was false from the beginning cannot be noticed here.
+//! trusted before, or with NTP for long. Where a clock is disciplined by NTP, a time that disagrees with it is enough;
+//! without NTP, what was false from the beginning cannot be noticed here.
 
 mod look;
 #[cfg(test)]
@@ -27,6 +28,9 @@ const RETURN_MS: u64 = 60_000;
 const SETTLE_MS: u64 = 1_800_000;
 /// How far a time that agrees with NTP may be off.
 const NTP_AGREEMENT_MS: i64 = 2_000;
+
+/// So long a time must disagree with NTP before it is a suspicion by itself.
+const DISAGREEMENT_MS: u64 = 30_000;
 
 /// What a fix changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +63,7 @@ pub(crate) struct Watch {
     trusted: Option<Look>,
     alone_since_ms: Option<u64>,
     fix_since_ms: Option<u64>,
+    disagrees_since_ms: Option<u64>,
     suspicion: Option<Suspicion>,
 }
 
@@ -80,6 +85,7 @@ impl Watch {
     pub(crate) fn on_no_fix(&mut self) {
         self.fix_since_ms = None;
         self.alone_since_ms = None;
+        self.disagrees_since_ms = None;
         if let Some(suspicion) = &mut self.suspicion {
             (suspicion.back_since_ms, suspicion.settled_since_ms) = (None, None);
             suspicion.last = None;
@@ -103,11 +109,16 @@ impl Watch {
             self.trusted = Some(look);
             return Turn::Over;
         }
+        let may_leap = look.mono_ms.saturating_sub(fix_since_ms) <= LEAP_MS;
+        if let Some(suspicion) = self.doubt(&look, stamp, may_leap) {
+            self.suspicion = Some(suspicion);
+            self.on_no_fix();
+            return Turn::Suspected;
+        }
         let Some(trusted) = self.trusted.as_ref().filter(|t| t.boot == look.boot) else {
             self.trusted = Some(look);
             return Turn::None;
         };
-        let may_leap = look.mono_ms.saturating_sub(fix_since_ms) <= LEAP_MS;
         let jumps = Jumps::between(trusted, &look, may_leap);
         match jumps.n() {
             0 => self.accept(look),
@@ -130,6 +141,29 @@ impl Watch {
             }
         }
         Turn::None
+    }
+
+    /// The suspicion when the time has disagreed with NTP for long enough. The true time is NTP's then.
+    fn doubt(&mut self, look: &Look, stamp: &Stamp, may_leap: bool) -> Option<Suspicion> {
+        let witness = Some(stamp.time.unix_ms()).filter(|_| stamp.clock == Clock::Ntp);
+        let off_ms = witness.and_then(|utc_ms| look.disagreement_ms(utc_ms, may_leap));
+        let (Some(off_ms), Some(utc_ms)) = (off_ms, witness) else {
+            self.disagrees_since_ms = None;
+            return None;
+        };
+        let since_ms = *self.disagrees_since_ms.get_or_insert(look.mono_ms);
+        if look.mono_ms.saturating_sub(since_ms) < DISAGREEMENT_MS {
+            return None;
+        }
+        let place = self.trusted.as_ref().filter(|t| t.boot == look.boot);
+        let trusted = place.unwrap_or(look).at(look.mono_ms, utc_ms);
+        Some(Suspicion {
+            told: Jumps::of_time(off_ms).told(&trusted, stamp),
+            trusted,
+            last: Some(look.clone()),
+            back_since_ms: None,
+            settled_since_ms: None,
+        })
     }
 
     fn accept(&mut self, look: Look) {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tm_proto::nmea0183::{Epoch, Position};
 use tm_types::{BootId, Satellite, SpoofingSuspicion, Stamp};
 
+use super::NTP_AGREEMENT_MS;
 use crate::movement::{distance_m, error_m};
 use crate::sky::is_phantom;
 
@@ -75,6 +76,23 @@ impl Look {
         self.offset_ms?.checked_add_unsigned(self.mono_ms)
     }
 
+    /// What its time is off, when that is more than NTP may err by and more than leap seconds that are not known yet;
+    /// whole rollovers do not count.
+    pub(super) fn disagreement_ms(&self, utc_ms: i64, may_leap: bool) -> Option<i64> {
+        let off_ms = modulo_rollover(self.utc_ms()?.saturating_sub(utc_ms));
+        let is_leap = may_leap && off_ms.abs() <= LEAPS_MS;
+        (off_ms.abs() > NTP_AGREEMENT_MS && !is_leap).then_some(off_ms)
+    }
+
+    /// The same place at another time.
+    pub(super) fn at(&self, mono_ms: u64, utc_ms: i64) -> Self {
+        Self {
+            mono_ms,
+            offset_ms: utc_ms.checked_sub_unsigned(mono_ms),
+            ..self.clone()
+        }
+    }
+
     fn position(&self) -> Position {
         Position {
             latitude_e7: self.latitude_e7,
@@ -128,6 +146,13 @@ impl Jumps {
         }
     }
 
+    pub(super) fn of_time(off_ms: i64) -> Self {
+        Self {
+            time_ms: Some(off_ms),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn n(&self) -> usize {
         [
             self.distance_m.is_some(),
@@ -160,8 +185,12 @@ fn is_reachable(earlier: &Look, look: &Look) -> bool {
 /// How much the receiver's time moved against the monotonic clock; whole rollovers do not count.
 fn off_ms(earlier: &Look, look: &Look) -> Option<i64> {
     let off = look.offset_ms?.saturating_sub(earlier.offset_ms?);
+    Some(modulo_rollover(off))
+}
+
+fn modulo_rollover(ms: i64) -> i64 {
     let half = ROLLOVER_MS / 2;
-    Some(off.saturating_add(half).rem_euclid(ROLLOVER_MS) - half)
+    ms.saturating_add(half).rem_euclid(ROLLOVER_MS) - half
 }
 
 fn drift_ms(earlier: &Look, look: &Look) -> i64 {

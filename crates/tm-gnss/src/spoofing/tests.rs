@@ -477,6 +477,49 @@ fn a_place_elsewhere_is_trusted_only_after_half_an_hour_with_ntp() {
 }
 
 #[test]
+fn a_time_that_disagrees_with_ntp_is_a_suspicion_by_itself() {
+    let ntp = Second {
+        host: (Clock::Ntp, 0),
+        ..TRUE
+    };
+    let late = |time_ms| Second { time_ms, ..ntp };
+    let turns = |seconds: &[(usize, Second)]| {
+        let seconds = seconds.iter().flat_map(|(n, second)| run(*second, *n));
+        play(&mut Watch::default(), seconds)
+    };
+    // From the first fix on, without any jump; it is over a minute after the true time is back.
+    assert_eq!(
+        turns(&[(100, late(420_000)), (100, ntp)]),
+        [(30, Turn::Suspected), (160, Turn::Over)]
+    );
+    // A slow drift is noticed once it is two seconds off for half a minute.
+    let drift = (0..200).map(|s| (1, late(50 * s)));
+    let drift: Vec<_> = drift.collect();
+    let turns_of_drift = turns(&[&[(1300, ntp)][..], &drift].concat());
+    assert!(
+        matches!(turns_of_drift[..], [(1360..=1380, Turn::Suspected)]),
+        "{turns_of_drift:?}"
+    );
+    // Leap seconds that are not known yet, rollovers, less than half a minute, a clock without NTP: nothing.
+    for seconds in [
+        &[(1000, late(18_000)), (1000, ntp)][..],
+        &[(1000, late(-WEEKS_1024_MS))],
+        &[(100, ntp), (20, late(60_000)), (100, ntp)],
+        &[(
+            500,
+            Second {
+                host: (Clock::Rtc, 3_600_000),
+                ..TRUE
+            },
+        )],
+    ] {
+        assert_eq!(turns(seconds), [], "{seconds:?}");
+    }
+    // But leap seconds that do not come.
+    assert_eq!(turns(&[(1300, late(18_000))]), [(1231, Turn::Suspected)]);
+}
+
+#[test]
 fn a_restart_makes_no_sky_true() {
     let mut watch = Watch::default();
     play(&mut watch, run(TRUE, 60).chain(run(FALSE, 60)));
