@@ -3,12 +3,18 @@
 //!
 //! Pure, and the same for every driver.
 
+mod book;
+mod exact;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tm_types::{Cause, Kind, Number, Point, PointName, Quality, Reading, Reason, Value, code};
+use tm_types::{
+    Cause, Decimal, Kind, Number, Point, PointName, Quality, Reading, Reason, Value, code,
+};
 use tokio::time::Instant;
 
+pub(crate) use self::book::Book;
 use crate::report::{Deadband, Measured};
 
 /// The rules of one channel; without any, a reading passes as it is.
@@ -19,7 +25,9 @@ pub(crate) struct Rules {
     /// Published at least this often, instead of the service's heartbeat.
     pub(crate) heartbeat: Option<Duration>,
     /// Added to every number: the correction from a calibration, in the channel's unit.
-    pub(crate) offset: Option<f64>,
+    pub(crate) offset: Option<Decimal>,
+    /// What a number is a multiple of, more than 0, in the channel's unit.
+    pub(crate) resolution: Option<Decimal>,
     /// Below it a number is bad, `out_of_range`.
     pub(crate) min: Option<f64>,
     /// Above it a number is bad, `out_of_range`.
@@ -37,7 +45,7 @@ pub(crate) struct Rules {
 /// Every channel with rules, and what is remembered of it.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    rules: HashMap<PointName, Rules>,
+    rules: Book,
     memories: HashMap<PointName, Memory>,
 }
 
@@ -64,15 +72,15 @@ struct Gathered {
 
 impl Channels {
     /// Channels under these rules, from now on; what is remembered of those that are ruled as before stays.
-    pub(crate) fn follow(&mut self, rules: &HashMap<PointName, Rules>) {
+    pub(crate) fn follow(&mut self, rules: &Book) {
         let old = std::mem::replace(&mut self.rules, rules.clone());
         self.memories
-            .retain(|name, _| old.get(name) == rules.get(name));
+            .retain(|name, _| old.of(name) == rules.of(name));
     }
 
     /// The heartbeat of a channel, where it has its own.
     pub(crate) fn heartbeat(&self, name: &PointName) -> Option<Duration> {
-        self.rules.get(name)?.heartbeat
+        self.rules.of(name)?.heartbeat
     }
 
     /// Holds the points of a poll made at `now` against their rules and adds the points drawn from
@@ -82,7 +90,7 @@ impl Channels {
         let mut happened = Vec::new();
         let mut drawn = Vec::new();
         for measured in poll.iter_mut() {
-            let rules = self.rules.get(&measured.point.name);
+            let rules = self.rules.of(&measured.point.name);
             if rules.is_none() && measured.point.kind != Kind::Counter {
                 continue;
             }
@@ -98,25 +106,13 @@ impl Channels {
                 measured.deadband = deadband;
             }
             let point = &mut measured.point;
-            calibrate(rules, &mut point.reading);
+            exact::adjust(rules, point);
             happened.extend(memory.compare(rules, point));
             memory.hold(now, rules, &mut point.reading);
             drawn.extend(memory.gather(now, rules, point));
         }
         poll.extend(drawn);
         happened
-    }
-}
-
-fn calibrate(rules: &Rules, reading: &mut Reading) {
-    let (Some(offset), Reading::Good(Value::Number(number))) = (rules.offset, &*reading) else {
-        return;
-    };
-    // Fifteen digits: the sum of two decimals is the decimal that is meant, not its neighbour.
-    let sum = number.to_f64() + offset;
-    let text = format!("{sum:.9}");
-    if let Some(value) = text.parse().ok().and_then(|sum| Value::of_f64(sum).ok()) {
-        *reading = Reading::Good(value);
     }
 }
 
@@ -178,7 +174,8 @@ impl Memory {
 
     /// Adds a good number to its period; at the end of the period, its points.
     fn gather(&mut self, now: Instant, rules: &Rules, point: &Point) -> Vec<Measured> {
-        let Some(period) = rules.aggregate else {
+        // A total or a condition has no mean.
+        let Some(period) = rules.aggregate.filter(|_| point.kind == Kind::Gauge) else {
             return Vec::new();
         };
         let gathered = self.gathered.get_or_insert_with(|| Gathered::new(now));
@@ -273,6 +270,14 @@ mod tests {
         }
     }
 
+    fn book(rules: impl IntoIterator<Item = (PointName, Rules)>) -> Book {
+        let mut book = Book::default();
+        for (name, rules) in rules {
+            assert!(book.rule(name, rules));
+        }
+        book
+    }
+
     fn shown(reading: &Reading) -> String {
         let value = reading.value().map_or("-".to_owned(), ToString::to_string);
         match reading.reason() {
@@ -285,7 +290,7 @@ mod tests {
     fn run(kind: Kind, rules: Rules, polls: &[(u64, &str)]) -> (Vec<String>, Vec<String>) {
         let name = PointName::new("m/x").unwrap();
         let mut channels = Channels::default();
-        channels.follow(&HashMap::from([(name.clone(), rules)]));
+        channels.follow(&book([(name.clone(), rules)]));
         let start = Instant::now();
         let (mut readings, mut codes) = (Vec::new(), Vec::new());
         for (second, text) in polls {
@@ -381,7 +386,7 @@ mod tests {
     #[test]
     fn calibration_leaves_no_dust() {
         let rules = Rules {
-            offset: Some(-0.3),
+            offset: Some(Decimal::new(-3, 1).unwrap()),
             ..Rules::default()
         };
         check(rules, &[(0, "21.5"), (1, "0.1")], &["21.2", "-0.2"]);
@@ -444,6 +449,16 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_has_no_minimum_even_under_the_rules_of_a_prefix() {
+        let rules = Rules {
+            aggregate: Some(Duration::from_mins(1)),
+            ..Rules::default()
+        };
+        let (readings, _) = run(Kind::Counter, rules, &[(0, "5"), (60, "6")]);
+        assert_eq!(readings, ["5", "6"]);
+    }
+
+    #[test]
     fn without_rules_nothing_is_touched() {
         check(
             Rules::default(),
@@ -461,22 +476,16 @@ mod tests {
         };
         let [kept, changed, gone] = &names;
         let mut channels = Channels::default();
-        channels.follow(
-            &names
-                .clone()
-                .into_iter()
-                .map(|name| (name, rules(1.0)))
-                .collect(),
-        );
+        channels.follow(&book(names.clone().map(|name| (name, rules(1.0)))));
         for name in &names {
             channels.memories.insert(name.clone(), Memory::default());
         }
-        channels.follow(&HashMap::from([
+        channels.follow(&book([
             (kept.clone(), rules(1.0)),
             (changed.clone(), rules(2.0)),
         ]));
         let remembered: Vec<_> = channels.memories.keys().collect();
         assert_eq!(remembered, [kept]);
-        assert_eq!(channels.rules.get(gone), None);
+        assert_eq!(channels.rules.of(gone), None);
     }
 }

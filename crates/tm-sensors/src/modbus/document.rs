@@ -5,7 +5,7 @@
 mod channel;
 mod register;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use self::channel::ChannelText;
 use self::register::RegisterText;
 use super::map::{Device, Register, WORDS_MAX};
 use super::place::Place;
-use crate::channel::Rules;
+use crate::channel::{Book, Rules};
 
 /// The longest document that is looked at.
 const DOCUMENT_MAX: usize = 768 * 1024;
@@ -33,7 +33,7 @@ pub(crate) struct Map {
     /// What is polled.
     pub(crate) devices: Vec<Device>,
     /// Rules of the channels, of these devices and of any other driver.
-    pub(crate) rules: HashMap<PointName, Rules>,
+    pub(crate) rules: Book,
 }
 
 /// A document is not a register map.
@@ -90,7 +90,7 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, MapError> {
     let mut rules = reader.channels(&written.channel)?;
     for register in devices.iter().flat_map(|device| &device.registers) {
         if register.rules != Rules::default() {
-            rules.insert(register.name.clone(), register.rules.clone());
+            rules.rule(register.name.clone(), register.rules.clone());
         }
     }
     Ok(Map { devices, rules })

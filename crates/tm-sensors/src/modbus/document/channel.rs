@@ -1,6 +1,5 @@
 //! The rules of a channel: keys of a register, or a `[[channel]]` of another driver.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,7 +7,7 @@ use tm_types::PointName;
 use toml::Spanned;
 
 use super::{MapError, Reader};
-use crate::channel::Rules;
+use crate::channel::{Book, Rules};
 use crate::report::Deadband;
 
 /// A `[[channel]]`.
@@ -17,6 +16,7 @@ use crate::report::Deadband;
 pub(super) struct ChannelText {
     name: Spanned<String>,
     offset: Option<Spanned<f64>>,
+    resolution: Option<Spanned<f64>>,
     deadband: Option<Spanned<f64>>,
     deadband_percent: Option<Spanned<f64>>,
     heartbeat_s: Option<Spanned<i64>>,
@@ -39,35 +39,65 @@ pub(super) struct RulesText<'a> {
 
 impl Reader<'_> {
     /// Every `[[channel]]`.
-    pub(super) fn channels(
-        &self,
-        written: &[ChannelText],
-    ) -> Result<HashMap<PointName, Rules>, MapError> {
-        let mut channels = HashMap::with_capacity(written.len());
+    pub(super) fn channels(&self, written: &[ChannelText]) -> Result<Book, MapError> {
+        let mut book = Book::default();
         for text in written {
-            let name = PointName::new(text.name.get_ref())
-                .map_err(|error| self.at(&text.name, error.to_string()))?;
-            if self.registers.contains(&name) {
-                let reason = format!("{name} is a register: its rules are written there");
-                return Err(self.at(&text.name, reason));
-            }
-            let mut rules = self.rules(&RulesText {
-                heartbeat_s: text.heartbeat_s.as_ref(),
-                min: text.min.as_ref(),
-                max: text.max.as_ref(),
-                max_rate: text.max_rate.as_ref(),
-                stale_s: text.stale_s.as_ref(),
-                aggregate_s: text.aggregate_s.as_ref(),
-            })?;
-            rules.offset = self.finite("offset", text.offset.as_ref())?;
-            rules.deadband =
-                self.deadband(text.deadband.as_ref(), text.deadband_percent.as_ref())?;
-            if channels.insert(name.clone(), rules).is_some() {
+            let name = text.name.get_ref();
+            let is_new = if let Some(prefix) = name.strip_suffix('*') {
+                self.check_prefix(&text.name, prefix)?;
+                book.rule_prefix(prefix, self.channel(text)?)
+            } else {
+                let name =
+                    PointName::new(name).map_err(|error| self.at(&text.name, error.to_string()))?;
+                if self.registers.contains(&name) {
+                    return Err(self.is_register(&text.name, &name));
+                }
+                book.rule(name, self.channel(text)?)
+            };
+            if !is_new {
                 let reason = format!("a second channel is called {name}");
                 return Err(self.at(&text.name, reason));
             }
         }
-        Ok(channels)
+        Ok(book)
+    }
+
+    /// Refuses what no name begins with, and what a register's name begins with.
+    fn check_prefix(&self, written: &Spanned<String>, prefix: &str) -> Result<(), MapError> {
+        // Whatever can be continued by a letter begins a name.
+        PointName::new(&format!("{prefix}x"))
+            .map_err(|error| self.at(written, error.to_string()))?;
+        let registers = self.registers.iter();
+        let covered = registers.filter(|name| name.as_str().starts_with(prefix));
+        match covered.min_by_key(|name| name.as_str()) {
+            Some(name) => Err(self.is_register(written, name)),
+            None => Ok(()),
+        }
+    }
+
+    fn is_register(&self, written: &Spanned<String>, name: &PointName) -> MapError {
+        let reason = format!("{name} is a register: its rules are written there");
+        self.at(written, reason)
+    }
+
+    fn channel(&self, text: &ChannelText) -> Result<Rules, MapError> {
+        let rules = self.rules(&RulesText {
+            heartbeat_s: text.heartbeat_s.as_ref(),
+            min: text.min.as_ref(),
+            max: text.max.as_ref(),
+            max_rate: text.max_rate.as_ref(),
+            stale_s: text.stale_s.as_ref(),
+            aggregate_s: text.aggregate_s.as_ref(),
+        })?;
+        let offset = text.offset.as_ref();
+        let offset = offset.map(|_| self.decimal("offset", offset, 0, false));
+        let resolution = text.resolution.as_ref().map(|step| self.step(step));
+        Ok(Rules {
+            offset: offset.transpose()?,
+            resolution: resolution.transpose()?,
+            deadband: self.deadband(text.deadband.as_ref(), text.deadband_percent.as_ref())?,
+            ..rules
+        })
     }
 
     /// The rules that are held against every kind of channel.

@@ -222,17 +222,21 @@ impl Reader<'_> {
                 Ok((1, Some(places)))
             }
             (None, Some(resolution)) => {
-                let step = Decimal::of_f64(*resolution.get_ref());
-                let step = step
-                    .filter(|step| (1..=1_000_000).contains(&step.units()) && step.scale() <= 9);
-                let reason = "resolution is a step such as 0.5, of at most 9 decimal places";
-                let step = step.ok_or_else(|| self.at(resolution, reason))?;
+                let step = self.step(resolution)?;
                 Ok((step.units(), Some(step.scale())))
             }
         }
     }
 
-    fn decimal(
+    /// A step of at most 9 decimal places, more than 0.
+    pub(super) fn step(&self, written: &Spanned<f64>) -> Result<Decimal, MapError> {
+        let step = Decimal::of_f64(*written.get_ref());
+        let step = step.filter(|step| (1..=1_000_000).contains(&step.units()) && step.scale() <= 9);
+        let reason = "resolution is a step such as 0.5, of at most 9 decimal places";
+        step.ok_or_else(|| self.at(written, reason))
+    }
+
+    pub(super) fn decimal(
         &self,
         what: &str,
         written: Option<&Spanned<f64>>,

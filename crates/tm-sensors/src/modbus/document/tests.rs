@@ -256,8 +256,19 @@ fn bits_of_one_register_share_it_when_they_differ() {
 fn channels_of_other_drivers() {
     let document = "[[channel]]\nname='28-0316a2795c1a/temperature'\noffset=-0.4\nmax_rate=1\n";
     let map = parse(document, &source()).unwrap();
-    let rules = &map.rules[&PointName::new("28-0316a2795c1a/temperature").unwrap()];
-    assert_eq!((rules.offset, rules.max_rate), (Some(-0.4), Some(1.0)));
+    let of = |map: &Map, name: &str| map.rules.of(&PointName::new(name).unwrap()).cloned();
+    let rules = of(&map, "28-0316a2795c1a/temperature").unwrap();
+    let offset = Decimal::new(-4, 1).unwrap();
+    assert_eq!((rules.offset, rules.max_rate), (Some(offset), Some(1.0)));
+    let prefix = "[[channel]]\nname='28-*'\nresolution=0.5\n";
+    let map = parse(&format!("{document}{prefix}"), &source()).unwrap();
+    let step = Decimal::new(5, 1).unwrap();
+    assert_eq!(
+        of(&map, "28-04/temperature").unwrap().resolution,
+        Some(step)
+    );
+    let named = of(&map, "28-0316a2795c1a/temperature").unwrap();
+    assert_eq!((named.offset, named.resolution), (Some(offset), None));
     for (document, line, words) in [
         (format!("{document}{document}"), 6, "second"),
         ("[[channel]]\nname='A b'\n".to_owned(), 2, ""),
@@ -266,6 +277,28 @@ fn channels_of_other_drivers() {
             format!("{GOOD}\n[[channel]]\nname='psu/level'\n"),
             39,
             "register",
+        ),
+        (
+            format!("{GOOD}\n[[channel]]\nname='psu/*'\n"),
+            39,
+            "is a register",
+        ),
+        (
+            format!("{prefix}{prefix}"),
+            5,
+            "second channel is called 28-*",
+        ),
+        ("[[channel]]\nname='A*'\n".to_owned(), 2, ""),
+        ("[[channel]]\nname='a*b'\n".to_owned(), 2, ""),
+        (
+            "[[channel]]\nname='a'\nresolution=0\n".to_owned(),
+            3,
+            "resolution",
+        ),
+        (
+            "[[channel]]\nname='a'\noffset=inf\n".to_owned(),
+            3,
+            "offset",
         ),
     ] {
         let error = parse(&document, &source()).unwrap_err();
