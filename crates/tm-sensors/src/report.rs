@@ -88,6 +88,10 @@ fn moved(published: &Reading, reading: &Reading, deadband: Deadband) -> bool {
     if published.quality() != reading.quality() || published.reason() != reading.reason() {
         return true;
     }
+    // What is missing for the same reason as before is no news, however often it is asked for.
+    if published.value().is_none() && reading.value().is_none() {
+        return false;
+    }
     let numbers = number(published).zip(number(reading));
     match (numbers, deadband) {
         (_, Deadband::None) => true,
@@ -150,6 +154,9 @@ mod tests {
     fn what_is_worth_a_message() {
         use Deadband::{Absolute, Heartbeat, None, Percent};
         check(None, 1, 1, true);
+        let missing = || Reading::Missing(Reason::Timeout);
+        check(None, missing(), missing(), false);
+        check(None, missing(), Reading::Missing(Reason::NotPresent), true);
         check(Absolute(0.2), number(215, 1), number(216, 1), false);
         check(Absolute(0.2), number(215, 1), number(217, 1), true);
         check(Absolute(0.2), number(215, 1), number(212, 1), true);
