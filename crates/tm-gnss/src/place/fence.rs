@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::average::Spot;
 use super::looks::Looks;
 
@@ -61,6 +63,13 @@ tm_service::setting!(
     "latitude,longitude,radius in metres, such as 50.45,30.52,200"
 );
 
+/// Where the cabinet was, and with regard to which circle: kept over a restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptSide {
+    fence: String,
+    is_inside: bool,
+}
+
 /// Watches the circle.
 #[derive(Debug)]
 pub(crate) struct FenceWatch {
@@ -70,16 +79,18 @@ pub(crate) struct FenceWatch {
 }
 
 impl FenceWatch {
-    pub(crate) fn new(fence: Fence) -> Self {
+    /// `kept` counts if it is about the same circle.
+    pub(crate) fn new(fence: Fence, kept: Option<&KeptSide>) -> Self {
+        let kept = kept.filter(|kept| kept.fence == fence.to_string());
         Self {
             fence,
-            is_inside: None,
+            is_inside: kept.map(|kept| kept.is_inside),
             looks: Looks::default(),
         }
     }
 
     /// Takes in a fix that is trusted, with the receiver's error (one sigma, m); whether it is inside, when that turned.
-    /// The first answer turns nothing.
+    /// That it is inside to begin with is no turn; that it is outside is one.
     pub(crate) fn take(&mut self, mono_ms: u64, spot: Spot, error_m: f64) -> Option<bool> {
         let centre = Spot {
             latitude_deg: self.fence.latitude_deg,
@@ -92,8 +103,16 @@ impl FenceWatch {
             return None;
         }
         let is_inside = self.looks.take(mono_ms, beyond_m < 0.0)?;
-        let before = self.is_inside.replace(is_inside);
-        (before.is_some() && before != Some(is_inside)).then_some(is_inside)
+        let was_inside = self.is_inside.replace(is_inside).unwrap_or(true);
+        (was_inside != is_inside).then_some(is_inside)
+    }
+
+    /// What is to be kept.
+    pub(crate) fn kept(&self) -> Option<KeptSide> {
+        Some(KeptSide {
+            fence: self.fence.to_string(),
+            is_inside: self.is_inside?,
+        })
     }
 
     /// Whether the cabinet is inside; unknown at first.

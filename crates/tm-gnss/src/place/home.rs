@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::{Average, Estimate, Spot};
+use super::fence::KeptSide;
 use super::looks::Looks;
 
 /// A place counts as home after standing there for this long.
@@ -23,6 +24,9 @@ pub(crate) struct Kept {
     home: Average,
     /// Where it stands while it is away from home.
     elsewhere: Option<Average>,
+    /// On which side of the geofence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) side: Option<KeptSide>,
 }
 
 /// What a fix showed.
@@ -134,6 +138,12 @@ impl Home {
     /// Whether it is away from home; unknown while there is none.
     pub(crate) fn moved(&self) -> Option<bool> {
         self.home().map(|_| self.is_moved())
+    }
+
+    /// The side of the geofence, to be kept with the rest.
+    pub(crate) fn keep_side(&mut self, side: Option<KeptSide>) {
+        self.is_unsaved |= self.kept.side != side;
+        self.kept.side = side;
     }
 
     /// What is to be kept, when it changed since this was asked last.

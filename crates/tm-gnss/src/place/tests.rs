@@ -141,9 +141,24 @@ fn a_day_of_standing_is_known_within_what_is_stated() {
 }
 
 #[test]
-fn thirty_days_of_reflections_are_no_movement() {
+fn thirty_days_of_reflections_and_three_of_spoofing_are_no_movement() {
     let (mut home, mut receiver) = (Home::default(), Receiver::new(42));
-    assert_eq!(stand(&mut home, &mut receiver, 30 * 24, 0.0), []);
+    for day in 0..30 {
+        assert_eq!(stand(&mut home, &mut receiver, 24, 0.0), [], "day {day}");
+        if day % 10 == 5 {
+            // For half a minute a forged sky may go unnoticed; then it is doubted, here for an hour.
+            for look in 0..720 {
+                let (mono_ms, spot, error_m) = receiver.next(5000.0);
+                if look < 6 {
+                    assert_eq!(home.take(mono_ms, spot, error_m, 50.0), None);
+                } else {
+                    home.doubt();
+                }
+            }
+        }
+    }
+    let (off_m, accuracy_m) = off_m(&home);
+    assert!(off_m < accuracy_m.min(2.0), "{off_m} of {accuracy_m}");
     assert_eq!(home.moved(), Some(false));
 }
 
@@ -220,7 +235,7 @@ fn what_was_gathered_survives_a_restart_and_doubts_change_nothing() {
 #[test]
 fn a_circle_is_left_and_entered() {
     let fence: Fence = "50.4501, 30.5234, 200".parse().unwrap();
-    let (mut watch, mut receiver) = (FenceWatch::new(fence), Receiver::new(1));
+    let (mut watch, mut receiver) = (FenceWatch::new(fence, None), Receiver::new(1));
     let mut turns = Vec::new();
     for (until, north_m) in [
         (100, 0.0),
@@ -241,6 +256,21 @@ fn a_circle_is_left_and_entered() {
         "near the line nothing turns"
     );
     assert_eq!(watch.is_inside(), Some(true));
+    // Carried out while nobody watched; outside to begin with; and another circle, in which it is.
+    let kept = watch.kept();
+    for (fence, kept, expected) in [
+        ("50.4501,30.5234,200", kept.as_ref(), Some(false)),
+        ("50.4501,30.5234,200", None, Some(false)),
+        ("50.4501,30.5234,2000", kept.as_ref(), None),
+    ] {
+        let mut watch = FenceWatch::new(fence.parse().unwrap(), kept);
+        let mut turned = None;
+        for _ in 0..40 {
+            let (mono_ms, spot, error_m) = receiver.next(400.0);
+            turned = watch.take(mono_ms, spot, error_m).or(turned);
+        }
+        assert_eq!(turned, expected, "{fence}");
+    }
 }
 
 #[test]

@@ -123,8 +123,10 @@ impl Tracker {
             watch: Watch::new(suspicion),
             antenna: Antenna::default(),
             reception: Reception::Well,
+            fence: config
+                .geofence
+                .map(|fence| FenceWatch::new(fence, place.side.as_ref())),
             home: Home::new(place),
-            fence: config.geofence.map(FenceWatch::new),
             config,
             is_changed: false,
             points_at: None,

@@ -5,7 +5,7 @@ use tm_types::{Cause, Place, Severity, Stamp, code};
 
 use super::{Effect, Tracker};
 use crate::movement::error_m;
-use crate::place::{News, Spot};
+use crate::place::{FenceWatch, News, Spot};
 
 impl Tracker {
     /// A fix in three dimensions that nothing speaks against.
@@ -46,6 +46,8 @@ impl Tracker {
             }
             None => {}
         }
+        self.home
+            .keep_side(self.fence.as_ref().and_then(FenceWatch::kept));
         let unsaved = self.home.take_unsaved();
         self.effects
             .extend(unsaved.map(|place| Effect::RememberPlace(Box::new(place))));
