@@ -1,4 +1,8 @@
+use tm_proto::calendar::Date;
+use tm_proto::nmea0183::{Epoch, Epochs};
+
 use super::*;
+use crate::movement::error_m;
 
 /// Numbers that look random and are the same every time (`SplitMix64`, with the sum of twelve for a bell).
 struct Chance(u64);
@@ -138,6 +142,38 @@ fn a_day_of_standing_is_known_within_what_is_stated() {
         worst[0] < 8.0 && worst[1] < 6.0 && worst[2] < 2.5,
         "{worst:?}"
     );
+}
+
+/// The recording that stands still, over and over for ten minutes: the middle of its fixes is found.
+#[test]
+fn a_recording_averages_to_its_middle() {
+    let log = include_bytes!("../../../tm-proto/tests/nmea/bu353s4.log");
+    let mut epochs = Epochs::new(Date::new(2019, 1, 1).unwrap());
+    let mut all = epochs.feed(log);
+    all.extend(epochs.silence());
+    let fix = |epoch: &Epoch| {
+        let position = epoch.position?;
+        let spot = Spot {
+            latitude_deg: position.latitude_deg(),
+            longitude_deg: position.longitude_deg(),
+            altitude_m: epoch.altitude_m?,
+        };
+        Some((spot, error_m(epoch)))
+    };
+    let fixes: Vec<(Spot, f64)> = all.iter().filter_map(fix).collect();
+    assert_eq!(fixes.len(), 25);
+    let mut home = Home::default();
+    for (second, (spot, error_m)) in (0..600).zip(fixes.iter().cycle()) {
+        assert_eq!(home.take(second * 1000, *spot, *error_m, 50.0), None);
+    }
+    let known = home.estimate().unwrap();
+    let distances = fixes
+        .iter()
+        .map(|(spot, _)| spot.from(known.spot).distance_m());
+    let mut distances: Vec<f64> = distances.collect();
+    distances.sort_by(f64::total_cmp);
+    assert!(distances[12] < 0.3 && distances[24] < 1.3, "{distances:?}");
+    assert!(distances[24] < known.accuracy_m, "{known:?}");
 }
 
 #[test]
