@@ -24,6 +24,8 @@ use crate::state::{Devices, MACHINE};
 
 /// The retained state is sent again after this long without a change, for its `last_seen`.
 const STATE_REFRESH: Duration = Duration::from_mins(10);
+/// The most points of one message: with the longest names and texts they stay below the 128 KiB of the bus.
+const POINTS_MAX: usize = 250;
 
 /// Runs the collector until it is dropped.
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
@@ -165,8 +167,8 @@ impl Collector {
         let points = self
             .reporter
             .worth_telling(now, &self.channels, poll.points);
-        if !points.is_empty() {
-            bus.data(poll.stamp, points);
+        for part in points.chunks(POINTS_MAX) {
+            bus.data(poll.stamp, part.to_vec());
         }
         if is_news || now.saturating_duration_since(self.told_state) >= STATE_REFRESH {
             self.tell_state(bus);
@@ -205,5 +207,39 @@ fn configured_inputs(
             warn!(code = %cause.code, args = ?cause.args, "list of inputs refused");
             (Vec::new(), Some(cause))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tm_types::{BootId, Kind, Point, Poll, Reading, Reason, Stamp, Timestamp, Unit, Value};
+
+    use super::*;
+
+    #[test]
+    fn the_most_points_of_a_message_are_taken_by_the_bus() {
+        let point = Point {
+            name: "n".repeat(58).parse().unwrap(),
+            kind: Kind::Counter,
+            unit: Unit::new("kW.h/m3").unwrap(),
+            reading: Reading::Uncertain(
+                Value::text(&"😀".repeat(64)).unwrap(),
+                Reason::DeviceError,
+            ),
+            scale: Some(9),
+        };
+        let poll = Poll {
+            sequence: None,
+            stamp: Stamp {
+                time: Timestamp::EPOCH,
+                mono_ms: u64::MAX,
+                boot: BootId(1),
+                clock: tm_types::Clock::Estimated,
+                err_ms: Some(u32::MAX),
+            },
+            points: vec![point; POINTS_MAX],
+        };
+        // And 100 bytes for the numbering.
+        assert!(poll.to_json().len() + 100 < 128 * 1024);
     }
 }

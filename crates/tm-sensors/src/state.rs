@@ -9,6 +9,9 @@ use crate::driver::DevicePoll;
 /// The name of the device that is always there.
 pub(crate) const MACHINE: &str = "machine";
 
+/// Bytes that the names of all points may take in the state: half of what the bus takes.
+const NAMES_MAX: usize = 64 * 1024;
+
 /// So many polls in a row without an answer make a present device a failed one.
 const FAILED_POLLS: u32 = 2;
 
@@ -88,11 +91,16 @@ impl Devices {
         is_news
     }
 
-    /// The state as it is published.
+    /// The state as it is published. The names of points are left out where all of them are too much for a message.
     pub(crate) fn state(&self) -> SensorsState {
-        SensorsState {
-            devices: self.devices.values().cloned().collect(),
+        let mut devices: Vec<SensorDevice> = self.devices.values().cloned().collect();
+        let names = devices.iter().flat_map(|device| &device.points);
+        if names.map(|name| name.len() + 3).sum::<usize>() > NAMES_MAX {
+            for device in &mut devices {
+                device.points.clear();
+            }
         }
+        SensorsState { devices }
     }
 
     /// The service's health: degraded by every failed device, a note when only the machine is there.
@@ -194,6 +202,18 @@ mod tests {
                 "step {at}"
             );
         }
+    }
+
+    #[test]
+    fn a_state_stays_a_message() {
+        let mut devices = Devices::default();
+        let names = |n: usize| (0..n).map(|i| format!("device/register-{i:05}")).collect();
+        devices.expect("few", "modbus", 60, names(2000));
+        assert_eq!(devices.state().devices[0].points.len(), 2000);
+        devices.expect("many", "modbus", 60, names(8000));
+        let state = devices.state();
+        assert_eq!(state.devices.len(), 2);
+        assert!(state.devices.iter().all(|device| device.points.is_empty()));
     }
 
     #[test]
