@@ -40,7 +40,8 @@ def remove():
     """Takes the stack away with its volumes, and with the disks that an interrupted story has left mounted on them."""
     mounts = [line.split()[:2] for line in Path("/proc/mounts").read_text().splitlines()]
     left = {device for device, place in mounts if f"/volumes/{PROJECT}_" in place}
-    compose("kill", check=False)
+    if left:
+        compose("stop", "-t", "2")
     for device, place in reversed(mounts):
         if device in left:
             run("umount", place)
