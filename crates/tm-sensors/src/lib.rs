@@ -20,6 +20,7 @@ mod one_wire;
 
 mod blocking;
 mod channel;
+mod document;
 mod report;
 mod schedule;
 mod state;

@@ -6,8 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thiserror::Error;
-use tm_types::{Decimal, PointName, SeriesId, Source, Unit};
+use tm_types::{Decimal, PointName, SeriesId, Source};
 use toml::Spanned;
 
 use super::Spec;
@@ -15,7 +14,7 @@ use super::contact::ContactSpec;
 use super::line::{Bias, Edges, LineName, Wire};
 use super::pulse::PulseSpec;
 use super::total::Scale;
-use crate::units;
+use crate::document::{DocumentError, Page};
 
 /// The longest document that is looked at.
 const DOCUMENT_MAX: usize = 64 * 1024;
@@ -31,31 +30,14 @@ const CONTACT_DEBOUNCE_MS: u32 = 50;
 /// An S0 pulse lasts 30 ms at least (EN 62053-31, 4.1).
 const PULSE_DEBOUNCE_MS: u32 = 5;
 
-/// A document is not a list of inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("line {line}: {reason}")]
-pub(crate) struct DocumentError {
-    /// The line, from 1.
-    pub(crate) line: usize,
-    /// What is wrong there.
-    pub(crate) reason: String,
-}
-
 /// Reads a document whose points will be published by `source`; `taken` are names of other devices.
 pub(crate) fn parse(
     document: &str,
     source: &Source,
     taken: &[String],
 ) -> Result<Vec<Spec>, DocumentError> {
-    if document.len() > DOCUMENT_MAX {
-        let reason = format!("the document is longer than {DOCUMENT_MAX} bytes");
-        return Err(DocumentError { line: 1, reason });
-    }
-    let written: Document = toml::from_str(document).map_err(|error| DocumentError {
-        line: line_at(document, error.span().map_or(0, |span| span.start)),
-        reason: error.message().replace('\n', ", "),
-    })?;
-    let reader = Reader { document, source };
+    let (page, written) = Page::read::<Document>(document, DOCUMENT_MAX)?;
+    let reader = Reader { page, source };
     let mut specs = Vec::new();
     let mut names: HashSet<String> = taken.iter().cloned().collect();
     let mut lines = HashSet::new();
@@ -65,13 +47,17 @@ pub(crate) fn parse(
             Spec::Pulse(spec) => &spec.wire,
         };
         if !names.insert(spec.name().to_string()) {
-            return Err(reader.at(name, format!("a second device is called {}", spec.name())));
+            return Err(reader
+                .page
+                .at(name, format!("a second device is called {}", spec.name())));
         }
         if !lines.insert((wire.chip.clone(), wire.line.clone())) {
-            return Err(reader.at(line, "this line is another input already"));
+            return Err(reader.page.at(line, "this line is another input already"));
         }
         if specs.len() >= INPUTS_MAX {
-            return Err(reader.at(name, format!("more than {INPUTS_MAX} inputs in all")));
+            return Err(reader
+                .page
+                .at(name, format!("more than {INPUTS_MAX} inputs in all")));
         }
         specs.push(spec);
         Ok(())
@@ -133,18 +119,11 @@ enum LineText {
 }
 
 struct Reader<'a> {
-    document: &'a str,
+    page: Page<'a>,
     source: &'a Source,
 }
 
 impl Reader<'_> {
-    fn at<T>(&self, place: &Spanned<T>, reason: impl Into<String>) -> DocumentError {
-        DocumentError {
-            line: line_at(self.document, place.span().start),
-            reason: reason.into(),
-        }
-    }
-
     fn contact(&self, written: &ContactText) -> Result<Spec, DocumentError> {
         let debounce = self.debounce(written.debounce_ms.as_ref(), CONTACT_DEBOUNCE_MS)?;
         Ok(Spec::Contact(ContactSpec {
@@ -162,7 +141,9 @@ impl Reader<'_> {
 
     fn pulse(&self, written: &PulseText) -> Result<Spec, DocumentError> {
         let debounce = self.debounce(written.debounce_ms.as_ref(), PULSE_DEBOUNCE_MS)?;
-        let period_s = self.number("period_s", written.period_s.as_ref(), 1, 86_400, 60)?;
+        let period_s =
+            self.page
+                .number("period_s", written.period_s.as_ref(), 1..=86_400_u32, 60)?;
         Ok(Spec::Pulse(PulseSpec {
             name: self.name(&written.name)?,
             wire: Wire {
@@ -174,18 +155,23 @@ impl Reader<'_> {
                 edges: Edges::Active,
             },
             scale: self.scale(written)?,
-            unit: self.unit(written.unit.as_ref())?,
+            unit: self.page.unit(written.unit.as_ref())?,
             period: Duration::from_secs(period_s.into()),
-            max_hz: self.number("max_hz", written.max_hz.as_ref(), 1, 1000, 100)?,
+            max_hz: self
+                .page
+                .number("max_hz", written.max_hz.as_ref(), 1..=1000, 100)?,
         }))
     }
 
     fn name(&self, written: &Spanned<String>) -> Result<PointName, DocumentError> {
         let text = written.get_ref();
         let name = PointName::new(text).ok().filter(|_| !text.contains('/'));
-        let name =
-            name.ok_or_else(|| self.at(written, "the name of an input is made of a-z, 0-9 and -"))?;
-        SeriesId::of(self.source, &name).map_err(|error| self.at(written, error.to_string()))?;
+        let name = name.ok_or_else(|| {
+            self.page
+                .at(written, "the name of an input is made of a-z, 0-9 and -")
+        })?;
+        SeriesId::of(self.source, &name)
+            .map_err(|error| self.page.at(written, error.to_string()))?;
         Ok(name)
     }
 
@@ -199,7 +185,9 @@ impl Reader<'_> {
         if is_name || text.starts_with("/dev/") {
             return Ok(text.clone());
         }
-        Err(self.at(written, "a chip is written as \"gpiochip0\" or \"/dev/…\""))
+        Err(self
+            .page
+            .at(written, "a chip is written as \"gpiochip0\" or \"/dev/…\""))
     }
 
     fn line(
@@ -218,7 +206,7 @@ impl Reader<'_> {
             } else {
                 "power key"
             };
-            return Err(self.at(
+            return Err(self.page.at(
                 written,
                 format!("GPIO{line} is the HAT's {what}: take another line"),
             ));
@@ -226,14 +214,17 @@ impl Reader<'_> {
         match written.get_ref() {
             LineText::Number(number) => {
                 let number = u32::try_from(*number).ok().filter(|number| *number < 1024);
-                let number = number.ok_or_else(|| self.at(written, "a line's number is 0 to 1023"));
+                let number =
+                    number.ok_or_else(|| self.page.at(written, "a line's number is 0 to 1023"));
                 number.map(LineName::Number)
             }
             LineText::Name(name) if !name.is_empty() && name.len() < 32 => {
                 Ok(LineName::Name(name.clone()))
             }
             // `GPIO_MAX_NAME_SIZE` of the kernel's interface is 32 with its end.
-            LineText::Name(_) => Err(self.at(written, "a line's name has 1 to 31 characters")),
+            LineText::Name(_) => Err(self
+                .page
+                .at(written, "a line's name has 1 to 31 characters")),
         }
     }
 
@@ -242,25 +233,10 @@ impl Reader<'_> {
         written: Option<&Spanned<i64>>,
         default: u32,
     ) -> Result<Duration, DocumentError> {
-        let ms = self.number("debounce_ms", written, 0, 10_000, default)?;
+        let ms = self
+            .page
+            .number("debounce_ms", written, 0..=10_000, default)?;
         Ok(Duration::from_millis(ms.into()))
-    }
-
-    /// The number within its range, or the default.
-    fn number(
-        &self,
-        what: &str,
-        written: Option<&Spanned<i64>>,
-        low: u32,
-        high: u32,
-        default: u32,
-    ) -> Result<u32, DocumentError> {
-        let Some(written) = written else {
-            return Ok(default);
-        };
-        let number = u32::try_from(*written.get_ref()).ok();
-        let number = number.filter(|number| (low..=high).contains(number));
-        number.ok_or_else(|| self.at(written, format!("{what} is {low} to {high}")))
     }
 
     fn scale(&self, written: &PulseText) -> Result<Scale, DocumentError> {
@@ -269,7 +245,7 @@ impl Reader<'_> {
             let decimal = decimal.filter(|number| is_good(number.units()) && number.scale() <= 9);
             decimal.ok_or_else(|| {
                 let reason = format!("{what}, of at most 15 digits, 9 of them after the point");
-                self.at(place, reason)
+                self.page.at(place, reason)
             })
         };
         let per_unit = &written.pulses_per_unit;
@@ -284,24 +260,6 @@ impl Reader<'_> {
             },
         })
     }
-
-    fn unit(&self, written: Option<&Spanned<String>>) -> Result<Unit, DocumentError> {
-        let Some(unit) = written else {
-            return Ok(Unit::NONE);
-        };
-        let symbol = unit.get_ref();
-        units::check(symbol).map_err(|meant| {
-            let hint = meant.map_or_else(String::new, |meant| format!("; write {meant:?}"));
-            self.at(unit, format!("{symbol:?} is not a unit of RFC 8428{hint}"))
-        })?;
-        Unit::new(symbol).map_err(|error| self.at(unit, error.to_string()))
-    }
-}
-
-/// The line of a byte offset, from 1.
-fn line_at(document: &str, offset: usize) -> usize {
-    let before = document.as_bytes().iter().take(offset);
-    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]

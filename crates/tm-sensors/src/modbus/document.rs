@@ -9,7 +9,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thiserror::Error;
 use tm_types::{PointName, Source};
 use toml::Spanned;
 
@@ -18,6 +17,7 @@ use self::register::RegisterText;
 use super::map::{Device, Register, WORDS_MAX};
 use super::place::Place;
 use crate::channel::{Book, Rules};
+use crate::document::{DocumentError, Page};
 
 /// The longest document that is looked at.
 const DOCUMENT_MAX: usize = 768 * 1024;
@@ -36,28 +36,11 @@ pub(crate) struct Map {
     pub(crate) rules: Book,
 }
 
-/// A document is not a register map.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("line {line}: {reason}")]
-pub(crate) struct MapError {
-    /// The line, from 1.
-    pub(crate) line: usize,
-    /// What is wrong there.
-    pub(crate) reason: String,
-}
-
 /// Reads a document whose points will be published by `source`.
-pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, MapError> {
-    if document.len() > DOCUMENT_MAX {
-        let reason = format!("the document is longer than {DOCUMENT_MAX} bytes");
-        return Err(MapError { line: 1, reason });
-    }
-    let written: Document = toml::from_str(document).map_err(|error| MapError {
-        line: line_at(document, error.span().map_or(0, |span| span.start)),
-        reason: error.message().replace('\n', ", "),
-    })?;
+pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, DocumentError> {
+    let (page, written) = Page::read::<Document>(document, DOCUMENT_MAX)?;
     let mut reader = Reader {
-        document,
+        page,
         source,
         registers: HashSet::new(),
     };
@@ -67,12 +50,14 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, MapError> {
     for device in &written.device {
         let name = device.name.get_ref();
         if !names.insert(name.clone()) {
-            return Err(reader.at(&device.name, format!("a second device is called {name}")));
+            return Err(reader
+                .page
+                .at(&device.name, format!("a second device is called {name}")));
         }
         n_registers += device.register.len();
         if n_registers > REGISTERS_MAX {
             let reason = format!("more than {REGISTERS_MAX} registers in all");
-            return Err(reader.at(&device.name, reason));
+            return Err(reader.page.at(&device.name, reason));
         }
         let read = reader.device(device)?;
         if devices
@@ -80,7 +65,7 @@ pub(crate) fn parse(document: &str, source: &Source) -> Result<Map, MapError> {
             .any(|other| other.place.contradicts(&read.place))
         {
             let reason = "another device speaks on this port with other settings";
-            return Err(reader.at(&device.port, reason));
+            return Err(reader.page.at(&device.port, reason));
         }
         reader
             .registers
@@ -122,65 +107,54 @@ struct DeviceText {
 }
 
 struct Reader<'a> {
-    document: &'a str,
+    page: Page<'a>,
     source: &'a Source,
     /// The points of the registers read so far.
     registers: HashSet<PointName>,
 }
 
 impl Reader<'_> {
-    fn at<T>(&self, place: &Spanned<T>, reason: impl Into<String>) -> MapError {
-        MapError {
-            line: line_at(self.document, place.span().start),
-            reason: reason.into(),
-        }
-    }
-
-    /// The number within its range, or the default.
-    fn number(
-        &self,
-        what: &str,
-        written: Option<&Spanned<i64>>,
-        range: std::ops::RangeInclusive<u16>,
-        default: u16,
-    ) -> Result<u16, MapError> {
-        let Some(written) = written else {
-            return Ok(default);
-        };
-        let number = u16::try_from(*written.get_ref()).ok();
-        number
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let (low, high) = range.into_inner();
-                self.at(written, format!("{what} is {low} to {high}"))
-            })
-    }
-
-    fn device(&self, written: &DeviceText) -> Result<Device, MapError> {
+    fn device(&self, written: &DeviceText) -> Result<Device, DocumentError> {
         let name = written.name.get_ref();
         if name.contains('/') || PointName::new(name).is_err() {
             let reason = "the name of a device is made of a-z, 0-9 and -";
-            return Err(self.at(&written.name, reason));
+            return Err(self.page.at(&written.name, reason));
         }
         let place = Place::parse(written.port.get_ref())
-            .map_err(|reason| self.at(&written.port, reason))?;
-        let unit_id = self.number("unit_id", written.unit_id.as_ref(), 0..=255, 1)?;
+            .map_err(|reason| self.page.at(&written.port, reason))?;
+        let unit_id = self
+            .page
+            .number("unit_id", written.unit_id.as_ref(), 0..=u8::MAX, 1)?;
         // A minute: the design's default for energy meters. Up to 18 hours fit the number.
-        let period_s = self.number("period_s", written.period_s.as_ref(), 1..=65_535, 60)?;
-        let timeout_ms =
-            self.number("timeout_ms", written.timeout_ms.as_ref(), 50..=60_000, 1000)?;
-        let max = self.number(
+        let period_s =
+            self.page
+                .number("period_s", written.period_s.as_ref(), 1..=65_535_u16, 60)?;
+        let timeout_ms = self.page.number(
+            "timeout_ms",
+            written.timeout_ms.as_ref(),
+            50..=60_000_u16,
+            1000,
+        )?;
+        let max = self.page.number(
             "max_count",
             written.max_count.as_ref(),
             1..=WORDS_MAX,
             WORDS_MAX,
         )?;
-        let gap_ms = self.number("gap_ms", written.gap_ms.as_ref(), 0..=10_000, 0)?;
+        let gap_ms = self
+            .page
+            .number("gap_ms", written.gap_ms.as_ref(), 0..=10_000_u16, 0)?;
         let max_hole = written.max_hole.as_ref();
-        let max_hole = self.number("max_hole", max_hole, 0..=WORDS_MAX, MAX_HOLE)?;
-        let base = self.number("address_base", written.address_base.as_ref(), 0..=1, 0)?;
+        let max_hole = self
+            .page
+            .number("max_hole", max_hole, 0..=WORDS_MAX, MAX_HOLE)?;
+        let base = self
+            .page
+            .number("address_base", written.address_base.as_ref(), 0..=1, 0)?;
         if written.register.is_empty() {
-            return Err(self.at(&written.name, format!("{name} has no [[device.register]]")));
+            return Err(self
+                .page
+                .at(&written.name, format!("{name} has no [[device.register]]")));
         }
         let mut registers: Vec<Register> = Vec::with_capacity(written.register.len());
         for text in &written.register {
@@ -190,18 +164,18 @@ impl Reader<'_> {
                     "a second register of {name} is called {}",
                     text.name.get_ref()
                 );
-                return Err(self.at(&text.name, reason));
+                return Err(self.page.at(&text.name, reason));
             }
             if let Some(other) = registers.iter().find(|other| other.overlaps(&register)) {
                 let reason = format!("{} overlaps {}", register.name, other.name);
-                return Err(self.at(&text.address, reason));
+                return Err(self.page.at(&text.address, reason));
             }
             registers.push(register);
         }
         Ok(Device {
             name: name.clone(),
             place,
-            unit_id: unit_id.to_le_bytes()[0],
+            unit_id,
             period: Duration::from_secs(period_s.into()),
             timeout: Duration::from_millis(timeout_ms.into()),
             gap: Duration::from_millis(gap_ms.into()),
@@ -210,12 +184,6 @@ impl Reader<'_> {
             registers,
         })
     }
-}
-
-/// The line of a byte offset, from 1.
-fn line_at(document: &str, offset: usize) -> usize {
-    let before = document.as_bytes().iter().take(offset);
-    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod write;
 
 pub(crate) mod commission;
 
-pub(crate) use document::{Map, MapError, parse};
+pub(crate) use document::{Map, parse};
 pub(crate) use line::{Line, lines};
 pub(crate) use map::Device;
 pub(crate) use write::{OPERATION as WRITE, Refused, Wanted};

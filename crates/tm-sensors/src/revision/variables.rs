@@ -8,6 +8,7 @@ use tm_types::{Cause, ConfigSource, Instance, Source, Timestamp, code};
 use super::InForce;
 use crate::Config;
 use crate::blocking::{self, Blocking, Fault};
+use crate::document::DocumentError;
 use crate::modbus;
 
 /// More than the parser takes, so that a longer file is refused by it.
@@ -87,7 +88,7 @@ impl Variables {
         document: String,
         source: &Source,
         since: Timestamp,
-    ) -> Result<InForce, modbus::MapError> {
+    ) -> Result<InForce, DocumentError> {
         Ok(InForce {
             map: modbus::parse(&document, source)?,
             source: match self {

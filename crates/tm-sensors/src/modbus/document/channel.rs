@@ -6,8 +6,9 @@ use serde::Deserialize;
 use tm_types::PointName;
 use toml::Spanned;
 
-use super::{MapError, Reader};
+use super::Reader;
 use crate::channel::{Book, Rules};
+use crate::document::DocumentError;
 use crate::report::Deadband;
 
 /// A `[[channel]]`.
@@ -39,7 +40,7 @@ pub(super) struct RulesText<'a> {
 
 impl Reader<'_> {
     /// Every `[[channel]]`.
-    pub(super) fn channels(&self, written: &[ChannelText]) -> Result<Book, MapError> {
+    pub(super) fn channels(&self, written: &[ChannelText]) -> Result<Book, DocumentError> {
         let mut book = Book::default();
         for text in written {
             let name = text.name.get_ref();
@@ -47,8 +48,8 @@ impl Reader<'_> {
                 self.check_prefix(&text.name, prefix)?;
                 book.rule_prefix(prefix, self.channel(text)?)
             } else {
-                let name =
-                    PointName::new(name).map_err(|error| self.at(&text.name, error.to_string()))?;
+                let name = PointName::new(name)
+                    .map_err(|error| self.page.at(&text.name, error.to_string()))?;
                 if self.registers.contains(&name) {
                     return Err(self.is_register(&text.name, &name));
                 }
@@ -56,17 +57,17 @@ impl Reader<'_> {
             };
             if !is_new {
                 let reason = format!("a second channel is called {name}");
-                return Err(self.at(&text.name, reason));
+                return Err(self.page.at(&text.name, reason));
             }
         }
         Ok(book)
     }
 
     /// Refuses what no name begins with, and what a register's name begins with.
-    fn check_prefix(&self, written: &Spanned<String>, prefix: &str) -> Result<(), MapError> {
+    fn check_prefix(&self, written: &Spanned<String>, prefix: &str) -> Result<(), DocumentError> {
         // Whatever can be continued by a letter begins a name.
         PointName::new(&format!("{prefix}x"))
-            .map_err(|error| self.at(written, error.to_string()))?;
+            .map_err(|error| self.page.at(written, error.to_string()))?;
         let registers = self.registers.iter();
         let covered = registers.filter(|name| name.as_str().starts_with(prefix));
         match covered.min_by_key(|name| name.as_str()) {
@@ -75,12 +76,12 @@ impl Reader<'_> {
         }
     }
 
-    fn is_register(&self, written: &Spanned<String>, name: &PointName) -> MapError {
+    fn is_register(&self, written: &Spanned<String>, name: &PointName) -> DocumentError {
         let reason = format!("{name} is a register: its rules are written there");
-        self.at(written, reason)
+        self.page.at(written, reason)
     }
 
-    fn channel(&self, text: &ChannelText) -> Result<Rules, MapError> {
+    fn channel(&self, text: &ChannelText) -> Result<Rules, DocumentError> {
         let rules = self.rules(&RulesText {
             heartbeat_s: text.heartbeat_s.as_ref(),
             min: text.min.as_ref(),
@@ -101,19 +102,19 @@ impl Reader<'_> {
     }
 
     /// The rules that are held against every kind of channel.
-    pub(super) fn rules(&self, written: &RulesText<'_>) -> Result<Rules, MapError> {
+    pub(super) fn rules(&self, written: &RulesText<'_>) -> Result<Rules, DocumentError> {
         let min = self.finite("min", written.min)?;
         let max = self.finite("max", written.max)?;
         if let (Some(low), Some(high), Some(place)) = (min, max, written.max)
             && low >= high
         {
-            return Err(self.at(place, "min is less than max"));
+            return Err(self.page.at(place, "min is less than max"));
         }
         let max_rate = self.finite("max_rate", written.max_rate)?;
         if let (Some(rate), Some(place)) = (max_rate, written.max_rate)
             && rate <= 0.0
         {
-            return Err(self.at(place, "max_rate is more than 0, per second"));
+            return Err(self.page.at(place, "max_rate is more than 0, per second"));
         }
         Ok(Rules {
             heartbeat: self.seconds("heartbeat_s", written.heartbeat_s)?,
@@ -131,11 +132,13 @@ impl Reader<'_> {
         &self,
         absolute: Option<&Spanned<f64>>,
         percent: Option<&Spanned<f64>>,
-    ) -> Result<Option<Deadband>, MapError> {
+    ) -> Result<Option<Deadband>, DocumentError> {
         let (written, deadband): (_, fn(f64) -> Deadband) = match (absolute, percent) {
             (None, None) => return Ok(None),
             (Some(_), Some(place)) => {
-                return Err(self.at(place, "deadband or deadband_percent, not both"));
+                return Err(self
+                    .page
+                    .at(place, "deadband or deadband_percent, not both"));
             }
             (Some(written), None) => (written, Deadband::Absolute),
             (None, Some(written)) => (written, Deadband::Percent),
@@ -144,17 +147,23 @@ impl Reader<'_> {
         if band.is_finite() && band >= 0.0 {
             return Ok(Some(deadband(band)));
         }
-        Err(self.at(written, "a deadband is a number that is not negative"))
+        Err(self
+            .page
+            .at(written, "a deadband is a number that is not negative"))
     }
 
-    fn finite(&self, what: &str, written: Option<&Spanned<f64>>) -> Result<Option<f64>, MapError> {
+    fn finite(
+        &self,
+        what: &str,
+        written: Option<&Spanned<f64>>,
+    ) -> Result<Option<f64>, DocumentError> {
         let Some(written) = written else {
             return Ok(None);
         };
         let number = Some(*written.get_ref()).filter(|number| number.is_finite());
         number
             .map(Some)
-            .ok_or_else(|| self.at(written, format!("{what} is a number")))
+            .ok_or_else(|| self.page.at(written, format!("{what} is a number")))
     }
 
     /// A time of one second to 18 hours.
@@ -162,11 +171,11 @@ impl Reader<'_> {
         &self,
         what: &str,
         written: Option<&Spanned<i64>>,
-    ) -> Result<Option<Duration>, MapError> {
+    ) -> Result<Option<Duration>, DocumentError> {
         let Some(written) = written else {
             return Ok(None);
         };
-        let seconds = self.number(what, Some(written), 1..=u16::MAX, 1)?;
+        let seconds = self.page.number(what, Some(written), 1..=u16::MAX, 1)?;
         Ok(Some(Duration::from_secs(seconds.into())))
     }
 }

@@ -1,15 +1,15 @@
 //! A `[[device.register]]`.
 
 use serde::Deserialize;
-use tm_types::{Decimal, Kind, PointName, SeriesId, Unit};
+use tm_types::{Decimal, Kind, PointName, SeriesId};
 use toml::Spanned;
 
 use super::super::decode::{Encoding, Order, WordOrder};
 use super::super::map::{Register, Table, Writable};
+use super::Reader;
 use super::channel::RulesText;
-use super::{MapError, Reader};
+use crate::document::DocumentError;
 use crate::report::Deadband;
-use crate::units;
 
 /// The most registers of a text: a text value has at most 64 characters.
 const TEXT_WORDS_MAX: u16 = 32;
@@ -82,16 +82,16 @@ impl Reader<'_> {
         base: u16,
         max_count: u16,
         written: &RegisterText,
-    ) -> Result<Register, MapError> {
+    ) -> Result<Register, DocumentError> {
         let name = PointName::new(&format!("{device}/{}", written.name.get_ref()))
-            .map_err(|error| self.at(&written.name, error.to_string()))?;
+            .map_err(|error| self.page.at(&written.name, error.to_string()))?;
         SeriesId::of(self.source, &name)
-            .map_err(|error| self.at(&written.name, error.to_string()))?;
+            .map_err(|error| self.page.at(&written.name, error.to_string()))?;
         let table = *written.function.get_ref();
         let encoding = self.encoding(table, written)?;
         if encoding.n_words() > max_count && !table.is_bits() {
             let reason = format!("the type takes more than max_count = {max_count} registers");
-            return Err(self.at(&written.name, reason));
+            return Err(self.page.at(&written.name, reason));
         }
         let (step, scale) = self.resolution(written)?;
         let kind = written.kind.unwrap_or(match encoding {
@@ -101,7 +101,7 @@ impl Reader<'_> {
         if let Some(place) = &written.aggregate_s
             && kind != Kind::Gauge
         {
-            return Err(self.at(
+            return Err(self.page.at(
                 place,
                 "a counter or a state has no minimum, mean or maximum",
             ));
@@ -129,7 +129,7 @@ impl Reader<'_> {
             offset: self.decimal("offset", written.offset.as_ref(), 0, false)?,
             scale,
             step,
-            unit: self.unit(written)?,
+            unit: self.page.unit(written.unit.as_ref())?,
             kind,
             period: self.seconds("period_s", written.period_s.as_ref())?,
             deadband: deadband?.unwrap_or(Deadband::None),
@@ -138,24 +138,24 @@ impl Reader<'_> {
         })
     }
 
-    fn encoding(&self, table: Table, written: &RegisterText) -> Result<Encoding, MapError> {
+    fn encoding(&self, table: Table, written: &RegisterText) -> Result<Encoding, DocumentError> {
         let given = written.encoding.as_ref().map(|text| *text.get_ref());
         if let Some(place) = written.bit.as_ref().or(written.width.as_ref())
             && !matches!(given, Some(TypeText::Bits))
         {
-            return Err(self.at(place, "bit and width belong to the type bits"));
+            return Err(self.page.at(place, "bit and width belong to the type bits"));
         }
         if let Some(place) = &written.length
             && !matches!(given, Some(TypeText::String))
         {
-            return Err(self.at(place, "length belongs to the type string"));
+            return Err(self.page.at(place, "length belongs to the type string"));
         }
         let is_bool = matches!(given, Some(TypeText::Bool));
         if let Some(place) = &written.encoding
             && table.is_bits() != is_bool
         {
             let reason = "bool is the type of coils and discrete inputs, and their only one";
-            return Err(self.at(place, reason));
+            return Err(self.page.at(place, reason));
         }
         Ok(match given {
             None if table.is_bits() => Encoding::Bool,
@@ -170,19 +170,23 @@ impl Reader<'_> {
             Some(TypeText::Bool) => Encoding::Bool,
             Some(TypeText::Bits) => {
                 let Some(bit) = &written.bit else {
-                    return Err(self.at(&written.name, "bit is 0 to 15, for the type bits"));
+                    return Err(self
+                        .page
+                        .at(&written.name, "bit is 0 to 15, for the type bits"));
                 };
-                let lowest = self.number("bit", Some(bit), 0..=15, 0)?;
+                let lowest = self.page.number("bit", Some(bit), 0_u8..=15, 0)?;
                 let width = written.width.as_ref();
-                let width = self.number("width", width, 1..=16 - lowest, 1)?;
-                Encoding::Bits(lowest.to_le_bytes()[0], width.to_le_bytes()[0])
+                let width = self.page.number("width", width, 1..=16 - lowest, 1)?;
+                Encoding::Bits(lowest, width)
             }
             Some(TypeText::String) => {
                 let Some(length) = &written.length else {
                     let reason = "length says how many registers the string takes";
-                    return Err(self.at(&written.name, reason));
+                    return Err(self.page.at(&written.name, reason));
                 };
-                let n_words = self.number("length", Some(length), 1..=TEXT_WORDS_MAX, 1)?;
+                let n_words = self
+                    .page
+                    .number("length", Some(length), 1..=TEXT_WORDS_MAX, 1)?;
                 Encoding::Text(n_words)
             }
         })
@@ -193,7 +197,7 @@ impl Reader<'_> {
         base: u16,
         encoding: Encoding,
         written: &RegisterText,
-    ) -> Result<u16, MapError> {
+    ) -> Result<u16, DocumentError> {
         // The last address a value of this size can begin at.
         let last = u16::MAX - (encoding.n_words() - 1);
         let address = u16::try_from(*written.address.get_ref()).ok();
@@ -205,20 +209,20 @@ impl Reader<'_> {
                 let reason = format!(
                     "address is {base} to {high} here; without the leading 3 or 4 of \"30001\""
                 );
-                self.at(&written.address, reason)
+                self.page.at(&written.address, reason)
             })
     }
 
     /// The step in units of the last kept place, and the places.
-    fn resolution(&self, written: &RegisterText) -> Result<(i64, Option<u8>), MapError> {
+    fn resolution(&self, written: &RegisterText) -> Result<(i64, Option<u8>), DocumentError> {
         match (&written.scale, &written.resolution) {
             (None, None) => Ok((1, None)),
-            (Some(_), Some(place)) => Err(self.at(place, "scale or resolution, not both")),
+            (Some(_), Some(place)) => Err(self.page.at(place, "scale or resolution, not both")),
             (Some(scale), None) => {
                 let places = u8::try_from(*scale.get_ref()).ok();
                 let places = places.filter(|places| *places <= 9);
                 let places =
-                    places.ok_or_else(|| self.at(scale, "scale is 0 to 9 decimal places"))?;
+                    places.ok_or_else(|| self.page.at(scale, "scale is 0 to 9 decimal places"))?;
                 Ok((1, Some(places)))
             }
             (None, Some(resolution)) => {
@@ -229,11 +233,11 @@ impl Reader<'_> {
     }
 
     /// A step of at most 9 decimal places, more than 0.
-    pub(super) fn step(&self, written: &Spanned<f64>) -> Result<Decimal, MapError> {
+    pub(super) fn step(&self, written: &Spanned<f64>) -> Result<Decimal, DocumentError> {
         let step = Decimal::of_f64(*written.get_ref());
         let step = step.filter(|step| (1..=1_000_000).contains(&step.units()) && step.scale() <= 9);
         let reason = "resolution is a step such as 0.5, of at most 9 decimal places";
-        step.ok_or_else(|| self.at(written, reason))
+        step.ok_or_else(|| self.page.at(written, reason))
     }
 
     pub(super) fn decimal(
@@ -242,7 +246,7 @@ impl Reader<'_> {
         written: Option<&Spanned<f64>>,
         default: i64,
         is_divisor: bool,
-    ) -> Result<Decimal, MapError> {
+    ) -> Result<Decimal, DocumentError> {
         let Some(written) = written else {
             return Ok(Decimal::integer(default));
         };
@@ -251,20 +255,8 @@ impl Reader<'_> {
             .ok_or_else(|| {
                 let not_0 = if is_divisor { ", not 0" } else { "" };
                 let reason = format!("{what} is a decimal number of at most 15 digits{not_0}");
-                self.at(written, reason)
+                self.page.at(written, reason)
             })
-    }
-
-    fn unit(&self, written: &RegisterText) -> Result<Unit, MapError> {
-        let Some(unit) = &written.unit else {
-            return Ok(Unit::NONE);
-        };
-        let symbol = unit.get_ref();
-        units::check(symbol).map_err(|meant| {
-            let hint = meant.map_or_else(String::new, |meant| format!("; write {meant:?}"));
-            self.at(unit, format!("{symbol:?} is not a unit of RFC 8428{hint}"))
-        })?;
-        Unit::new(symbol).map_err(|error| self.at(unit, error.to_string()))
     }
 
     fn writable(
@@ -272,19 +264,23 @@ impl Reader<'_> {
         table: Table,
         encoding: Encoding,
         written: &RegisterText,
-    ) -> Result<Option<Writable>, MapError> {
+    ) -> Result<Option<Writable>, DocumentError> {
         let Some(place) = &written.writable else {
             return Ok(None);
         };
         if !table.is_writable() {
-            return Err(self.at(place, "only coils and holding registers can be written"));
+            return Err(self
+                .page
+                .at(place, "only coils and holding registers can be written"));
         }
         if matches!(encoding, Encoding::Bits(..) | Encoding::Text(_)) {
-            return Err(self.at(place, "only a whole number or coil can be written"));
+            return Err(self
+                .page
+                .at(place, "only a whole number or coil can be written"));
         }
         let WritableText { min, max } = *place.get_ref();
         if !(min.is_finite() && max.is_finite() && min < max) {
-            return Err(self.at(place, "min is less than max"));
+            return Err(self.page.at(place, "min is less than max"));
         }
         Ok(Some(Writable { min, max }))
     }

@@ -167,7 +167,7 @@ fn mistakes_name_their_line() {
 }
 
 /// A device with this one register is refused because of `words`, or read.
-fn one(register: &str) -> Result<Register, MapError> {
+fn one(register: &str) -> Result<Register, DocumentError> {
     let document = format!(
         "[[device]]\nname='m'\nport='/dev/t'\nregister=[{{name='x',function='holding',address=0,{register}}}]\n"
     );
