@@ -8,12 +8,11 @@ use futures_util::StreamExt as _;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
 use tm_service::Clock;
-use tm_service::port::PortUrl;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::Instant;
 
 use crate::driver::{DevicePoll, Driver, Write};
-use crate::modbus::{self, Device};
+use crate::modbus::{self, Device, Place};
 
 /// The longest that devices are polled before somebody else has the port again.
 const TURN_MAX: Duration = Duration::from_secs(20);
@@ -28,7 +27,7 @@ pub(crate) struct Lines {
     clock: Clock,
     wanted: Vec<Device>,
     /// Nothing is polled here for now.
-    paused: Option<PortUrl>,
+    paused: Option<Place>,
     running: Vec<Running>,
     polling: FuturesUnordered<Polling>,
     /// The number given to a line last.
@@ -59,8 +58,12 @@ impl Lines {
     /// with its connection and its schedule.
     pub(crate) fn apply(&mut self, wanted: Vec<Device>) {
         self.wanted = wanted;
-        let is_free =
-            |device: &&Device| !self.paused.as_ref().is_some_and(|port| device.is_on(port));
+        let is_free = |device: &&Device| {
+            !self
+                .paused
+                .as_ref()
+                .is_some_and(|port| device.place.is_same_port(port))
+        };
         let devices = self.wanted.iter().filter(is_free).cloned().collect();
         let mut kept = Vec::new();
         let mut new = Vec::new();
@@ -102,7 +105,7 @@ impl Lines {
     }
 
     /// Leaves a port to somebody else. A poll that is on its way there is given up.
-    pub(crate) fn pause(&mut self, port: PortUrl) {
+    pub(crate) fn pause(&mut self, port: Place) {
         self.paused = Some(port);
         let wanted = std::mem::take(&mut self.wanted);
         self.apply(wanted);
@@ -117,8 +120,11 @@ impl Lines {
 
     /// Long enough for every device of a port to be polled once, the dead ones too; nothing where
     /// nobody is polled, and never long.
-    pub(crate) fn turn(&self, port: &PortUrl) -> Duration {
-        let devices = self.wanted.iter().filter(|device| device.is_on(port));
+    pub(crate) fn turn(&self, port: &Place) -> Duration {
+        let devices = self
+            .wanted
+            .iter()
+            .filter(|device| device.place.is_same_port(port));
         let patience: Duration = devices.map(|device| 2 * device.timeout).sum();
         patience.min(TURN_MAX)
     }

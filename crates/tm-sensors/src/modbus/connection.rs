@@ -16,7 +16,7 @@ use tokio_modbus::slave::{Slave, SlaveContext};
 use tokio_modbus::{ExceptionCode, Request, Response};
 use tracing::debug;
 
-use super::map::Device;
+use super::map::Table;
 use super::place::Place;
 
 /// For the connection itself: SYNs at 0 and 1 s, and a slow network behind a gateway.
@@ -36,11 +36,33 @@ pub(super) enum Trouble {
     Lost(Reason),
 }
 
+/// Whom a request goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addressee {
+    /// The device on the line.
+    pub(super) unit_id: u8,
+    /// For its answer.
+    pub(super) timeout: Duration,
+    /// Left to it between an answer and the next request.
+    pub(super) gap: Duration,
+}
+
+/// Why a line was not opened.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    /// For the readings.
+    pub(super) reason: Reason,
+    /// For people.
+    pub(super) why: String,
+}
+
 /// An open connection or serial port.
 pub(super) struct Connection {
     context: Context,
     /// The serial port under the context, which outlives a context that failed.
     wire: Option<Wire>,
+    /// Whether a late answer still comes after opening it again.
+    is_serial: bool,
     silence: Duration,
     /// When the last exchange ended.
     last: Instant,
@@ -48,34 +70,48 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Opens the line.
-    pub(super) async fn open(place: &Place, ports: &Ports) -> Result<Self, Reason> {
-        let (context, wire) = match place {
-            Place::Tcp { host, port } => (tcp::attach(connect(host, *port).await?), None),
+    pub(super) async fn open(place: &Place, ports: &Ports) -> Result<Self, Unopened> {
+        match place {
+            Place::Tcp { host, port } => Ok(Self::over_tcp(connect(host, *port).await?)),
             Place::RtuOverTcp { host, port } => {
-                let wire = Wire::new(Box::new(connect(host, *port).await?));
-                (rtu::attach(wire.clone()), Some(wire))
+                let stream = Box::new(connect(host, *port).await?);
+                Ok(Self::over(Wire::new(stream), Duration::ZERO, false))
             }
             Place::Serial { url, line } => {
-                let opened = ports.open_serial(url, Some(*line)).await.map_err(|error| {
-                    debug!(port = %url, %error, "serial port not opened");
-                    Reason::NotPresent
+                let opened = ports.open_serial(url, Some(*line)).await;
+                let opened = opened.map_err(|error| Unopened {
+                    reason: Reason::NotPresent,
+                    why: error.to_string(),
                 })?;
-                return Ok(Self::over(Wire::new(opened.port), place.silence()));
+                Ok(Self::over_serial(opened.port, place.silence()))
             }
-        };
-        Ok(Self {
-            context,
-            wire,
-            silence: place.silence(),
-            last: Instant::now(),
-        })
+        }
     }
 
-    /// RTU over an open port.
-    fn over(wire: Wire, silence: Duration) -> Self {
+    /// Modbus TCP over an open connection.
+    pub(super) fn over_tcp<T>(stream: T) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug + 'static,
+    {
+        Self {
+            context: tcp::attach(stream),
+            wire: None,
+            is_serial: false,
+            silence: Duration::ZERO,
+            last: Instant::now(),
+        }
+    }
+
+    /// RTU over an open serial port.
+    pub(super) fn over_serial(port: Port, silence: Duration) -> Self {
+        Self::over(Wire::new(port), silence, true)
+    }
+
+    fn over(wire: Wire, silence: Duration, is_serial: bool) -> Self {
         Self {
             context: rtu::attach(wire.clone()),
             wire: Some(wire),
+            is_serial,
             silence,
             last: Instant::now(),
         }
@@ -84,15 +120,15 @@ impl Connection {
     /// One request to the device and its answer.
     pub(super) async fn call(
         &mut self,
-        device: &Device,
+        to: Addressee,
         request: Request<'_>,
     ) -> Result<Response, Trouble> {
-        sleep_until(self.last + self.silence.max(device.gap)).await;
+        sleep_until(self.last + self.silence.max(to.gap)).await;
         if let Some(wire) = &mut self.wire {
             wire.drop_waiting();
         }
-        self.context.set_slave(Slave(device.unit_id));
-        let answer = timeout(device.timeout, self.context.call(request)).await;
+        self.context.set_slave(Slave(to.unit_id));
+        let answer = timeout(to.timeout, self.context.call(request)).await;
         self.last = Instant::now();
         match answer {
             // Bytes came, but they were no answer: noise, a short frame, two devices at once.
@@ -101,11 +137,47 @@ impl Connection {
             }
             Err(_elapsed) => Err(Trouble::Lost(Reason::Timeout)),
             Ok(Err(error)) => {
-                debug!(device = %device.name, %error, "modbus answer not understood");
+                debug!(unit = to.unit_id, %error, "modbus answer not understood");
                 Err(Trouble::Lost(reason_of_error(&error)))
             }
             Ok(Ok(Err(exception))) => Err(Trouble::Exception(exception)),
             Ok(Ok(Ok(response))) => Ok(response),
+        }
+    }
+
+    /// Reads registers; bits become words of 0 and 1. The answer has exactly `count` of them.
+    pub(super) async fn read(
+        &mut self,
+        to: Addressee,
+        table: Table,
+        start: u16,
+        count: u16,
+    ) -> Result<Vec<u16>, Trouble> {
+        let request = match table {
+            Table::Coil => Request::ReadCoils(start, count),
+            Table::Discrete => Request::ReadDiscreteInputs(start, count),
+            Table::Holding => Request::ReadHoldingRegisters(start, count),
+            Table::Input => Request::ReadInputRegisters(start, count),
+        };
+        // `call`, not `read_…`: those assert the length of the answer in debug builds.
+        let words: Vec<u16> = match self.call(to, request).await? {
+            Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
+                // Bits come in whole bytes.
+                let padded = usize::from(count).div_ceil(8) * 8;
+                let exact = if bits.len() == padded {
+                    usize::from(count)
+                } else {
+                    bits.len()
+                };
+                bits.into_iter().take(exact).map(u16::from).collect()
+            }
+            Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
+            _ => Vec::new(),
+        };
+        if words.len() == usize::from(count) {
+            Ok(words)
+        } else {
+            Err(Trouble::Lost(Reason::BadReply))
         }
     }
 
@@ -114,19 +186,18 @@ impl Connection {
     /// A late answer would be taken for the next one's. Over TCP a new connection leaves it
     /// behind; on a serial port it is waited for and thrown away. The context is never used
     /// again: after a timeout it may hold half a frame.
-    pub(super) async fn recover(self, place: &Place, reason: Reason) -> Option<Self> {
-        let Place::Serial { .. } = place else {
-            return None;
-        };
-        let mut wire = self.wire.filter(|_| reason != Reason::NotPresent)?;
+    pub(super) async fn recover(self, reason: Reason) -> Option<Self> {
+        let is_there = self.is_serial && reason != Reason::NotPresent;
+        let mut wire = self.wire.filter(|_| is_there)?;
         if !wire.fall_quiet().await {
             return None;
         }
-        Some(Self::over(wire, self.silence))
+        Some(Self::over(wire, self.silence, true))
     }
 }
 
-async fn connect(host: &str, port: u16) -> Result<TcpStream, Reason> {
+async fn connect(host: &str, port: u16) -> Result<TcpStream, Unopened> {
+    let unopened = |reason: Reason, why: String| Unopened { reason, why };
     match timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await {
         Ok(Ok(stream)) => {
             // Requests are single small packets: they must not wait for one another.
@@ -135,11 +206,11 @@ async fn connect(host: &str, port: u16) -> Result<TcpStream, Reason> {
             }
             Ok(stream)
         }
-        Ok(Err(error)) => {
-            debug!(host, port, %error, "modbus connection refused");
-            Err(Reason::NotPresent)
+        Ok(Err(error)) => Err(unopened(Reason::NotPresent, error.to_string())),
+        Err(_elapsed) => {
+            let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+            Err(unopened(Reason::Timeout, why))
         }
-        Err(_elapsed) => Err(Reason::Timeout),
     }
 }
 
@@ -333,7 +404,7 @@ mod tests {
         let map = document::parse(document, &"sensors".parse().unwrap()).unwrap();
         let device = &map.devices[0];
         let silence = device.place.silence();
-        let mut connection = Some(Connection::over(Wire::new(Box::new(ours)), silence));
+        let mut connection = Some(Connection::over_serial(Box::new(ours), silence));
         let mut results = Vec::new();
         for n in 1..=acts.len() {
             let start = u16::try_from(n * 10).unwrap();
@@ -342,7 +413,7 @@ mod tests {
                 continue;
             };
             let answer = open
-                .call(device, Request::ReadInputRegisters(start, 2))
+                .call(device.addressee(), Request::ReadInputRegisters(start, 2))
                 .await;
             results.push(match answer {
                 Ok(Response::ReadInputRegisters(words)) => format!("{words:?}"),
@@ -350,7 +421,7 @@ mod tests {
                 other => format!("{other:?}"),
             });
             connection = match answer_lost(&results[n - 1]) {
-                Some(reason) => open.recover(&device.place, reason).await,
+                Some(reason) => open.recover(reason).await,
                 None => Some(open),
             };
         }

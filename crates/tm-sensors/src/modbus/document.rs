@@ -120,8 +120,8 @@ impl Reader<'_> {
             let reason = "the name of a device is made of a-z, 0-9 and -";
             return Err(self.page.at(&written.name, reason));
         }
-        let place = Place::parse(written.port.get_ref())
-            .map_err(|reason| self.page.at(&written.port, reason))?;
+        let place: Place = (written.port.get_ref().parse())
+            .map_err(|reason: String| self.page.at(&written.port, reason))?;
         let unit_id = self
             .page
             .number("unit_id", written.unit_id.as_ref(), 0..=u8::MAX, 1)?;

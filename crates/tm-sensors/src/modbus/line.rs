@@ -5,8 +5,9 @@ use std::time::Duration;
 use tm_service::port::{Backoff, Ports};
 use tm_types::{Reading, Reason};
 use tokio::time::Instant;
+use tracing::debug;
 
-use super::connection::Connection;
+use super::connection::{Connection, Unopened};
 use super::map::Device;
 use super::place::Place;
 use super::unit::Unit;
@@ -110,7 +111,7 @@ impl Line {
         };
         let written = wanted.execute(&mut connection).await;
         self.connection = match &written {
-            Err(Refused::Lost(reason)) => connection.recover(&self.place, *reason).await,
+            Err(Refused::Lost(reason)) => connection.recover(*reason).await,
             _ => Some(connection),
         };
         written
@@ -152,7 +153,8 @@ impl Line {
                 self.backoff.reset();
                 Ok(connection)
             }
-            Err(reason) => {
+            Err(Unopened { reason, why }) => {
+                debug!(port = %self.place, why, "modbus port not opened");
                 self.closed = Some((reason, Instant::now() + self.backoff.next_wait()));
                 Err(reason)
             }
@@ -168,7 +170,7 @@ impl Line {
         let (readings, lost) = self.units[index].read(&mut connection).await;
         self.connection = match lost {
             None => Some(connection),
-            Some(reason) => connection.recover(&self.place, reason).await,
+            Some(reason) => connection.recover(reason).await,
         };
         (readings, lost)
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tm_service::port::PortUrl;
 use tm_types::{Decimal, Kind, PointName, Unit};
 
+use super::connection::Addressee;
 use super::decode::{Encoding, Order};
 use super::place::Place;
 use crate::channel::Rules;
@@ -40,25 +40,12 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Whether it is reached over this port, however that is spoken.
-    pub(crate) fn is_on(&self, port: &PortUrl) -> bool {
-        match (&self.place, port) {
-            (
-                Place::Tcp { host, port } | Place::RtuOverTcp { host, port },
-                PortUrl::Tcp {
-                    host: other,
-                    port: same,
-                },
-            ) => host == other.trim_start_matches('[').trim_end_matches(']') && port == same,
-            (
-                Place::Serial {
-                    url: PortUrl::Device { path, .. },
-                    ..
-                },
-                PortUrl::Device { path: other, .. },
-            ) => path == other,
-            (Place::Serial { url, .. }, port) => url == port,
-            _ => false,
+    /// Whom a request goes to.
+    pub(super) fn addressee(&self) -> Addressee {
+        Addressee {
+            unit_id: self.unit_id,
+            timeout: self.timeout,
+            gap: self.gap,
         }
     }
 }

@@ -17,4 +17,5 @@ pub(crate) mod commission;
 pub(crate) use document::{Map, parse};
 pub(crate) use line::{Line, lines};
 pub(crate) use map::Device;
+pub(crate) use place::Place;
 pub(crate) use write::{OPERATION as WRITE, Refused, Wanted};

@@ -1,5 +1,7 @@
 //! Where a Modbus line is: a host, or a serial bus with its settings.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use tm_service::port::{Parity, PortUrl, SerialLine};
@@ -40,9 +42,11 @@ pub(crate) enum Place {
 /// What a port may be written as; the reason of a text that is none.
 const FORMS: &str = "a port is written as tcp://host:port, rtu+tcp://host:port, /dev/…, usb:vvvv:pppp:ii or usb-path:1-1.3, a serial one with ?baud=9600&parity=even&stop=1";
 
-impl Place {
-    /// Reads the `port` of a device.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+/// Reads the `port` of a device.
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let forms = || FORMS.to_owned();
         if let Some(rest) = text.strip_prefix("rtu+tcp://") {
@@ -92,14 +96,74 @@ impl Place {
         }
         Ok(Self::Serial { url, line })
     }
+}
 
-    /// Whether both are the same tty, spoken differently.
-    pub(crate) fn contradicts(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Serial { url: a, line: x }, Self::Serial { url: b, line: y }) => {
-                a == b && x != y
+/// As it is read.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tcp = |host: &str, port: u16| {
+            let host = host.to_owned();
+            PortUrl::Tcp { host, port }
+        };
+        match self {
+            Self::Tcp { host, port } => tcp(host, *port).fmt(f),
+            Self::RtuOverTcp { host, port } => write!(f, "rtu+{}", tcp(host, *port)),
+            Self::Serial { url, line } => {
+                let url = url.to_string();
+                let tty = url.split('?').next().unwrap_or_default();
+                let parity = match line.parity {
+                    Parity::None => "none",
+                    Parity::Even => "even",
+                    Parity::Odd => "odd",
+                };
+                let stop = if line.two_stop_bits { 2 } else { 1 };
+                write!(f, "{tty}?baud={}&parity={parity}&stop={stop}", line.baud)
             }
+        }
+    }
+}
+
+impl Place {
+    /// Whether both are the same port, however it is spoken.
+    pub(crate) fn is_same_port(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Serial { url, .. }, Self::Serial { url: other, .. }) => url == other,
+            (
+                Self::Tcp { host, port } | Self::RtuOverTcp { host, port },
+                Self::Tcp {
+                    host: other,
+                    port: same,
+                }
+                | Self::RtuOverTcp {
+                    host: other,
+                    port: same,
+                },
+            ) => host == other && port == same,
             _ => false,
+        }
+    }
+
+    /// Whether both are the same port, spoken differently.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        self.is_same_port(other) && self != other
+    }
+
+    /// How it is spoken; the usual settings for one that has none.
+    pub(super) fn line(&self) -> SerialLine {
+        match self {
+            Self::Serial { line, .. } => *line,
+            Self::Tcp { .. } | Self::RtuOverTcp { .. } => SerialLine::plain(DEFAULT_BAUD),
+        }
+    }
+
+    /// The same port with these settings; only a serial one has any.
+    pub(super) fn with(&self, line: SerialLine) -> Self {
+        match self {
+            Self::Serial { url, .. } => Self::Serial {
+                url: url.clone(),
+                line,
+            },
+            other => other.clone(),
         }
     }
 
@@ -127,7 +191,7 @@ mod tests {
     use super::*;
 
     fn serial(text: &str) -> (u32, Parity, bool) {
-        match Place::parse(text).unwrap() {
+        match text.parse::<Place>().unwrap() {
             Place::Serial { line, .. } => (line.baud, line.parity, line.two_stop_bits),
             other => panic!("{text}: {other:?}"),
         }
@@ -153,7 +217,7 @@ mod tests {
             ("/dev/ttyUSB0?bits=7", "no setting"),
             ("rtu+tcp://gateway", "rtu+tcp"),
         ] {
-            let reason = Place::parse(text).unwrap_err();
+            let reason = text.parse::<Place>().unwrap_err();
             assert!(reason.contains(words), "{text}: {reason}");
         }
     }
@@ -164,11 +228,11 @@ mod tests {
             host: host.to_owned(),
             port,
         };
-        assert_eq!(Place::parse("tcp://meter"), Ok(tcp("meter", 502)));
-        assert_eq!(Place::parse("tcp://[::1]:1502"), Ok(tcp("::1", 1502)));
+        assert_eq!("tcp://meter".parse::<Place>(), Ok(tcp("meter", 502)));
+        assert_eq!("tcp://[::1]:1502".parse::<Place>(), Ok(tcp("::1", 1502)));
         let (host, port) = ("moxa".to_owned(), 4001);
         assert_eq!(
-            Place::parse("rtu+tcp://moxa:4001"),
+            "rtu+tcp://moxa:4001".parse::<Place>(),
             Ok(Place::RtuOverTcp { host, port })
         );
     }
@@ -181,7 +245,7 @@ mod tests {
             ("/dev/t?baud=115200", 1750),
             ("tcp://h", 0),
         ] {
-            let silence = Place::parse(text).unwrap().silence();
+            let silence = text.parse::<Place>().unwrap().silence();
             assert_eq!(silence.as_micros(), us, "{text}");
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tm_types::{Point, Reading, Reason};
 use tokio::time::Instant;
-use tokio_modbus::{ExceptionCode, Request, Response};
+use tokio_modbus::ExceptionCode;
 use tracing::{debug, info};
 
 use super::connection::{Connection, Trouble};
 use super::decode;
-use super::map::{Device, Register, Table};
+use super::map::{Device, Register};
 use super::plan::{Block, plan};
 use crate::report::Measured;
 use crate::schedule::Schedule;
@@ -299,39 +299,15 @@ fn measured(register: &Register, reading: Reading) -> Measured {
     }
 }
 
-/// One request; bits become words of 0 and 1. The answer has exactly `block.count` of them.
+/// One request for a block.
 pub(super) async fn read_block(
     connection: &mut Connection,
     device: &Device,
     block: &Block,
 ) -> Result<Vec<u16>, Trouble> {
-    let (start, count) = (block.start, block.count);
-    let request = match block.table {
-        Table::Coil => Request::ReadCoils(start, count),
-        Table::Discrete => Request::ReadDiscreteInputs(start, count),
-        Table::Holding => Request::ReadHoldingRegisters(start, count),
-        Table::Input => Request::ReadInputRegisters(start, count),
-    };
-    // `call`, not `read_…`: those assert the length of the answer in debug builds.
-    let words: Vec<u16> = match connection.call(device, request).await? {
-        Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits) => {
-            // Bits come in whole bytes.
-            let padded = usize::from(count).div_ceil(8) * 8;
-            let exact = if bits.len() == padded {
-                usize::from(count)
-            } else {
-                bits.len()
-            };
-            bits.into_iter().take(exact).map(u16::from).collect()
-        }
-        Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words) => words,
-        _ => Vec::new(),
-    };
-    if words.len() == usize::from(count) {
-        Ok(words)
-    } else {
-        Err(Trouble::Lost(Reason::BadReply))
-    }
+    connection
+        .read(device.addressee(), block.table, block.start, block.count)
+        .await
 }
 
 /// Whether a smaller request may succeed (MODBUS Application Protocol V1.1b3, section 7; some

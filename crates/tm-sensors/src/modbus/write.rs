@@ -92,7 +92,7 @@ impl Wanted {
             (_, [word]) => Request::WriteSingleRegister(address, *word),
             (_, words) => Request::WriteMultipleRegisters(address, words.into()),
         };
-        let response = connection.call(&self.device, request).await;
+        let response = connection.call(self.device.addressee(), request).await;
         let is_done = matches!(
             response.map_err(refused)?,
             Response::WriteSingleCoil(..)

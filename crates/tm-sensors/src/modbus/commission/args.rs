@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value as Json;
-use tm_service::port::{Parity, PortUrl, SerialLine};
+use tm_service::port::{Parity, SerialLine};
 use tm_types::{Cause, code};
 
+use super::super::connection::Addressee;
 use super::super::map::Table;
+use super::super::place::Place;
 
 /// Registers shown at once: each is shown in a dozen ways, and the result is kept for a day.
 pub(super) const COUNT_MAX: u16 = 32;
-/// Registered port of Modbus TCP (MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 4.2).
-const MODBUS_PORT: u16 = 502;
 /// Speeds that adapters have.
 const BAUDS: RangeInclusive<u32> = 300..=1_000_000;
 /// The longest that a scan may take, in seconds.
@@ -26,7 +26,7 @@ const LIMIT_S_MAX: u32 = 600;
 pub(crate) struct Probe {
     /// Where the device is.
     #[serde(deserialize_with = "port")]
-    pub(super) port: PortUrl,
+    pub(super) port: Place,
     /// Which one it is there.
     #[serde(default = "one")]
     pub(super) unit_id: u8,
@@ -39,15 +39,12 @@ pub(crate) struct Probe {
     /// How many, 1 to 32.
     #[serde(default = "eight")]
     pub(super) count: u16,
-    /// Speed of a serial port, 300 to 1000000 baud; 9600 when not given.
-    #[serde(default = "usual_baud")]
-    pub(super) baud: u32,
-    /// Its check bit.
-    #[serde(default)]
-    pub(super) parity: Parity,
-    /// Its stop bits, 1 or 2.
-    #[serde(default = "one")]
-    pub(super) stop_bits: u8,
+    /// Speed of a serial port, 300 to 1000000 baud; when not given, as the port says, or 9600.
+    baud: Option<u32>,
+    /// Its check bit; when not given, as the port says, or none.
+    parity: Option<Parity>,
+    /// Its stop bits, 1 or 2; when not given, as the port says, or 1.
+    stop_bits: Option<u8>,
     /// For each answer, 50 to 5000 ms.
     #[serde(default = "second")]
     pub(super) timeout_ms: u32,
@@ -62,7 +59,7 @@ pub(crate) struct Probe {
 pub(crate) struct Scan {
     /// Which port.
     #[serde(deserialize_with = "port")]
-    pub(super) port: PortUrl,
+    pub(super) port: Place,
     /// First and last unit id, 1 to 247.
     #[serde(default = "every_unit")]
     pub(super) unit_ids: [u8; 2],
@@ -92,8 +89,12 @@ impl Probe {
         let probe: Self = from(args)?;
         within("count", probe.count, 1..=COUNT_MAX)?;
         within("timeout_ms", probe.timeout_ms, 50..=5000)?;
-        within("baud", probe.baud, BAUDS)?;
-        within("stop_bits", probe.stop_bits, 1..=2)?;
+        if let Some(baud) = probe.baud {
+            within("baud", baud, BAUDS)?;
+        }
+        if let Some(stop_bits) = probe.stop_bits {
+            within("stop_bits", stop_bits, 1..=2)?;
+        }
         let end = u32::from(probe.address) + u32::from(probe.count);
         within("address + count", end, 1..=65_536)?;
         Ok(probe)
@@ -101,31 +102,22 @@ impl Probe {
 
     /// How its port speaks.
     pub(super) fn line(&self) -> SerialLine {
+        let of_port = self.port.line();
         SerialLine {
-            baud: self.baud,
-            parity: self.parity,
-            two_stop_bits: self.stop_bits == 2,
+            baud: self.baud.unwrap_or(of_port.baud),
+            parity: self.parity.unwrap_or(of_port.parity),
+            two_stop_bits: self.stop_bits.map_or(of_port.two_stop_bits, |n| n == 2),
         }
     }
 
     /// Its port as the map writes it, with the settings of a serial one.
-    pub(super) fn place(&self) -> String {
-        if let PortUrl::Tcp { .. } = self.port {
-            return self.port.to_string();
-        }
-        let url = self.port.to_string();
-        let url = url.split('?').next().unwrap_or_default();
-        let parity = match self.parity {
-            Parity::None => "none",
-            Parity::Even => "even",
-            Parity::Odd => "odd",
-        };
-        let (baud, stop) = (self.baud, self.stop_bits);
-        format!("{url}?baud={baud}&parity={parity}&stop={stop}")
+    pub(super) fn place(&self) -> Place {
+        self.port.with(self.line())
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms.into())
+    /// The device.
+    pub(super) fn addressee(&self) -> Addressee {
+        addressee(self.unit_id, self.timeout_ms)
     }
 }
 
@@ -148,7 +140,7 @@ impl Scan {
 
     /// The settings to try one after the other; one for a port that has none.
     pub(super) fn lines(&self) -> Vec<SerialLine> {
-        if matches!(self.port, PortUrl::Tcp { .. }) {
+        if !matches!(self.port, Place::Serial { .. }) {
             return vec![SerialLine::plain(self.bauds[0])];
         }
         let of_baud = |baud: &u32| {
@@ -162,8 +154,9 @@ impl Scan {
         self.bauds.iter().flat_map(of_baud).collect()
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms.into())
+    /// One of the devices.
+    pub(super) fn addressee(&self, unit_id: u8) -> Addressee {
+        addressee(unit_id, self.timeout_ms)
     }
 
     pub(super) fn limit(&self) -> Duration {
@@ -191,13 +184,18 @@ fn within<T: PartialOrd + Display + Copy>(
     Err(bad(format_args!("{what} is {low} to {high}")))
 }
 
-fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PortUrl, D::Error> {
+fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Place, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let text = text.trim();
-    let with_port = || format!("{}:{MODBUS_PORT}", text.trim_end_matches('/')).parse();
-    text.parse()
-        .or_else(|_| with_port())
-        .map_err(de::Error::custom)
+    text.parse().map_err(de::Error::custom)
+}
+
+/// A device that is looked at once: it needs no pause.
+fn addressee(unit_id: u8, timeout_ms: u32) -> Addressee {
+    Addressee {
+        unit_id,
+        timeout: Duration::from_millis(timeout_ms.into()),
+        gap: Duration::ZERO,
+    }
 }
 
 fn one() -> u8 {
@@ -222,10 +220,6 @@ fn two_minutes() -> u32 {
 
 fn every_unit() -> [u8; 2] {
     [1, 247]
-}
-
-fn usual_baud() -> u32 {
-    9600
 }
 
 /// What meters and supplies are delivered with.
@@ -294,21 +288,25 @@ mod tests {
                 "/dev/ttyUSB0?baud=19200&parity=even&stop=1",
             ),
             (
+                json!({"port": "/dev/ttyS1?baud=2400&parity=odd", "stop_bits": 2}),
+                "/dev/ttyS1?baud=2400&parity=odd&stop=2",
+            ),
+            (json!({"port": "rtu+tcp://h:4001"}), "rtu+tcp://h:4001"),
+            (
                 json!({"port": "usb-path:1-1.3", "stop_bits": 2}),
                 "usb-path:1-1.3?baud=9600&parity=none&stop=2",
             ),
         ] {
             let probe = Probe::read(&args).unwrap();
-            assert_eq!(probe.place(), place);
+            assert_eq!(probe.place().to_string(), place);
             let document = format!(
                 "[[device]]\nname = 'a'\nport = '{place}'\nregister = [{{ name = 'x', function = 'input', address = 0 }}]\n"
             );
             let map = crate::modbus::parse(&document, &"io".parse().unwrap()).unwrap();
-            assert!(map.devices[0].is_on(&probe.port), "{place}");
-            assert!(
-                !map.devices[0].is_on(&"/dev/ttyS0".parse().unwrap()),
-                "{place}"
-            );
+            let written = &map.devices[0].place;
+            assert_eq!(*written, probe.place());
+            assert!(written.is_same_port(&probe.port), "{place}");
+            assert!(!written.is_same_port(&"/dev/ttyS0".parse().unwrap()));
         }
     }
 

@@ -1,39 +1,17 @@
-//! One request at a time over a port that is ours for a while.
-
-use std::fmt::Debug;
-use std::time::Duration;
+//! Asking a device over a port that is ours for a while, and what became of it.
 
 use futures_util::future::BoxFuture;
-use tm_service::port::{PortUrl, Ports, SerialLine};
-use tm_types::{Cause, code};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
-use tokio_modbus::client::{Client as _, Context, rtu, tcp};
-use tokio_modbus::slave::{Slave, SlaveContext as _};
-use tokio_modbus::{Error, ExceptionCode, Request, Response};
+use tm_service::port::{Ports, SerialLine};
+use tm_types::{Cause, Reason, code};
+use tokio_modbus::ExceptionCode;
 
+use super::super::connection::{Addressee, Connection, Trouble};
 use super::super::map::Table;
-
-/// For a TCP connection: SYNs at 0 and 1 s, and a slow network behind a gateway.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
-/// Bits of a character on the line, for the silence between two frames (MODBUS over Serial Line
-/// V1.02, 2.5.1): 3.5 characters, at least 1.75 ms.
-const CHARACTER_BITS: u64 = 11;
-const SILENCE_MIN: Duration = Duration::from_micros(1750);
+use super::super::place::Place;
 
 /// Opens the port anew; a tty with these settings.
 pub(super) type Open =
-    Box<dyn Fn(SerialLine) -> BoxFuture<'static, Result<Client, Cause>> + Send + Sync>;
-
-/// A connection over which devices are asked.
-pub(super) struct Client {
-    context: Context,
-    /// Before each request.
-    silence: Duration,
-    /// Whether a late answer cannot be told from the next one's.
-    is_serial: bool,
-}
+    Box<dyn Fn(SerialLine) -> BoxFuture<'static, Result<Connection, Cause>> + Send + Sync>;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +31,20 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    fn of(read: Result<Vec<u16>, Trouble>) -> Self {
+        use ExceptionCode::{GatewayPathUnavailable, GatewayTargetDevice};
+        match read {
+            Ok(words) => Self::Words(words),
+            Err(Trouble::Exception(GatewayTargetDevice | GatewayPathUnavailable)) => {
+                Self::Unreachable
+            }
+            Err(Trouble::Exception(exception)) => Self::Refused(exception),
+            Err(Trouble::Lost(Reason::Timeout)) => Self::Silent,
+            Err(Trouble::Lost(Reason::NotPresent)) => Self::Ended,
+            Err(Trouble::Lost(_)) => Self::Garbled,
+        }
+    }
+
     /// Whether a device is there.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self, Self::Words(_) | Self::Refused(_))
@@ -72,130 +64,34 @@ impl Answer {
 }
 
 /// How this port is opened.
-pub(super) fn opener(port: &PortUrl) -> Open {
+pub(super) fn opener(port: &Place) -> Open {
     let port = port.clone();
     Box::new(move |line| {
-        let port = port.clone();
+        let place = port.with(line);
         Box::pin(async move {
-            let opened = match &port {
-                PortUrl::Tcp { host, port } => connect(host, *port).await.map(Client::over_tcp),
-                tty => match Ports::default().open_serial(tty, Some(line)).await {
-                    Ok(opened) => Ok(Client::over_serial(opened.port, line.baud)),
-                    Err(error) => Err(error.to_string()),
-                },
-            };
-            opened.map_err(|error| {
-                let cause = code::SENSORS_PORT_UNUSABLE.with("port", &port);
-                cause.and("error", error)
+            let opened = Connection::open(&place, &Ports::default()).await;
+            opened.map_err(|unopened| {
+                let cause = code::SENSORS_PORT_UNUSABLE.with("port", &place);
+                cause.and("error", unopened.why)
             })
         })
     })
 }
 
-async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = timeout(CONNECT_TIME, TcpStream::connect((host, port)))
-        .await
-        .map_err(|_elapsed| format!("no answer within {} s", CONNECT_TIME.as_secs()))?
-        .map_err(|error| error.to_string())?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    Ok(stream)
-}
-
-impl Client {
-    /// Speaks Modbus TCP.
-    pub(super) fn over_tcp<T>(stream: T) -> Self
-    where
-        T: AsyncRead + AsyncWrite + Send + Unpin + Debug + 'static,
-    {
-        Self {
-            context: tcp::attach(stream),
-            silence: Duration::ZERO,
-            is_serial: false,
-        }
-    }
-
-    /// Speaks Modbus RTU.
-    pub(super) fn over_serial<T>(port: T, baud: u32) -> Self
-    where
-        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    {
-        let characters = Duration::from_micros(CHARACTER_BITS * 3_500_000 / u64::from(baud.max(1)));
-        Self {
-            context: rtu::attach(port),
-            silence: characters.max(SILENCE_MIN),
-            is_serial: true,
-        }
-    }
-
-    /// Whether the next request may go over this connection: a serial line is the same after
-    /// opening it again, and its frames name the unit they come from.
-    pub(super) fn is_fit_after(&self, answer: &Answer) -> bool {
-        match answer {
-            Answer::Words(_) | Answer::Refused(_) | Answer::Unreachable => true,
-            Answer::Silent | Answer::Garbled => self.is_serial,
-            Answer::Ended => false,
-        }
-    }
-
-    /// Reads registers or bits of a device.
-    pub(super) async fn read(
-        &mut self,
-        unit_id: u8,
-        table: Table,
-        address: u16,
-        count: u16,
-        patience: Duration,
-    ) -> Answer {
-        sleep(self.silence).await;
-        self.context.set_slave(Slave(unit_id));
-        let request = match table {
-            Table::Coil => Request::ReadCoils(address, count),
-            Table::Discrete => Request::ReadDiscreteInputs(address, count),
-            Table::Holding => Request::ReadHoldingRegisters(address, count),
-            Table::Input => Request::ReadInputRegisters(address, count),
-        };
-        let words = match timeout(patience, self.context.call(request)).await {
-            Err(_elapsed) => return Answer::Silent,
-            Ok(Err(Error::Transport(error))) if is_end(&error) => return Answer::Ended,
-            Ok(Ok(Err(
-                ExceptionCode::GatewayTargetDevice | ExceptionCode::GatewayPathUnavailable,
-            ))) => {
-                return Answer::Unreachable;
-            }
-            Ok(Ok(Err(exception))) => return Answer::Refused(exception),
-            Ok(Ok(Ok(Response::ReadCoils(bits) | Response::ReadDiscreteInputs(bits)))) => {
-                bits.into_iter().map(u16::from).collect()
-            }
-            Ok(Ok(Ok(
-                Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words),
-            ))) => words,
-            Ok(Err(_) | Ok(Ok(_))) => return Answer::Garbled,
-        };
-        exact(table, count, words)
-    }
-}
-
-/// Bits come in whole bytes; registers in the number that was asked for.
-fn exact(table: Table, count: u16, mut words: Vec<u16>) -> Answer {
-    let count = usize::from(count);
-    let sent = if table.is_bits() {
-        count.div_ceil(8) * 8
-    } else {
-        count
+/// Reads registers or bits of a device; the connection comes back where it can be used again.
+pub(super) async fn ask(
+    mut connection: Connection,
+    to: Addressee,
+    table: Table,
+    address: u16,
+    count: u16,
+) -> (Answer, Option<Connection>) {
+    let read = connection.read(to, table, address, count).await;
+    let connection = match &read {
+        Err(Trouble::Lost(reason)) => connection.recover(*reason).await,
+        _ => Some(connection),
     };
-    if words.len() != sent && words.len() != count {
-        return Answer::Garbled;
-    }
-    words.truncate(count);
-    Answer::Words(words)
-}
-
-fn is_end(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
-    !matches!(error.kind(), InvalidData | UnexpectedEof)
+    (Answer::of(read), connection)
 }
 
 #[cfg(test)]
@@ -240,7 +136,7 @@ pub(super) mod fake {
                         theirs.write_all(&frame).await.unwrap();
                     }
                 });
-                Ok(Client::over_tcp(ours))
+                Ok(Connection::over_tcp(ours))
             })
         })
     }
@@ -248,8 +144,18 @@ pub(super) mod fake {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::fake::{exception, opener, words};
     use super::*;
+
+    fn to(unit_id: u8, timeout_ms: u64) -> Addressee {
+        Addressee {
+            unit_id,
+            timeout: Duration::from_millis(timeout_ms),
+            gap: Duration::ZERO,
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn every_kind_of_answer() {
@@ -276,8 +182,8 @@ mod tests {
             (6, Table::Discrete, Answer::Words(vec![1, 0, 1])),
             (9, Table::Holding, Answer::Garbled),
         ] {
-            let mut client = open(SerialLine::plain(9600)).await.unwrap();
-            let got = client.read(unit, table, 0, 3, Duration::from_secs(1)).await;
+            let connection = open(SerialLine::plain(9600)).await.unwrap();
+            let (got, _) = ask(connection, to(unit, 1000), table, 0, 3).await;
             assert_eq!(got, expected, "unit {unit}");
         }
     }
@@ -305,12 +211,12 @@ mod tests {
             frame.extend(crc);
             theirs.write_all(&frame).await.unwrap();
         });
-        let mut client = Client::over_serial(ours, 9600);
-        let patience = Duration::from_millis(200);
-        let nobody = client.read(1, Table::Holding, 107, 3, patience).await;
+        let place: Place = "/dev/ttyS0?baud=9600".parse().unwrap();
+        let connection = Connection::over_serial(Box::new(ours), place.silence());
+        let (nobody, connection) = ask(connection, to(1, 200), Table::Holding, 107, 3).await;
         assert_eq!(nobody, Answer::Silent);
-        assert!(client.is_fit_after(&nobody));
-        let found = client.read(2, Table::Holding, 107, 3, patience).await;
+        let connection = connection.expect("the same line serves again");
+        let (found, _) = ask(connection, to(2, 200), Table::Holding, 107, 3).await;
         assert_eq!(found, Answer::Words(vec![0x022b, 0, 0x0064]));
     }
 
@@ -336,9 +242,8 @@ mod tests {
             parity: tm_service::port::Parity::Even,
             ..SerialLine::plain(19_200)
         };
-        let mut client = super::opener(&node.parse().unwrap())(line).await.unwrap();
-        let patience = Duration::from_secs(10);
-        let answer = client.read(5, Table::Input, 9, 1, patience).await;
+        let connection = super::opener(&node.parse().unwrap())(line).await.unwrap();
+        let (answer, _) = ask(connection, to(5, 10_000), Table::Input, 9, 1).await;
         assert_eq!(answer, Answer::Words(vec![0x0905]));
         let (_master, request) = device.join().unwrap();
         assert_eq!(request[..6], [5, 4, 0, 9, 0, 1]);

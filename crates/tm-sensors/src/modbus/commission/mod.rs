@@ -14,9 +14,9 @@ mod scan;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use tm_service::port::PortUrl;
 use tm_types::Cause;
 
+use super::place::Place;
 use args::{Probe, Scan};
 use client::{Open, opener};
 use scan::Scanner;
@@ -28,7 +28,7 @@ const TURN: Duration = Duration::from_secs(10);
 
 /// A look that is asked for.
 pub(crate) struct Look {
-    port: PortUrl,
+    port: Place,
     task: Task,
 }
 
@@ -56,7 +56,7 @@ impl Look {
     }
 
     /// The port that must be free for it.
-    pub(crate) fn port(&self) -> &PortUrl {
+    pub(crate) fn port(&self) -> &Place {
         &self.port
     }
 

@@ -7,7 +7,7 @@ use tm_types::{Cause, code};
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Probe;
-use super::client::{Answer, Open};
+use super::client::{Answer, Open, ask};
 use super::{ready, views};
 
 /// For trying the ready maps.
@@ -17,14 +17,12 @@ const DOCUMENTS_MAX: usize = 3;
 
 /// Reads, shows, and suggests.
 pub(super) async fn run(args: &Probe, open: &Open) -> Result<Json, Cause> {
-    let mut client = open(args.line()).await?;
-    let (unit, table) = (args.unit_id, args.function);
-    let answer = client
-        .read(unit, table, args.address, args.count, args.timeout())
-        .await;
+    let connection = open(args.line()).await?;
+    let (to, table) = (args.addressee(), args.function);
+    let (answer, connection) = ask(connection, to, table, args.address, args.count).await;
     if !answer.is_alive() {
-        let cause = code::SENSORS_NO_ANSWER.with("port", &args.port);
-        return Err(cause.and("unit", unit).and("reason", answer.told()));
+        let cause = code::SENSORS_NO_ANSWER.with("port", args.place());
+        return Err(cause.and("unit", args.unit_id).and("reason", answer.told()));
     }
     let (registers, text) = match &answer {
         Answer::Words(words) => (
@@ -36,12 +34,12 @@ pub(super) async fn run(args: &Probe, open: &Open) -> Result<Json, Cause> {
     let mut suggestions = Vec::new();
     if args.suggest {
         let until = Instant::now() + SUGGEST_TIME;
-        let fitting = ready::fitting(client, || open(args.line()), unit, args.timeout());
+        let fitting = ready::fitting(connection, || open(args.line()), to);
         // Devices that are slow to refuse cost a suggestion, not the registers.
         let fitting = timeout_at(until, fitting).await.unwrap_or_default();
         suggestions.extend(fitting.into_iter().take(DOCUMENTS_MAX).map(|map| {
             json!({"map": map.name, "device": map.device,
-                "document": map.document_for(&args.place(), unit)})
+                "document": map.document_for(&args.place(), args.unit_id)})
         }));
     }
     Ok(json!({

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tm_types::Cause;
 
+use super::super::connection::{Addressee, Connection};
 use super::super::map::Table;
-use super::client::{Answer, Client};
+use super::super::place::Place;
+use super::client::{Answer, ask};
 use super::views;
 
 /// A map of a device that is often met.
@@ -96,13 +97,13 @@ pub(super) const MAPS: [ReadyMap; 6] = [
 
 impl ReadyMap {
     /// The map for the device at this place, without comments.
-    pub(super) fn document_for(&self, port: &str, unit_id: u8) -> String {
+    pub(super) fn document_for(&self, port: &Place, unit_id: u8) -> String {
         let lines = self.document.lines().filter(|line| !line.starts_with('#'));
         let mut document = String::new();
         for line in lines.skip_while(|line| line.is_empty()) {
             // Writing to a String never fails.
             let _ = match line.split(" = ").next() {
-                Some("port") => writeln!(document, "port = {port:?}"),
+                Some("port") => writeln!(document, "port = \"{port}\""),
                 Some("unit_id") => writeln!(document, "unit_id = {unit_id}"),
                 _ => writeln!(document, "{line}"),
             };
@@ -113,20 +114,19 @@ impl ReadyMap {
 
 /// The maps that fit a device, by what it answers.
 pub(super) async fn fitting(
-    client: Client,
-    open: impl Fn() -> BoxFuture<'static, Result<Client, Cause>>,
-    unit_id: u8,
-    patience: Duration,
+    connection: Option<Connection>,
+    open: impl Fn() -> BoxFuture<'static, Result<Connection, Cause>>,
+    to: Addressee,
 ) -> Vec<&'static ReadyMap> {
     let mut asked = Asked {
-        client: Some(client),
+        connection,
         answers: HashMap::new(),
     };
     let mut fitting = Vec::new();
     for map in &MAPS {
         let mut fits = true;
         for sign in map.signs {
-            let answer = asked.answer(sign.place(), &open, unit_id, patience).await;
+            let answer = asked.answer(sign.place(), &open, to).await;
             fits = answer.is_some_and(|answer| sign.holds(answer));
             if !fits {
                 break;
@@ -141,32 +141,31 @@ pub(super) async fn fitting(
 
 /// What a device has answered; nothing is asked twice.
 struct Asked {
-    client: Option<Client>,
-    answers: HashMap<Place, Answer>,
+    connection: Option<Connection>,
+    answers: HashMap<Registers, Answer>,
 }
 
 /// Table, address, count.
-type Place = (Table, u16, u16);
+type Registers = (Table, u16, u16);
 
 impl Asked {
     /// The answer for a place; none when the port cannot be opened any more.
     async fn answer(
         &mut self,
-        place: Place,
-        open: impl Fn() -> BoxFuture<'static, Result<Client, Cause>>,
-        unit_id: u8,
-        patience: Duration,
+        place: Registers,
+        open: impl Fn() -> BoxFuture<'static, Result<Connection, Cause>>,
+        to: Addressee,
     ) -> Option<&Answer> {
         match self.answers.entry(place) {
             Entry::Occupied(known) => Some(known.into_mut()),
             Entry::Vacant(unknown) => {
-                let mut client = match self.client.take() {
-                    Some(client) => client,
+                let connection = match self.connection.take() {
+                    Some(connection) => connection,
                     None => open().await.ok()?,
                 };
                 let (table, address, count) = place;
-                let answer = client.read(unit_id, table, address, count, patience).await;
-                self.client = client.is_fit_after(&answer).then_some(client);
+                let (answer, connection) = ask(connection, to, table, address, count).await;
+                self.connection = connection;
                 Some(unknown.insert(answer))
             }
         }
@@ -175,7 +174,7 @@ impl Asked {
 
 impl Sign {
     /// What is to be read for it.
-    fn place(&self) -> Place {
+    fn place(&self) -> Registers {
         match *self {
             Self::Text(table, address, count, _) => (table, address, count),
             Self::Float(address, _) | Self::NoFloat(address, _) => (Table::Input, address, 2),
@@ -209,6 +208,8 @@ fn float(answer: &Answer) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tm_service::port::SerialLine;
 
     use super::super::super::document;
@@ -229,12 +230,12 @@ mod tests {
                 "{}",
                 map.name
             );
-            let filled = map.document_for("tcp://10.1.2.3:503", 42);
+            let filled = map.document_for(&"tcp://10.1.2.3:503".parse().unwrap(), 42);
             let devices = document::parse(&filled, &source)
                 .unwrap_or_else(|error| panic!("{}: {error}\n{filled}", map.name))
                 .devices;
             assert_eq!(devices[0].unit_id, 42, "{}", map.name);
-            assert!(devices[0].is_on(&"tcp://10.1.2.3:503".parse().unwrap()));
+            assert_eq!(devices[0].place, "tcp://10.1.2.3:503".parse().unwrap());
             assert!(!filled.contains('#'), "{filled}");
             assert!(filled.len() < 6 * 1024, "{}: {}", map.name, filled.len());
         }
@@ -293,8 +294,13 @@ mod tests {
         for (behaviour, expected) in cases {
             let open = opener(behaviour);
             let open = || open(SerialLine::plain(9600));
-            let client = open().await.unwrap();
-            let maps = fitting(client, open, 1, Duration::from_secs(1)).await;
+            let connection = open().await.ok();
+            let to = Addressee {
+                unit_id: 1,
+                timeout: Duration::from_secs(1),
+                gap: Duration::ZERO,
+            };
+            let maps = fitting(connection, open, to).await;
             let names: Vec<_> = maps.iter().map(|map| map.name).collect();
             assert_eq!(names, expected);
         }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use tm_service::port::{Parity, PortUrl, SerialLine};
+use tm_service::port::{Parity, SerialLine};
 use tm_types::Cause;
 use tokio::time::Instant;
 
+use super::super::connection::Connection;
+use super::super::place::Place;
 use super::SETTLE;
 use super::args::Scan;
-use super::client::{Answer, Client, Open};
+use super::client::{Answer, Open, ask};
 
 /// Devices that are told of; more do not share a line.
 const FOUND_MAX: usize = 64;
@@ -54,7 +56,7 @@ impl Scanner {
     ) -> Result<Option<Json>, Cause> {
         let began = Instant::now();
         let until = *self.until.get_or_insert(began + self.args.limit());
-        let mut client: Option<(SerialLine, Client)> = None;
+        let mut open: Option<(SerialLine, Connection)> = None;
         while let Some((line, unit)) = self.next() {
             let now = Instant::now();
             if now >= until || self.found.len() >= FOUND_MAX {
@@ -68,13 +70,13 @@ impl Scanner {
             if self.found.iter().any(|found| found.unit_id == unit) {
                 continue;
             }
-            let mut ours = match client.take() {
-                Some((same, client)) if same == line => client,
+            let ours = match open.take() {
+                Some((same, connection)) if same == line => connection,
                 // Closed before it is opened with other settings.
                 other => {
                     drop(other);
                     match open_again(&self.open, line).await {
-                        Ok(client) => client,
+                        Ok(connection) => connection,
                         Err(cause) if self.n_made == 1 => return Err(cause),
                         // What was found is not lost with the port.
                         Err(_) => {
@@ -85,21 +87,17 @@ impl Scanner {
                 }
             };
             let (table, address) = (self.args.function, self.args.address);
-            let answer = ours
-                .read(unit, table, address, 1, self.args.timeout())
-                .await;
+            let (answer, ours) = ask(ours, self.args.addressee(unit), table, address, 1).await;
             if answer.is_alive() {
                 let line = self.told(line);
                 self.found.push(Found::new(unit, line, &answer));
             }
-            if ours.is_fit_after(&answer) {
-                client = Some((line, ours));
-            }
+            open = ours.map(|connection| (line, connection));
             self.tell(progress);
         }
         // Where to go on, when the time was not enough.
         let next = self.next();
-        let next = next.map(|(line, unit)| Place::new(unit, self.told(line)));
+        let next = next.map(|(line, unit)| UnitOnLine::new(unit, self.told(line)));
         let found = &self.found;
         Ok(Some(
             json!({"found": found, "complete": next.is_none(), "next": next}),
@@ -117,7 +115,7 @@ impl Scanner {
 
     /// The setting as it is told: a TCP port has none.
     fn told(&self, line: SerialLine) -> Option<SerialLine> {
-        let is_serial = !matches!(self.args.port, PortUrl::Tcp { .. });
+        let is_serial = matches!(self.args.port, Place::Serial { .. });
         is_serial.then_some(line)
     }
 
@@ -133,9 +131,9 @@ impl Scanner {
 }
 
 /// Some gateways need a moment between two connections.
-async fn open_again(open: &Open, line: SerialLine) -> Result<Client, Cause> {
-    if let Ok(client) = open(line).await {
-        return Ok(client);
+async fn open_again(open: &Open, line: SerialLine) -> Result<Connection, Cause> {
+    if let Ok(connection) = open(line).await {
+        return Ok(connection);
     }
     tokio::time::sleep(SETTLE).await;
     open(line).await
@@ -143,7 +141,7 @@ async fn open_again(open: &Open, line: SerialLine) -> Result<Client, Cause> {
 
 /// A unit on a line.
 #[derive(Serialize)]
-struct Place {
+struct UnitOnLine {
     unit_id: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     baud: Option<u32>,
@@ -157,13 +155,13 @@ struct Found {
     #[serde(skip)]
     unit_id: u8,
     #[serde(flatten)]
-    place: Place,
+    place: UnitOnLine,
     answer: String,
     /// What the register holds; null when it was refused.
     value: Option<u16>,
 }
 
-impl Place {
+impl UnitOnLine {
     fn new(unit_id: u8, line: Option<SerialLine>) -> Self {
         Self {
             unit_id,
@@ -177,7 +175,7 @@ impl Found {
     fn new(unit_id: u8, line: Option<SerialLine>, answer: &Answer) -> Self {
         Self {
             unit_id,
-            place: Place::new(unit_id, line),
+            place: UnitOnLine::new(unit_id, line),
             answer: answer.told(),
             value: match answer {
                 Answer::Words(words) => words.first().copied(),

@@ -55,7 +55,10 @@ fn source() -> Source {
 #[test]
 fn a_whole_map() {
     let [meter, psu] = parse(GOOD, &source()).unwrap().devices.try_into().unwrap();
-    assert_eq!(meter.place, Place::parse("tcp://192.0.2.10:502").unwrap());
+    assert_eq!(
+        meter.place,
+        "tcp://192.0.2.10:502".parse::<Place>().unwrap()
+    );
     assert_eq!((meter.unit_id, meter.max_hole), (3, MAX_HOLE));
     assert_eq!(
         (meter.period, meter.max_count),
@@ -80,7 +83,7 @@ fn a_whole_map() {
         (Table::Discrete, Encoding::Bool, Kind::State)
     );
 
-    assert_eq!(psu.place, Place::parse("tcp://[::1]:1502").unwrap());
+    assert_eq!(psu.place, "tcp://[::1]:1502".parse::<Place>().unwrap());
     assert_eq!(
         (psu.period, psu.timeout),
         (Duration::from_mins(1), Duration::from_secs(1))
