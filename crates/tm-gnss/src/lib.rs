@@ -15,6 +15,7 @@ mod tracker;
 mod antenna;
 mod chrony;
 mod clock;
+mod geometry;
 mod gpsd;
 mod movement;
 mod place;

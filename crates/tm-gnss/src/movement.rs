@@ -2,13 +2,13 @@
 
 use tm_proto::nmea0183::{Epoch, Position};
 
+use crate::geometry::offset_m;
+
 /// Error of a position per unit of HDOP, one sigma, without correction signals (GPS SPS Performance Standard,
 /// 5th edition, gives about 4 m at the median; jammed and urban skies are worse).
 const METRES_PER_HDOP: f64 = 5.0;
 /// A receiver errs by more than so many of its own standard deviations once in hundreds of epochs.
 const SIGMAS: f64 = 3.0;
-/// Mean radius of the Earth, m.
-const EARTH_M: f64 = 6_371_009.0;
 
 /// Compares positions with the last one that was published.
 #[derive(Debug, Default)]
@@ -42,15 +42,11 @@ pub(crate) fn error_m(epoch: &Epoch) -> f64 {
         .unwrap_or(METRES_PER_HDOP)
 }
 
-/// Along the surface; exact enough for any distance that matters here (equirectangular, < 0.1 % below 100 km).
+/// Along the surface.
 pub(crate) fn distance_m(from: Position, to: Position) -> f64 {
-    let middle = f64::midpoint(from.latitude_deg(), to.latitude_deg()).to_radians();
-    let north = (to.latitude_deg() - from.latitude_deg()).to_radians();
-    let mut east_deg = to.longitude_deg() - from.longitude_deg();
-    if east_deg.abs() > 180.0 {
-        east_deg -= 360.0 * east_deg.signum();
-    }
-    north.hypot(east_deg.to_radians() * middle.cos()) * EARTH_M
+    let place = |position: Position| [position.latitude_deg(), position.longitude_deg()];
+    let [north, east] = offset_m(place(from), place(to));
+    north.hypot(east)
 }
 
 #[cfg(test)]

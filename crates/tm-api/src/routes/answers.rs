@@ -26,6 +26,29 @@ impl IntoResponses for NotFound {
     }
 }
 
+/// 401 and 403: who asks may not.
+pub(super) struct Forbidden;
+
+impl IntoResponses for Forbidden {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut responses = problem("401", "`api.unauthorized`.");
+        responses.extend(problem(
+            "403",
+            "`api.no_token_configured` or `api.forbidden`.",
+        ));
+        responses
+    }
+}
+
+/// 503: the service that is asked is not there.
+pub(super) struct Unavailable;
+
+impl IntoResponses for Unavailable {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problem("503", "`service.unavailable`: the service does not answer.")
+    }
+}
+
 fn problem(status: &str, description: &str) -> BTreeMap<String, RefOr<Response>> {
     let schema = Ref::from_schema_name("Problem");
     let content = ContentBuilder::new().schema(Some(schema)).build();

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 use tm_types::{Instance, Operation, OperationStatus, Problem};
 
-use super::answers::{NotFound, Unreadable};
+use super::answers::{Forbidden, NotFound, Unavailable, Unreadable};
 use super::asking::{ask, standing};
 use super::operations::accepted;
 use super::state::view;
@@ -127,15 +127,14 @@ pub(super) async fn show(
     (status = 200, description = "It is in force, or would be.", body = ConfigChangeView, headers(("ETag" = String, description = "The new revision."))),
     (status = 202, description = "The service has it and is slow: look at `Location`.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
     Unreadable,
-    (status = 401, description = "`api.unauthorized`.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`api.no_token_configured` or `api.forbidden`.", body = Problem, content_type = "application/problem+json"),
+    Forbidden,
     (status = 404, description = "`operation.unknown`: the service has no such document.", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`operation.busy`: another change is under way.", body = Problem, content_type = "application/problem+json"),
     (status = 412, description = "`config.revision_mismatch`: it was changed meanwhile.", body = Problem, content_type = "application/problem+json"),
     (status = 413, description = "`api.body_too_large`.", body = Problem, content_type = "application/problem+json"),
     (status = 415, description = "`api.bad_request`: not `application/toml`.", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "`sensors.map_refused`: `errors` names the line and the reason.", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`service.unavailable`: the service does not answer.", body = Problem, content_type = "application/problem+json"),
+    Unavailable,
 ))]
 pub(super) async fn replace(
     State(app): State<Shared>,
@@ -164,13 +163,12 @@ pub(super) async fn replace(
     (status = 200, description = "It is done, or would be.", body = ConfigChangeView, headers(("ETag" = String, description = "The new revision."))),
     (status = 202, description = "The service has it and is slow: look at `Location`.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
     Unreadable,
-    (status = 401, description = "`api.unauthorized`.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`api.no_token_configured` or `api.forbidden`.", body = Problem, content_type = "application/problem+json"),
+    Forbidden,
     (status = 404, description = "`operation.unknown`: the service has no such document.", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`operation.busy`, or `sensors.map_unreadable`: the file that a variable names cannot be read.", body = Problem, content_type = "application/problem+json"),
     (status = 412, description = "`config.revision_mismatch`: it was changed meanwhile.", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "`sensors.map_refused`: what the variables say is not valid.", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`service.unavailable`: the service does not answer.", body = Problem, content_type = "application/problem+json"),
+    Unavailable,
 ))]
 pub(super) async fn forget(
     State(app): State<Shared>,
@@ -196,13 +194,12 @@ pub(super) async fn forget(
     (status = 200, description = "It is in force, or would be.", body = ConfigChangeView, headers(("ETag" = String, description = "The new revision."))),
     (status = 202, description = "The service has it and is slow: look at `Location`.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
     Unreadable,
-    (status = 401, description = "`api.unauthorized`.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`api.no_token_configured` or `api.forbidden`.", body = Problem, content_type = "application/problem+json"),
+    Forbidden,
     (status = 404, description = "`operation.unknown`: the service has no such document.", body = Problem, content_type = "application/problem+json"),
     (status = 409, description = "`config.no_previous`: there is nothing to go back to; or `operation.busy`.", body = Problem, content_type = "application/problem+json"),
     (status = 412, description = "`config.revision_mismatch`: it was changed meanwhile.", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "`sensors.map_refused`: it is not valid any more.", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`service.unavailable`: the service does not answer.", body = Problem, content_type = "application/problem+json"),
+    Unavailable,
 ))]
 pub(super) async fn rollback(
     State(app): State<Shared>,

@@ -13,7 +13,7 @@ use serde_json::Value as Json_;
 use sha2::{Digest as _, Sha256};
 use tm_types::{Instance, Operation, OperationId, Problem, code};
 
-use super::answers::{NotFound, Unreadable};
+use super::answers::{Forbidden, NotFound, Unavailable, Unreadable};
 use super::asking::{ask, is_unavailable, location};
 use crate::app::Shared;
 use crate::error::ApiError;
@@ -81,10 +81,9 @@ pub(super) async fn list(State(app): State<Shared>) -> Json<OperationsView> {
     responses(
     (status = 202, description = "The service has it.", body = Operation, headers(("Location" = String, description = "Where to look at it."))),
     Unreadable,
-    (status = 401, description = "`api.unauthorized`.", body = Problem, content_type = "application/problem+json"),
-    (status = 403, description = "`api.no_token_configured` or `api.forbidden`.", body = Problem, content_type = "application/problem+json"),
+    Forbidden,
     (status = 409, description = "`api.idempotency_key_reused`.", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "`service.unavailable`: the service does not answer.", body = Problem, content_type = "application/problem+json"),
+    Unavailable,
 ))]
 pub(super) async fn create(
     State(app): State<Shared>,

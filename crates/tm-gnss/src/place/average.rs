@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::{METRES_PER_DEG, offset_m};
+
 /// Hours that are kept: a week.
 const HOURS_MAX: usize = 168;
 /// Minutes of an hour, and the least of them that make one.
@@ -26,8 +28,6 @@ const TO_95: f64 = 1.73;
 const FLOOR_M: f64 = 1.0;
 /// The share of values that a trimmed mean leaves out, half at each end.
 const TRIMMED: f64 = 0.4;
-/// Metres in a degree of latitude (mean radius of the Earth).
-const METRES_PER_DEG: f64 = 111_195.0;
 
 /// A place, as it is handed in and out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -43,15 +43,9 @@ pub(crate) struct Spot {
 impl Spot {
     /// Metres north, east and up of another place nearby.
     pub(crate) fn from(self, other: Self) -> Offset {
-        let mut east_deg = self.longitude_deg - other.longitude_deg;
-        if east_deg.abs() > 180.0 {
-            east_deg -= 360.0 * east_deg.signum();
-        }
-        Offset([
-            (self.latitude_deg - other.latitude_deg) * METRES_PER_DEG,
-            east_deg * METRES_PER_DEG * other.latitude_deg.to_radians().cos(),
-            self.altitude_m - other.altitude_m,
-        ])
+        let place = |spot: Self| [spot.latitude_deg, spot.longitude_deg];
+        let [north, east] = offset_m(place(other), place(self));
+        Offset([north, east, self.altitude_m - other.altitude_m])
     }
 
     fn moved(self, Offset([north, east, up]): Offset) -> Self {
