@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,11 +40,11 @@ struct Arguments {
 
 /// Registers of one device; all are polled every second.
 const N_REGISTERS: u32 = 500;
-/// Before the measurement begins.
-const WARM_UP: Duration = Duration::from_secs(5);
+/// Within what every device must have been polled twice.
+const START: Duration = Duration::from_secs(30);
 
 /// When each poll of each device began: its request for register 0.
-type Polls = Arc<Mutex<Vec<Vec<Instant>>>>;
+type Polls = Arc<(Mutex<Vec<Vec<Instant>>>, Condvar)>;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -65,7 +65,10 @@ fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
         || (broker.address.to_string(), "1883".to_owned()),
         |(host, port)| (host.to_owned(), port.to_owned()),
     );
-    let polls: Polls = Arc::new(Mutex::new(vec![Vec::new(); n_devices as usize]));
+    let polls: Polls = Arc::new((
+        Mutex::new(vec![Vec::new(); n_devices as usize]),
+        Condvar::new(),
+    ));
     let port = serve(Arc::clone(&polls))?;
     let map = write_map(folder.path(), n_devices, port, arguments.publish)?;
     // Measurements wait for an uplink, or for a minute.
@@ -114,11 +117,12 @@ fn measure(arguments: &Arguments, n_devices: u32) -> Result<()> {
         .spawn()
         .context("start tm-sensors")?;
     let process = Reaped(process);
-    thread::sleep(WARM_UP);
+    wait_for_polls(&polls)?;
     let before = Usage::of(process.0.id())?;
     clear(&polls);
     let heard_before = heard.load(Ordering::Relaxed);
     let began = Instant::now();
+    // The time that is measured, not a wait for something.
     thread::sleep(Duration::from_secs(arguments.seconds));
     let after = Usage::of(process.0.id())?;
     let elapsed = began.elapsed().as_secs_f64();
@@ -159,8 +163,19 @@ fn count_lines(output: ChildStdout) -> Arc<AtomicU32> {
     n_lines
 }
 
+/// Until the service runs.
+fn wait_for_polls((polls, is_polled): &(Mutex<Vec<Vec<Instant>>>, Condvar)) -> Result<()> {
+    let polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_waiting = |polls: &mut Vec<Vec<Instant>>| polls.iter().any(|times| times.len() < 2);
+    let (_polls, waited) = is_polled
+        .wait_timeout_while(polls, START, is_waiting)
+        .unwrap_or_else(PoisonError::into_inner);
+    ensure!(!waited.timed_out(), "the service polls nothing");
+    Ok(())
+}
+
 fn clear(polls: &Polls) -> Vec<Vec<Instant>> {
-    let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut polls = polls.0.lock().unwrap_or_else(PoisonError::into_inner);
     polls.iter_mut().map(std::mem::take).collect()
 }
 
@@ -207,8 +222,9 @@ fn answer(mut stream: TcpStream, polls: &Polls) -> Option<()> {
         stream.read_exact(&mut request).ok()?;
         let [t1, t2, .., unit, function, s1, s2, _, count] = request;
         if (s1, s2) == (0, 0) {
-            let mut polls = polls.lock().unwrap_or_else(PoisonError::into_inner);
-            polls.get_mut(usize::from(unit))?.push(Instant::now());
+            let mut times = polls.0.lock().unwrap_or_else(PoisonError::into_inner);
+            times.get_mut(usize::from(unit))?.push(Instant::now());
+            polls.1.notify_one();
         }
         value = value.wrapping_add(1);
         let n_bytes = count.checked_mul(2)?;
