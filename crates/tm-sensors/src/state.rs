@@ -48,8 +48,9 @@ impl Devices {
     ///
     /// One failed poll of a device that answers is noise, unless the device is gone altogether.
     pub(crate) fn note(&mut self, poll: &DevicePoll) -> bool {
-        let earlier = self.devices.get(&poll.device);
-        let is_present = earlier.is_some_and(|device| device.presence == SensorPresence::Present);
+        let earlier = self.devices.remove(&poll.device);
+        let is_present =
+            (earlier.as_ref()).is_some_and(|device| device.presence == SensorPresence::Present);
         let misses = self.misses.entry(poll.device.clone()).or_default();
         *misses = if poll.failure.is_some() {
             misses.saturating_add(1)
@@ -59,9 +60,16 @@ impl Devices {
         let failure = poll.failure.filter(|reason| {
             !is_present || *reason == Reason::NotPresent || *misses >= FAILED_POLLS
         });
-        let points = points_after(earlier.map_or(&[], |device| &device.points), poll);
-        let last_seen = earlier.and_then(|device| device.last_seen);
-        let device = SensorDevice {
+        // The names are moved and not copied: a device may have thousands, and none of them changes.
+        let (earlier, before) = match earlier {
+            Some(mut device) => {
+                let points = std::mem::take(&mut device.points);
+                (Some(device), points)
+            }
+            None => (None, Vec::new()),
+        };
+        let (points, has_others) = points_after(before, poll);
+        let mut device = SensorDevice {
             id: poll.device.clone(),
             driver: poll.driver.to_owned(),
             presence: match failure {
@@ -72,21 +80,15 @@ impl Devices {
                 let cause = code::SENSORS_DEVICE_FAILED.with("device", &poll.device);
                 cause.and("reason", reason.as_str())
             }),
-            last_seen: if poll.failure.is_some() {
-                last_seen
-            } else {
-                Some(poll.stamp)
-            },
-            points,
+            last_seen: earlier.as_ref().and_then(|device| device.last_seen),
+            points: Vec::new(),
             period_s: u32::try_from(poll.period.as_secs()).unwrap_or(u32::MAX),
         };
-        let is_news = earlier.is_none_or(|earlier| {
-            let unseen = SensorDevice {
-                last_seen,
-                ..device.clone()
-            };
-            *earlier != unseen
-        });
+        let is_news = has_others || earlier.as_ref() != Some(&device);
+        device.points = points;
+        if poll.failure.is_none() {
+            device.last_seen = Some(poll.stamp);
+        }
         self.devices.insert(poll.device.clone(), device);
         is_news
     }
@@ -120,21 +122,19 @@ impl Devices {
     }
 }
 
-/// The points of a device: those before, if this poll has some of them in the same order (registers
-/// may have periods of their own), else those of this poll.
-fn points_after(before: &[String], poll: &DevicePoll) -> Vec<String> {
+/// The points of a device, and whether they are others than before: those before, if this poll has some of them in the
+/// same order (registers may have periods of their own), else those of this poll.
+fn points_after(before: Vec<String>, poll: &DevicePoll) -> (Vec<String>, bool) {
     let mut known = before.iter();
     let is_part = poll
         .points
         .iter()
         .all(|m| known.any(|name| *name == m.point.name.as_str()));
     if is_part {
-        return before.to_vec();
+        return (before, false);
     }
-    poll.points
-        .iter()
-        .map(|m| m.point.name.to_string())
-        .collect()
+    let points = poll.points.iter().map(|m| m.point.name.to_string());
+    (points.collect(), true)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::looks::Looks;
 /// How many standard deviations a fix must lie beyond the line.
 const SIGMAS: f64 = 2.0;
 
-/// `TM_GNSS_GEOFENCE`: latitude, longitude, radius.
+/// `TM_GNSS_GEOFENCE`: latitude and longitude of the middle in degrees (WGS 84), and the radius, 10 to 1000000 m.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fence {
     latitude_deg: f64,

@@ -142,8 +142,8 @@ impl Home {
 
     /// The side of the geofence, to be kept with the rest.
     pub(crate) fn keep_side(&mut self, side: Option<KeptSide>) {
-        self.is_unsaved |= self.kept.side != side;
         self.kept.side = side;
+        self.is_unsaved = true;
     }
 
     /// What is to be kept, when it changed since this was asked last.

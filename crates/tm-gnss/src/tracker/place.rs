@@ -19,8 +19,16 @@ impl Tracker {
             altitude_m,
         };
         let error_m = error_m(epoch);
+        let side = self.fence.as_ref().and_then(FenceWatch::is_inside);
         let fence = self.fence.as_mut();
         let turned = fence.and_then(|fence| fence.take(began.mono_ms, spot, error_m));
+        if let Some(fence) = self
+            .fence
+            .as_ref()
+            .filter(|fence| fence.is_inside() != side)
+        {
+            self.home.keep_side(fence.kept());
+        }
         match turned {
             Some(true) => {
                 self.tell_place(began, Severity::Info, code::GNSS_GEOFENCE_ENTERED.plain());
@@ -46,8 +54,6 @@ impl Tracker {
             }
             None => {}
         }
-        self.home
-            .keep_side(self.fence.as_ref().and_then(FenceWatch::kept));
         let unsaved = self.home.take_unsaved();
         self.effects
             .extend(unsaved.map(|place| Effect::RememberPlace(Box::new(place))));

@@ -24,9 +24,9 @@ const KERNEL_BUFFER: u32 = 64;
 const BATCH: usize = 32;
 
 /// The chips below `/dev`. A call takes microseconds on the processor's own lines.
-pub(crate) struct Chips;
+pub(crate) struct GpioChips;
 
-impl Lines for Chips {
+impl Lines for GpioChips {
     type Line = Held;
 
     fn take(&mut self, wire: &Wire) -> Result<Held, Reason> {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_is_no_chip() {
-        let take = |chip: &str| Chips.take(&wire(chip)).err();
+        let take = |chip: &str| GpioChips.take(&wire(chip)).err();
         assert_eq!(take("gpiochip-none"), Some(Reason::NotPresent));
         let file = tempfile::NamedTempFile::new().unwrap();
         let file = file.path().to_str().unwrap();
@@ -177,7 +177,7 @@ mod tests {
             line: LineName::Name("GPIO17".to_owned()),
             ..wire("/dev/null")
         };
-        assert_eq!(Chips.take(&named).err(), Some(Reason::Refused));
+        assert_eq!(GpioChips.take(&named).err(), Some(Reason::Refused));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tm_service::{Clock, Store};
 use tm_types::PointName;
 use tokio::time::Instant;
 
-use super::chip::Chips;
+use super::chip::GpioChips;
 use super::contact::{Contact, ContactSpec, LOOK};
 use super::pulse::{Pulse, PulseSpec};
 use super::total::Totals;
@@ -39,16 +39,16 @@ impl Spec {
 
 /// A line of the machine that is watched.
 pub(crate) enum Input {
-    Contact(Contact<Chips>),
-    Pulse(Pulse<Chips>),
+    Contact(Contact<GpioChips>),
+    Pulse(Pulse<GpioChips>),
 }
 
 /// The inputs of a configuration.
 pub(crate) fn inputs(specs: Vec<Spec>, store: &Store, now: Instant) -> Vec<Input> {
     let totals = Totals::open(store);
     let watched = specs.into_iter().map(|spec| match spec {
-        Spec::Contact(spec) => Input::Contact(Contact::new(spec, Chips, now)),
-        Spec::Pulse(spec) => Input::Pulse(Pulse::new(spec, Chips, totals.clone(), now)),
+        Spec::Contact(spec) => Input::Contact(Contact::new(spec, GpioChips, now)),
+        Spec::Pulse(spec) => Input::Pulse(Pulse::new(spec, GpioChips, totals.clone(), now)),
     });
     watched.collect()
 }
