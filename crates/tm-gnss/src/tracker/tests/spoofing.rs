@@ -147,6 +147,11 @@ fn the_place_is_averaged_not_forged_and_left_when_it_is_left() {
     let place = state.place.as_ref().unwrap();
     assert_eq!(place.moved, Some(true));
     assert!((place.latitude_deg - 50.4537).abs() < 2e-4, "{place:?}");
+    let kept = bench.effects.iter().rev().find_map(|effect| match effect {
+        Effect::RememberPlace(kept) => Some(serde_json::to_value(kept).unwrap()),
+        _ => None,
+    });
+    assert_eq!(kept.unwrap()["side"]["is_inside"], false);
     let moved = bench.effects.iter().filter_map(|effect| match effect {
         Effect::Points(_, points) => points.iter().find(|point| point.name.as_str() == "moved"),
         _ => None,
