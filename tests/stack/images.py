@@ -36,8 +36,10 @@ def healthy_after(runner, binary, folder):
     data = Path(folder, f"{binary.name}-data")
     data.mkdir()
     environment = {
-        "TM_DATA_DIR": str(data), "TM_BUS_URL": "mqtt://127.0.0.1:9", "TM_API_LISTEN": "127.0.0.1:0", "TM_LOG_LEVEL": "warn",
-        "TM_INSTANCE": f"{binary.name.removeprefix('tm-')}-try", "QEMU_CPU": "cortex-a72", "PATH": os.environ["PATH"],
+        "TM_DATA_DIR": str(data), "TM_BUS_URL": "mqtt://127.0.0.1:9", "TM_LOG_LEVEL": "warn",
+        # An instance of its own name has variables of its own.
+        "TM_INSTANCE": f"{binary.name.removeprefix('tm-')}-try", "TM_API_TRY_LISTEN": "127.0.0.1:0",
+        "QEMU_CPU": "cortex-a72", "PATH": os.environ["PATH"],
     }
     begun = time.monotonic()
     with open(data / "log", "w") as log:
@@ -49,7 +51,7 @@ def healthy_after(runner, binary, folder):
             time.sleep(0.005)
         took = time.monotonic() - begun
         process.terminate()
-        assert process.wait(10) == 0, f"{binary.name} ended with {process.returncode} after SIGTERM"
+        assert process.wait(10) == 0, f"{binary.name} ended with {process.returncode}:\n{(data / 'log').read_text()[-1500:]}"
         return took * 1000
     finally:
         process.kill()

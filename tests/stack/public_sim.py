@@ -45,8 +45,6 @@ def inside(side, *command, check=False, text=None):
     return run("ip", "netns", "exec", side, *command, check=check, text=text, timeout=60)
 
 
-# Nothing of ours listens there.
-OPEN_PORT = 18099
 # Connects, says something, and tells whether that worked and how many bytes came back.
 PROBE = """
 import socket, sys
@@ -82,7 +80,9 @@ def status_of(side, host, path, *words):
 
 def ways_are_open():
     """What follows is refused by the product, and not by a network that is not there."""
-    with socket.create_server(("::", OPEN_PORT), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        port = listener.getsockname()[1]
+
         def answer():
             with suppress(OSError):
                 while True:
@@ -93,7 +93,7 @@ def ways_are_open():
         threading.Thread(target=answer, daemon=True).start()
         for side, (host4, _, host6, _) in SIDES.items():
             for host in (host4, host6):
-                wait(f"{side} reaches {host}", lambda: probe(side, host, OPEN_PORT, b"") == (True, 4), 30)
+                wait(f"{side} reaches {host}", lambda: probe(side, host, port, b"") == (True, 4), 30)
 
 
 def lan_side():

@@ -1,4 +1,7 @@
-"""The whole stack in containers, with simulated hardware and cloud: how the stories start it, look at it and hurt it."""
+"""The whole stack in containers, with simulated hardware and cloud: how the stories start it, look at it and hurt it.
+
+usage: stack.py        takes away what an interrupted run left: containers that are always restarted come back with the engine
+"""
 import json
 import os
 import shlex
@@ -190,3 +193,11 @@ def cloud_goes_on(cloud, sources=("sensors", "gnss", "modem"), seconds=60):
     before = {source: cloud.newest(source) for source in sources}
     wait("new measurements of every source at the cloud", lambda: all(cloud.newest(s) > before[s] for s in sources), seconds)
 
+
+if __name__ == "__main__":
+    remove()
+    # The examples, and what the README starts under the folder's name.
+    for project in ("tmexample", ROOT.name.lower()):
+        left = run("docker", "ps", "-aq", "--filter", f"label=com.docker.compose.project={project}").stdout.split()
+        if left:
+            run("docker", "rm", "-f", "-v", *left)
