@@ -20,8 +20,10 @@ mod gpsd;
 mod movement;
 mod place;
 mod points;
+mod rtc;
 mod sky;
 mod spoofing;
+mod witness;
 
 pub use config::{Config, ListenAddress, SourceSetting};
 pub use place::{Fence, NotAFence};

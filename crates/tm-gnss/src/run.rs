@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::chrony::Chrony;
 use crate::config::{Config, SourceSetting};
 use crate::gpsd::Server;
+use crate::rtc::Rtc;
 use crate::source::Source;
 use crate::tracker::{Effect, Event, Now, Tracker};
 
@@ -36,10 +37,10 @@ pub async fn run_with(
     host: Host,
     ports: Arc<dyn Opener>,
 ) -> Result<Infallible, Error> {
-    let subscriptions = match &config.source {
-        SourceSetting::Auto | SourceSetting::Bus => vec![topic::NMEA_ALL.to_owned()],
-        _ => Vec::new(),
-    };
+    let mut subscriptions = vec![topic::CLOCK_ALL.to_owned()];
+    if matches!(config.source, SourceSetting::Auto | SourceSetting::Bus) {
+        subscriptions.push(topic::NMEA_ALL.to_owned());
+    }
     let mut source = Source::new(&config.source, ports, config.gpsd_listen.is_some());
     let mut bus = host.bus.open(BusOptions {
         subscriptions,
@@ -59,14 +60,18 @@ pub async fn run_with(
             .map(|path| Chrony::new(path.into())),
     };
     let place = host.store.load(PLACE).unwrap_or_default();
+    let mut rtc = Rtc::new();
     let mut tracker = Tracker::new(config, seen, suspicion, place, Instant::now());
     loop {
         let event = tokio::select! {
             event = source.next() => Event::Port(event),
             () = at_deadline(tracker.deadline()) => Event::Due,
-            event = bus.next() => match relayed(event) {
+            unix_s = rtc.next() => Event::Rtc(unix_s),
+            event = bus.next() => match told(event) {
                 Some(event) => {
-                    source.on_relayed();
+                    if matches!(event, Event::Relayed { .. }) {
+                        source.on_relayed();
+                    }
                     event
                 }
                 None => continue,
@@ -96,8 +101,8 @@ impl Clients {
     }
 }
 
-/// Sentences of a relay; the bus tells other things that do not matter here.
-fn relayed(event: BusEvent) -> Option<Event> {
+/// Sentences of a relay, or the time; the bus tells other things that do not matter here.
+fn told(event: BusEvent) -> Option<Event> {
     let BusEvent::Message(message) = event else {
         return None;
     };
@@ -106,6 +111,13 @@ fn relayed(event: BusEvent) -> Option<Event> {
             source: source.to_owned(),
             bytes: message.payload.to_vec(),
         }),
+        Class::Clock(_) => match serde_json::from_slice(&message.payload) {
+            Ok(anchor) => Some(Event::Anchor(anchor)),
+            Err(error) => {
+                tracing::debug!(topic = %message.topic, %error, "no time anchor");
+                None
+            }
+        },
         _ => None,
     }
 }

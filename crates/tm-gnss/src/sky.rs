@@ -1,4 +1,4 @@
-//! The satellites in view, one entry each.
+//! The satellites in view, one entry each, without those that are none.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use tm_types::{Satellite, SatelliteSignal};
 /// A receiver says the same satellite once per signal (L1, L5): one entry with the best level, and the signals in it.
 pub(crate) fn satellites(heard: &[Heard]) -> Vec<Satellite> {
     let mut by_number: BTreeMap<(Constellation, u16), Satellite> = BTreeMap::new();
-    for satellite in heard {
+    for satellite in heard.iter().filter(|satellite| !satellite.is_phantom()) {
         // A GLONASS satellite without a slot number cannot be told from another.
         let Some(id) = satellite.number else { continue };
         let entry = by_number
@@ -32,18 +32,13 @@ pub(crate) fn satellites(heard: &[Heard]) -> Vec<Satellite> {
     by_number.into_values().collect()
 }
 
-/// MDM9207 engines show phantoms of SBAS, without a place in the sky, with a dead antenna.
-pub(crate) fn is_phantom(satellite: &Satellite) -> bool {
-    satellite.system == "sbas" && satellite.elevation_deg.is_none()
-}
-
-/// The levels of those that are truly heard, dBHz.
+/// The levels of those that are heard, dBHz.
 pub(crate) fn levels(satellites: &[Satellite]) -> Vec<u8> {
-    let heard = satellites.iter().filter(|satellite| !is_phantom(satellite));
+    let heard = satellites.iter();
     heard.filter_map(|satellite| satellite.cn0_dbhz).collect()
 }
 
-/// How many are truly heard.
+/// How many are heard.
 pub(crate) fn n_heard(satellites: &[Satellite]) -> usize {
     levels(satellites).len()
 }
@@ -108,14 +103,7 @@ mod tests {
             .iter()
             .map(|s| (s.system.as_str(), s.id, s.cn0_dbhz, s.used))
             .collect();
-        assert_eq!(
-            told,
-            [
-                ("gps", 7, Some(31), true),
-                ("gps", 9, None, false),
-                ("sbas", 120, Some(34), false)
-            ]
-        );
+        assert_eq!(told, [("gps", 7, Some(31), true), ("gps", 9, None, false)]);
         assert_eq!(n_heard(&sky), 1);
     }
 }

@@ -3,8 +3,9 @@
 //! A receiver cannot prove that its satellites are false, but it can show what no true sky does: position, time
 //! and satellites jumping at once. One of them alone is an echo, a cold start, a new almanac or a first fix; two
 //! within half a minute are a suspicion, and nothing is fed from the sky until it agrees again with what was
-//! trusted before, or with NTP for long. Where a clock is disciplined by NTP, a time that disagrees with it is enough;
-//! without NTP, what was false from the beginning cannot be noticed here.
+//! trusted before, or with NTP for long. A time that disagrees with NTP is enough, and so is, where there is no NTP, one
+//! with which neither the mobile network nor the machine's clock chip agrees; without any of them, what was false from
+//! the beginning cannot be noticed here.
 
 mod look;
 #[cfg(test)]
@@ -12,6 +13,8 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 use tm_types::{Cause, Clock, SpoofingSuspicion, Stamp, code};
+
+use crate::witness::Witness;
 
 pub(crate) use look::Look;
 
@@ -24,12 +27,9 @@ const WINDOW_MS: u64 = 30_000;
 const LEAP_MS: u64 = 1_200_000;
 /// So long the sky must agree with what was trusted before it is trusted again.
 const RETURN_MS: u64 = 60_000;
-/// So long a sky elsewhere must be steady and agree with NTP before it is trusted.
+/// So long a sky elsewhere must be steady and agree with a witness before it is trusted.
 const SETTLE_MS: u64 = 1_800_000;
-/// How far a time that agrees with NTP may be off.
-const NTP_AGREEMENT_MS: i64 = 2_000;
-
-/// So long a time must disagree with NTP before it is a suspicion by itself.
+/// So long a time must disagree with the witnesses before it is a suspicion by itself.
 const DISAGREEMENT_MS: u64 = 30_000;
 
 /// What a fix changed.
@@ -98,11 +98,11 @@ impl Watch {
         self.trusted = None;
     }
 
-    /// A fix that arrived at `stamp`.
-    pub(crate) fn on_fix(&mut self, look: Look, stamp: &Stamp) -> Turn {
+    /// A fix that arrived at `stamp`, and who knew the time then.
+    pub(crate) fn on_fix(&mut self, look: Look, stamp: &Stamp, witnesses: &[Witness]) -> Turn {
         let fix_since_ms = *self.fix_since_ms.get_or_insert(look.mono_ms);
         if let Some(suspicion) = &mut self.suspicion {
-            if !suspicion.is_over(&look, stamp) {
+            if !suspicion.is_over(&look, witnesses) {
                 return Turn::None;
             }
             self.suspicion = None;
@@ -110,7 +110,7 @@ impl Watch {
             return Turn::Over;
         }
         let may_leap = look.mono_ms.saturating_sub(fix_since_ms) <= LEAP_MS;
-        if let Some(suspicion) = self.doubt(&look, stamp, may_leap) {
+        if let Some(suspicion) = self.doubt(&look, stamp, witnesses, may_leap) {
             self.suspicion = Some(suspicion);
             self.on_no_fix();
             return Turn::Suspected;
@@ -143,11 +143,20 @@ impl Watch {
         Turn::None
     }
 
-    /// The suspicion when the time has disagreed with NTP for long enough. The true time is NTP's then.
-    fn doubt(&mut self, look: &Look, stamp: &Stamp, may_leap: bool) -> Option<Suspicion> {
-        let witness = Some(stamp.time.unix_ms()).filter(|_| stamp.clock == Clock::Ntp);
-        let off_ms = witness.and_then(|utc_ms| look.disagreement_ms(utc_ms, may_leap));
-        let (Some(off_ms), Some(utc_ms)) = (off_ms, witness) else {
+    /// The suspicion when the time has disagreed with every witness for long enough.
+    fn doubt(
+        &mut self,
+        look: &Look,
+        stamp: &Stamp,
+        witnesses: &[Witness],
+        may_leap: bool,
+    ) -> Option<Suspicion> {
+        let off_ms = |witness: &Witness| look.disagreement_ms(witness, may_leap);
+        let witness = witnesses.first()?;
+        let (Some(off_ms), true) = (
+            off_ms(witness),
+            witnesses.iter().all(|w| off_ms(w).is_some()),
+        ) else {
             self.disagrees_since_ms = None;
             return None;
         };
@@ -156,9 +165,15 @@ impl Watch {
             return None;
         }
         let place = self.trusted.as_ref().filter(|t| t.boot == look.boot);
+        // Only NTP knows the time well enough to tell by the monotonic clock when the true one is back.
+        let utc_ms = (witness.clock == Clock::Ntp).then_some(witness.utc_ms);
         let trusted = place.unwrap_or(look).at(look.mono_ms, utc_ms);
+        let told = SpoofingSuspicion {
+            witness: Some(witness.clock),
+            ..Jumps::of_time(off_ms).told(&trusted, stamp)
+        };
         Some(Suspicion {
-            told: Jumps::of_time(off_ms).told(&trusted, stamp),
+            told,
             trusted,
             last: Some(look.clone()),
             back_since_ms: None,
@@ -190,20 +205,22 @@ impl Suspicion {
             .and("satellites", told.satellites.unwrap_or(0))
     }
 
-    fn is_over(&mut self, look: &Look, stamp: &Stamp) -> bool {
+    fn is_over(&mut self, look: &Look, witnesses: &[Witness]) -> bool {
         if self.trusted.boot != look.boot {
             // The monotonic clock began anew: of what was trusted only the place is left.
             self.trusted.boot = look.boot;
             self.trusted.mono_ms = look.mono_ms;
             self.trusted.offset_ms = None;
         }
-        let agrees_with_ntp = (stamp.clock == Clock::Ntp).then(|| {
-            let off_ms = look.utc_ms().map(|utc| utc - stamp.time.unix_ms());
-            off_ms.is_some_and(|off| off.abs() <= NTP_AGREEMENT_MS)
-        });
+        // Who only knows the time roughly ends no more than what somebody like that began.
+        let may_tell = |witness: &&Witness| {
+            witness.clock == Clock::Ntp || self.told.witness.is_some_and(|told| told != Clock::Ntp)
+        };
+        let may_tell: Vec<&Witness> = witnesses.iter().filter(may_tell).collect();
+        let agrees = (!may_tell.is_empty()).then(|| may_tell.iter().any(|w| look.agrees_with(w)));
         let is_same_time = match self.trusted.offset_ms {
             Some(_) => is_same_time(&self.trusted, look),
-            None => look.offset_ms.is_some() && agrees_with_ntp.unwrap_or(true),
+            None => look.offset_ms.is_some() && agrees.unwrap_or(self.told.witness.is_none()),
         };
         let is_honest = is_honest(&self.trusted, look);
         let is_back =
@@ -212,7 +229,7 @@ impl Suspicion {
             .last
             .as_ref()
             .is_some_and(|last| is_continuous(last, look));
-        let is_settled = is_honest && is_steady && agrees_with_ntp == Some(true);
+        let is_settled = is_honest && is_steady && agrees == Some(true);
         self.last = Some(look.clone());
         let lasts = |since: &mut Option<u64>, holds: bool, for_ms: u64| {
             if !holds {

@@ -240,10 +240,11 @@ fn what_states_grew_is_optional() {
             distance_m: Some(36_620.0),
             time_ms: Some(420_000),
             satellites: None,
+            witness: Some(Clock::Network),
             trusted_latitude_deg: 48.9226,
             trusted_longitude_deg: 24.7103,
         },
-        r#"{"since":{"time":"2026-09-21T14:13:20.250Z","mono_ms":81234,"boot":"00c0ffee","clock":"ntp","err_ms":12},"distance_m":36620.0,"time_ms":420000,"satellites":null,"trusted_latitude_deg":48.9226,"trusted_longitude_deg":24.7103}"#,
+        r#"{"since":{"time":"2026-09-21T14:13:20.250Z","mono_ms":81234,"boot":"00c0ffee","clock":"ntp","err_ms":12},"distance_m":36620.0,"time_ms":420000,"witness":"network","satellites":null,"trusted_latitude_deg":48.9226,"trusted_longitude_deg":24.7103}"#,
     );
     check(
         &Place {

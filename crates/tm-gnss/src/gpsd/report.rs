@@ -177,7 +177,10 @@ impl Picture {
         self.sky.time = self.tpv.time;
         (self.sky.hdop, self.sky.vdop, self.sky.pdop) = (epoch.hdop, epoch.vdop, epoch.pdop);
         if let Some(satellites) = &epoch.satellites {
-            let shown = satellites.iter().filter_map(in_view);
+            let shown = satellites
+                .iter()
+                .filter(|satellite| !satellite.is_phantom());
+            let shown = shown.filter_map(in_view);
             self.sky.satellites = shown.take(SATELLITES_MAX).collect();
         } else if source.is_none() {
             self.sky.satellites.clear();

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 /// Between two looks: errors of fixes that are nearer to each other are the same error.
 const SPACING_MS: u64 = 5000;
-/// Looks that are remembered: 110 s.
-const LOOKS: usize = 22;
+/// Looks that are remembered: two minutes.
+const LOOKS: usize = 24;
 /// Of them, those that must agree.
 const AGREEING: usize = 20;
 

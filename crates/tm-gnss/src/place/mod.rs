@@ -6,6 +6,8 @@ mod home;
 mod looks;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod town;
 
 pub(crate) use average::Spot;
 pub(crate) use fence::FenceWatch;

@@ -4,9 +4,8 @@ use serde::{Deserialize, Serialize};
 use tm_proto::nmea0183::{Epoch, Position};
 use tm_types::{BootId, Satellite, SpoofingSuspicion, Stamp};
 
-use super::NTP_AGREEMENT_MS;
 use crate::movement::{distance_m, error_m};
-use crate::sky::is_phantom;
+use crate::witness::Witness;
 
 /// Faster than this nothing moves that carries a cabinet: the speed of an airliner.
 const SPEED_MPS: f64 = 300.0;
@@ -55,10 +54,8 @@ impl Look {
     pub(crate) fn of(epoch: &Epoch, stamp: &Stamp, satellites: &[Satellite]) -> Option<Self> {
         let position = epoch.position?;
         let mono_ms = i64::try_from(stamp.mono_ms).ok()?;
-        let heard = satellites.iter().filter(|satellite| !is_phantom(satellite));
-        let heard = heard
-            .filter_map(|s| Some((s.system.clone(), s.id, s.cn0_dbhz?)))
-            .collect();
+        let heard = satellites.iter();
+        let heard = heard.filter_map(|s| Some((s.system.clone(), s.id, s.cn0_dbhz?)));
         Some(Self {
             boot: stamp.boot,
             mono_ms: stamp.mono_ms,
@@ -67,7 +64,7 @@ impl Look {
             error_m: error_m(epoch),
             speed_mps: epoch.speed_mps.unwrap_or_default(),
             offset_ms: epoch.unix_ms().map(|utc| utc - mono_ms),
-            heard,
+            heard: heard.collect(),
         })
     }
 
@@ -76,19 +73,25 @@ impl Look {
         self.offset_ms?.checked_add_unsigned(self.mono_ms)
     }
 
-    /// What its time is off, when that is more than NTP may err by and more than leap seconds that are not known yet;
-    /// whole rollovers do not count.
-    pub(super) fn disagreement_ms(&self, utc_ms: i64, may_leap: bool) -> Option<i64> {
-        let off_ms = modulo_rollover(self.utc_ms()?.saturating_sub(utc_ms));
+    /// What its time is off, when that is more than the witness may err by and more than leap seconds that are not known
+    /// yet; whole rollovers do not count.
+    pub(super) fn disagreement_ms(&self, witness: &Witness, may_leap: bool) -> Option<i64> {
+        let off_ms = modulo_rollover(self.utc_ms()?.saturating_sub(witness.utc_ms));
         let is_leap = may_leap && off_ms.abs() <= LEAPS_MS;
-        (off_ms.abs() > NTP_AGREEMENT_MS && !is_leap).then_some(off_ms)
+        (off_ms.abs() > witness.within_ms && !is_leap).then_some(off_ms)
     }
 
-    /// The same place at another time.
-    pub(super) fn at(&self, mono_ms: u64, utc_ms: i64) -> Self {
+    /// Whether the witness tells the same time.
+    pub(super) fn agrees_with(&self, witness: &Witness) -> bool {
+        let off_ms = self.utc_ms().map(|utc| utc.saturating_sub(witness.utc_ms));
+        off_ms.is_some_and(|off| off.saturating_abs() <= witness.within_ms)
+    }
+
+    /// The same place at another time, or at one that nobody knows.
+    pub(super) fn at(&self, mono_ms: u64, utc_ms: Option<i64>) -> Self {
         Self {
             mono_ms,
-            offset_ms: utc_ms.checked_sub_unsigned(mono_ms),
+            offset_ms: utc_ms.and_then(|utc_ms| utc_ms.checked_sub_unsigned(mono_ms)),
             ..self.clone()
         }
     }
@@ -170,6 +173,7 @@ impl Jumps {
             distance_m: self.distance_m.map(f64::round),
             time_ms: self.time_ms,
             satellites: self.satellites,
+            witness: None,
             trusted_latitude_deg: trusted.position().latitude_deg(),
             trusted_longitude_deg: trusted.position().longitude_deg(),
         }

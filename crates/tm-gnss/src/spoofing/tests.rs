@@ -2,10 +2,11 @@
 
 use tm_proto::calendar::Date;
 use tm_proto::nmea0183::{Epoch, Epochs, FixMode, Position};
-use tm_types::{BootId, Clock, Satellite, Timestamp};
+use tm_types::{Anchor, BootId, Clock, Satellite, Timestamp};
 
 use super::*;
 use crate::sky;
+use crate::witness::Witnesses;
 
 /// 2026-11-23T08:00:00Z.
 const START_MS: i64 = 1_795_420_800_000;
@@ -34,6 +35,9 @@ struct Second {
     has_fix: bool,
     /// The host's clock, and what it is off by.
     host: (Clock, i64),
+    /// What the mobile network's time and the clock chip's are off by, where they are known.
+    network_ms: Option<i64>,
+    rtc_ms: Option<i64>,
     boot: u32,
 }
 
@@ -44,6 +48,8 @@ const TRUE: Second = Second {
     speed_mps: 0.0,
     has_fix: true,
     host: (Clock::None, 0),
+    network_ms: None,
+    rtc_ms: None,
     boot: 7,
 };
 /// Everything at once, as a spoofer nearby does.
@@ -95,6 +101,24 @@ fn epoch_at(utc_ms: i64, north_m: f64, speed_mps: f64) -> Epoch {
     }
 }
 
+/// Who knows the time in that second.
+fn witnesses(second: &Second, stamp: &Stamp, true_ms: i64) -> Vec<Witness> {
+    let mut witnesses = Witnesses::default();
+    if let Some(off_ms) = second.network_ms {
+        let anchor = Anchor {
+            boot: stamp.boot,
+            mono_ms: stamp.mono_ms,
+            utc: Timestamp::of_unix_ms(true_ms + off_ms),
+            source: Clock::Network,
+            err_ms: 3_000,
+        };
+        witnesses.on_anchor(&anchor, stamp);
+    }
+    let rtc_s = second.rtc_ms.map(|off_ms| (true_ms + off_ms) / 1000);
+    witnesses.on_rtc(rtc_s, stamp);
+    witnesses.at(stamp)
+}
+
 /// Plays seconds; when the sky was suspected, and when trusted again.
 fn play(watch: &mut Watch, seconds: impl IntoIterator<Item = Second>) -> Vec<(i64, Turn)> {
     play_from(watch, 0, seconds)
@@ -124,7 +148,11 @@ fn play_from(
         let utc_ms = START_MS + at * 1000 + second.time_ms;
         let epoch = epoch_at(utc_ms, second.north_m, second.speed_mps);
         let look = Look::of(&epoch, &stamp, &satellites(second.sky)).unwrap();
-        match watch.on_fix(look, &stamp) {
+        match watch.on_fix(
+            look,
+            &stamp,
+            &witnesses(&second, &stamp, START_MS + at * 1000),
+        ) {
             Turn::None => {}
             turn => turns.push((at, turn)),
         }
@@ -519,6 +547,86 @@ fn a_time_that_disagrees_with_ntp_is_a_suspicion_by_itself() {
     assert_eq!(turns(&[(1300, late(18_000))]), [(1231, Turn::Suspected)]);
 }
 
+const SUSPECTED: (i64, Turn) = (30, Turn::Suspected);
+
+#[test]
+fn without_ntp_the_network_and_the_clock_chip_are_asked() {
+    let known = |network_ms, rtc_ms| Second {
+        network_ms,
+        rtc_ms,
+        ..TRUE
+    };
+    let late = |second: Second, time_ms| Second { time_ms, ..second };
+    let turns = |seconds: &[(usize, Second)]| {
+        let mut watch = Watch::default();
+        let seconds = seconds.iter().flat_map(|(n, second)| run(*second, *n));
+        let turns = play(&mut watch, seconds);
+        let witness = watch.suspicion().and_then(|s| s.told.witness);
+        (turns, witness)
+    };
+    let (both, chip) = (
+        known(Some(2_000), Some(-90_000)),
+        known(None, Some(-90_000)),
+    );
+    let network = known(Some(2_000), None);
+    // From the first fix on: seven minutes are too much for a network, an hour is for a chip.
+    assert_eq!(
+        turns(&[(100, late(network, 420_000))]),
+        (vec![SUSPECTED], Some(Clock::Network))
+    );
+    assert_eq!(
+        turns(&[(100, late(chip, -3_600_000))]),
+        (vec![SUSPECTED], Some(Clock::Rtc))
+    );
+    assert_eq!(
+        turns(&[(100, late(both, 3_600_000))]),
+        (vec![SUSPECTED], Some(Clock::Network))
+    );
+    // One of them is enough for the satellites: networks an hour off, and chips with a flat battery, are known.
+    for (witnesses, off_ms) in [
+        (known(Some(3_600_000), Some(0)), 0),
+        (known(Some(0), Some(-86_400_000)), 0),
+        (both, 420_000),
+        (network, 50_000),
+        (chip, 500_000),
+        (both, WEEKS_1024_MS),
+    ] {
+        let second = late(witnesses, off_ms);
+        assert_eq!(turns(&[(1300, second)]), (vec![], None), "{second:?}");
+    }
+    // It is over a minute after the true time is back, but not because nobody is left to contradict.
+    let over = |at| (at, Turn::Over);
+    assert_eq!(
+        turns(&[(100, late(both, 3_600_000)), (100, both)]).0,
+        [SUSPECTED, over(160)]
+    );
+    assert_eq!(
+        turns(&[(100, late(both, 3_600_000)), (3600, late(TRUE, 3_600_000))]),
+        (vec![SUSPECTED], Some(Clock::Network))
+    );
+    // NTP comes, and tells that the network was wrong.
+    let ntp = Second {
+        host: (Clock::Ntp, 0),
+        ..known(Some(3_600_000), None)
+    };
+    let wrong = known(Some(3_600_000), None);
+    assert_eq!(
+        turns(&[(100, wrong), (3600, ntp)]).0,
+        [SUSPECTED, over(160)]
+    );
+    // They know the time too roughly to end what jumps gave away.
+    let elsewhere = |second: Second| Second {
+        north_m: 30_000.0,
+        time_ms: 20_000,
+        sky: Sky::Others,
+        ..second
+    };
+    assert_eq!(
+        turns(&[(60, both), (7200, elsewhere(both))]).0,
+        [(60, Turn::Suspected)]
+    );
+}
+
 #[test]
 fn a_restart_makes_no_sky_true() {
     let mut watch = Watch::default();
@@ -638,7 +746,11 @@ fn recorded_skies_are_true() {
                 continue;
             };
             n_fixes += 1;
-            assert_eq!(watch.on_fix(look, &stamp), Turn::None, "{name} {epoch:?}");
+            assert_eq!(
+                watch.on_fix(look, &stamp, &[]),
+                Turn::None,
+                "{name} {epoch:?}"
+            );
         }
 
         assert!(n_fixes >= least, "{name}: {n_fixes}");

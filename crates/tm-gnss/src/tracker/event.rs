@@ -22,6 +22,10 @@ pub(crate) enum Event {
     },
     /// On the port of our own.
     Port(PortEvent),
+    /// Somebody on the bus tells the time.
+    Anchor(Anchor),
+    /// What the machine's clock chip says, seconds since 1970; nothing where there is none.
+    Rtc(Option<i64>),
     /// A deadline has passed.
     Due,
 }

@@ -24,6 +24,7 @@ use crate::place::{FenceWatch, Home, Kept};
 use crate::points::{doubted, moved, points};
 use crate::sky;
 use crate::spoofing::{Suspicion, Watch};
+use crate::witness::Witnesses;
 
 pub(crate) use event::{Effect, Event, Now, Seen};
 
@@ -74,6 +75,7 @@ pub(crate) struct Tracker {
     time: SatelliteTime,
     movement: Movement,
     watch: Watch,
+    witnesses: Witnesses,
     antenna: Antenna,
     reception: Reception,
     home: Home,
@@ -121,6 +123,7 @@ impl Tracker {
             time: SatelliteTime::default(),
             movement: Movement::default(),
             watch: Watch::new(suspicion),
+            witnesses: Witnesses::default(),
             antenna: Antenna::default(),
             reception: Reception::Well,
             fence: config
@@ -154,6 +157,8 @@ impl Tracker {
                 self.show_nothing();
             }
             Event::Port(PortEvent::Bytes(bytes)) => self.on_bytes(&bytes, now),
+            Event::Anchor(anchor) => self.witnesses.on_anchor(&anchor, &now.stamp),
+            Event::Rtc(unix_s) => self.witnesses.on_rtc(unix_s, &now.stamp),
             Event::Due => self.on_due(now),
         }
         self.publish(now);

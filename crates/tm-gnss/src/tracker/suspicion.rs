@@ -12,13 +12,14 @@ impl Tracker {
         let Some(look) = Look::of(epoch, &began, &self.satellites) else {
             return;
         };
-        let (severity, cause) = match self.watch.on_fix(look, &began) {
+        let witnesses = self.witnesses.at(&began);
+        let (severity, cause) = match self.watch.on_fix(look, &began, &witnesses) {
             Turn::None => return,
             Turn::Suspected => {
                 let suspicion = self.watch.suspicion();
                 let cause = suspicion
                     .map_or_else(|| code::GNSS_SPOOFING_SUSPECTED.plain(), Suspicion::cause);
-                tracing::warn!(args = ?cause.args, "position, time or satellites jumped together");
+                tracing::warn!(args = ?cause.args, "the satellites cannot be believed");
                 (Severity::Warning, cause)
             }
             Turn::Over => {

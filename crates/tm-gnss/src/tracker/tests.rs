@@ -1,12 +1,13 @@
 //! The tracker against sentences in the shape of a SIM7600 (no device needed), second by second.
 
+mod month;
 mod spoofing;
 
 use proptest::prelude::*;
 use tm_proto::nmea0183::checksum;
 use tm_service::config::{Environment, Report, Settings};
 use tm_service::port::Absence;
-use tm_types::{BootId, Clock, FixMode as Mode, Reading, Timestamp};
+use tm_types::{BootId, Clock, FixMode as Mode, Reading, Severity, Timestamp};
 
 use super::*;
 
@@ -144,6 +145,16 @@ impl Bench {
             .collect();
         causes.dedup();
         causes
+    }
+
+    fn events(&self) -> Vec<(u64, Severity, &str)> {
+        let events = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Event(stamp, severity, cause) => {
+                Some((stamp.mono_ms / 1000 - 10, *severity, cause.code.as_str()))
+            }
+            _ => None,
+        });
+        events.collect()
     }
 
     fn health(&self) -> (HealthStatus, Option<&str>) {

@@ -38,6 +38,14 @@ pub struct Satellite {
     pub is_used: bool,
 }
 
+impl Satellite {
+    /// Whether it is none: MDM9207 engines print SBAS satellites without a place in the sky, at some 34 dBHz, with a
+    /// dead antenna too.
+    pub fn is_phantom(&self) -> bool {
+        self.constellation == Constellation::Sbas && self.elevation_deg.is_none() && !self.is_used
+    }
+}
+
 /// System and number within it, from a sentence's talker, its system id (NMEA 4.10 and later) and its number.
 pub(super) fn identify(
     talker: &str,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, Stamp, Timestamp};
+use crate::{Cause, Clock, Stamp, Timestamp};
 
 /// The state on `tm/v1/state/gnss`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -56,9 +56,12 @@ pub struct SpoofingSuspicion {
     pub since: Stamp,
     /// How far the position jumped, m; null when it did not.
     pub distance_m: Option<f64>,
-    /// How far the time jumped against this machine's monotonic clock, milliseconds, ahead positive;
-    /// null when it did not.
+    /// How far the time jumped against this machine's monotonic clock, or is off the witness's, milliseconds, ahead
+    /// positive; null when it did not and is not.
     pub time_ms: Option<i64>,
+    /// Who contradicts the time: NTP, the mobile network or the clock chip; null when nothing but jumps gave it away.
+    #[serde(default)]
+    pub witness: Option<Clock>,
     /// How many satellites changed at once; null when they did not.
     pub satellites: Option<u32>,
     /// The last latitude that was trusted, degrees, WGS 84.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use tm_sim::sim7600::{Clock as SimClock, Line, Motion, Scenario, Sim7600, Sim7600Config};
-use tm_types::{Quality, Severity};
+use tm_types::Quality;
 use tokio::io::{AsyncReadExt, DuplexStream};
 
 use super::*;
@@ -32,16 +32,6 @@ fn falsehood(second: u32) -> String {
 }
 
 impl Bench {
-    fn events(&self) -> Vec<(u64, Severity, &str)> {
-        let events = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Event(stamp, severity, cause) => {
-                Some((stamp.mono_ms / 1000 - 10, *severity, cause.code.as_str()))
-            }
-            _ => None,
-        });
-        events.collect()
-    }
-
     fn qualities(&self) -> Vec<(u64, Quality, Option<Reason>)> {
         let polls = self.polls().into_iter();
         let quality = |(at, reading): (u64, Reading)| (at, reading.quality(), reading.reason());
