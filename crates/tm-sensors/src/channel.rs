@@ -6,7 +6,7 @@
 mod book;
 mod exact;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tm_types::{
@@ -47,7 +47,12 @@ pub(crate) struct Rules {
 pub(crate) struct Channels {
     rules: Book,
     memories: HashMap<PointName, Memory>,
+    /// What an earlier run saw last.
+    kept: Kept,
 }
+
+/// Last values of counters and identities, kept over a restart.
+pub(crate) type Kept = BTreeMap<PointName, Value>;
 
 /// What is remembered of a channel.
 #[derive(Debug, Default)]
@@ -71,6 +76,27 @@ struct Gathered {
 }
 
 impl Channels {
+    /// Channels that go on from what an earlier run saw last.
+    pub(crate) fn recalling(kept: Kept) -> Self {
+        Self {
+            kept,
+            ..Self::default()
+        }
+    }
+
+    /// The last values of those of these channels that count or name a device.
+    pub(crate) fn kept<'a>(&self, channels: impl Iterator<Item = (&'a PointName, Kind)>) -> Kept {
+        let last = |name: &PointName| {
+            let memory = self.memories.get(name);
+            let value = memory.and_then(|memory| Some(&memory.value.as_ref()?.0));
+            value.or_else(|| self.kept.get(name)).cloned()
+        };
+        let is_identity = |name| self.rules.of(name).is_some_and(|rules| rules.is_identity);
+        let kept = channels.filter(|(name, kind)| *kind == Kind::Counter || is_identity(name));
+        kept.filter_map(|(name, _)| Some((name.clone(), last(name)?)))
+            .collect()
+    }
+
     /// Channels under these rules, from now on; what is remembered of those that are ruled as before stays.
     pub(crate) fn follow(&mut self, rules: &Book) {
         let old = std::mem::replace(&mut self.rules, rules.clone());
@@ -96,8 +122,12 @@ impl Channels {
             }
             let rules = rules.unwrap_or(&plain);
             if !self.memories.contains_key(&measured.point.name) {
-                self.memories
-                    .insert(measured.point.name.clone(), Memory::default());
+                let value = self.kept.get(&measured.point.name).cloned();
+                let memory = Memory {
+                    value: value.map(|value| (value, now)),
+                    ..Memory::default()
+                };
+                self.memories.insert(measured.point.name.clone(), memory);
             }
             let Some(memory) = self.memories.get_mut(&measured.point.name) else {
                 continue;
@@ -416,6 +446,72 @@ mod tests {
                 "-max1",
             ],
         );
+    }
+
+    #[test]
+    fn what_an_earlier_run_saw_last_is_compared_too() {
+        let counter = |name: &str, text: &str| Measured {
+            point: Point {
+                kind: Kind::Counter,
+                ..Point::gauge(
+                    PointName::new(name).unwrap(),
+                    Unit::NONE,
+                    Reading::Good(number(text)),
+                )
+            },
+            deadband: Deadband::None,
+        };
+        let serial = Measured {
+            point: Point {
+                kind: Kind::State,
+                ..counter("m/serial", "1").point
+            },
+            deadband: Deadband::None,
+        };
+        let identity = Rules {
+            is_identity: true,
+            ..Rules::default()
+        };
+        let rules = book([(serial.point.name.clone(), identity)]);
+        let names =
+            ["m/energy", "m/serial", "m/away", "m/plain"].map(|name| PointName::new(name).unwrap());
+        let kinds = [Kind::Counter, Kind::State, Kind::Counter, Kind::Gauge];
+        let keep = |channels: &Channels| channels.kept(names.iter().zip(kinds));
+        let now = Instant::now();
+        let mut channels = Channels::default();
+        channels.follow(&rules);
+        let plain = Measured {
+            point: Point {
+                kind: Kind::Gauge,
+                ..counter("m/plain", "5").point
+            },
+            deadband: Deadband::None,
+        };
+        let mut poll = vec![
+            counter("m/energy", "1000.5"),
+            counter("m/away", "7"),
+            serial,
+            plain,
+        ];
+        assert_eq!(channels.judge(now, &mut poll), []);
+        let kept = keep(&channels);
+        assert_eq!(kept.len(), 3, "{kept:?}");
+        let text = serde_json::to_string(&kept).unwrap();
+        // Another run: the meter was changed for one that stands at 3; another device is away.
+        let mut channels = Channels::recalling(serde_json::from_str(&text).unwrap());
+        channels.follow(&rules);
+        let mut poll = vec![counter("m/energy", "3"), counter("m/serial", "2")];
+        let codes = channels
+            .judge(now, &mut poll)
+            .into_iter()
+            .map(|cause| cause.code);
+        assert_eq!(
+            codes.collect::<Vec<_>>(),
+            ["sensors.counter_reset", "sensors.meter_swapped"]
+        );
+        let kept = keep(&channels);
+        assert_eq!(kept[&names[0]], number("3"));
+        assert_eq!(kept[&names[2]], number("7"), "it may come back");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tm_service::bus::{Bus, BusEvent, BusOptions};
-use tm_service::{Clock, Host};
+use tm_service::{Clock, Host, Store};
 use tm_types::{Cause, Instance, Severity, code};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -24,6 +24,10 @@ use crate::state::{Devices, MACHINE};
 
 /// The retained state is sent again after this long without a change, for its `last_seen`.
 const STATE_REFRESH: Duration = Duration::from_mins(10);
+/// The file with the last values of counters and identities.
+const COUNTERS: &str = "counters";
+/// Between two times that it is written, but for news and an orderly stop: flash wears.
+const COUNTERS_PERIOD: Duration = Duration::from_hours(1);
 /// The most points of one message: with the longest names and texts they stay below the 128 KiB of the bus.
 const POINTS_MAX: usize = 250;
 
@@ -35,7 +39,7 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
         ..BusOptions::default()
     });
     let (inputs, refused) = configured_inputs(&config, &host.instance, &desk.map().devices);
-    let mut collector = Collector::new(&config, &inputs, refused);
+    let mut collector = Collector::new(&config, &inputs, refused, host.store.clone());
     let mut lines = Lines::new(host.clock.clone());
     desk.tell(&bus);
     collector.activate(&mut lines, desk.map(), desk.finding());
@@ -100,10 +104,19 @@ struct Collector {
     /// What is wrong with the list of inputs.
     refused: Option<Cause>,
     told_state: Instant,
+    store: Store,
+    kept: Instant,
+}
+
+/// An orderly stop loses nothing.
+impl Drop for Collector {
+    fn drop(&mut self) {
+        self.keep_counters();
+    }
 }
 
 impl Collector {
-    fn new(config: &Config, inputs: &[gpio::Spec], refused: Option<Cause>) -> Self {
+    fn new(config: &Config, inputs: &[gpio::Spec], refused: Option<Cause>, store: Store) -> Self {
         let mut devices = Devices::default();
         if config.machine {
             devices.expect(MACHINE, "machine", config.period_s, Vec::new());
@@ -114,13 +127,26 @@ impl Collector {
             devices.expect(name, gpio::DRIVER, period_s, vec![name.to_owned()]);
         }
         Self {
-            channels: Channels::default(),
+            channels: Channels::recalling(store.load(COUNTERS).unwrap_or_default()),
             reporter: Reporter::new(Duration::from_secs(config.heartbeat_s.into())),
             devices,
             mapped: Vec::new(),
             findings: Vec::new(),
             refused,
             told_state: Instant::now(),
+            store,
+            kept: Instant::now(),
+        }
+    }
+
+    /// Those of the map: the machine's own begin anew with it, and pulses have a file of their own.
+    fn keep_counters(&mut self) {
+        self.kept = Instant::now();
+        let registers = self.mapped.iter().flat_map(|device| &device.registers);
+        let channels = registers.map(|register| (&register.name, register.kind));
+        let kept = self.channels.kept(channels);
+        if !kept.is_empty() {
+            self.store.save(COUNTERS, &kept);
         }
     }
 
@@ -161,7 +187,11 @@ impl Collector {
                 info!(device = %poll.device, "sensor answers");
             }
         }
-        for cause in self.channels.judge(now, &mut poll.points) {
+        let happened = self.channels.judge(now, &mut poll.points);
+        if !happened.is_empty() || now.saturating_duration_since(self.kept) >= COUNTERS_PERIOD {
+            self.keep_counters();
+        }
+        for cause in happened {
             bus.event_at(poll.stamp, Severity::Warning, cause);
         }
         let points = self

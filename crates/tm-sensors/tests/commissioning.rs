@@ -48,9 +48,15 @@ impl Scene {
             Clock::system(),
         );
         let asker = host.unwrap().bus.open(BusOptions {
-            subscriptions: ["data/+", "health/sensors", "cfg/+", "state/sensors"]
-                .map(|rest| format!("tm/v1/{rest}"))
-                .into(),
+            subscriptions: [
+                "data/+",
+                "health/sensors",
+                "cfg/+",
+                "state/sensors",
+                "event/sensors",
+            ]
+            .map(|rest| format!("tm/v1/{rest}"))
+            .into(),
             follow_results: true,
             ..BusOptions::default()
         });
@@ -283,6 +289,37 @@ async fn a_map_is_tried_activated_rolled_back_and_survives_a_restart() {
         (&none["source"], &none["devices"]),
         (&json!("none"), &json!(0))
     );
+}
+
+/// Another meter behind the same name, while nobody looked.
+#[tokio::test]
+async fn a_meter_that_was_changed_during_a_restart_is_an_event() {
+    let mut scene = Scene::new(Config::default()).await;
+    scene.meters[1].handle().set_door(true);
+    let map = |meter: &ModbusDevice| {
+        format!(
+            "[[device]]\nname = \"m\"\nport = \"tcp://{}\"\nperiod_s = 1\n\
+             [[device.register]]\nname = \"serial\"\nfunction = \"discrete\"\naddress = 0\n\
+             type = \"bool\"\nidentity = true\n",
+            meter.address()
+        )
+    };
+    for meter in [0, 1] {
+        scene.config.modbus = Some(map(&scene.meters[meter]));
+        scene.start().await;
+        if meter == 0 {
+            scene.point("m/serial").await;
+        }
+    }
+    let event = scene
+        .until("the change", |event| {
+            payload(event, "tm/v1/event/sensors").is_some()
+        })
+        .await;
+    let text = payload(&event, "tm/v1/event/sensors").unwrap();
+    let event: Json = serde_json::from_str(text).unwrap();
+    assert_eq!(event["cause"]["code"], "sensors.meter_swapped");
+    assert_eq!(event["cause"]["args"]["channel"], "m/serial");
 }
 
 #[tokio::test]

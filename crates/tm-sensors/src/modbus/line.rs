@@ -87,7 +87,7 @@ impl Line {
             Some(answer) => answer,
             None => match self.open().await {
                 Ok(connection) => {
-                    self.units[index].plan_anew();
+                    self.units[index].on_open();
                     self.read_over(connection, index).await
                 }
                 Err(reason) => (self.units[index].all_missing(reason), Some(reason)),

@@ -13,6 +13,8 @@ pub(super) struct Block {
     pub(super) count: u16,
     /// Indices into the device's registers, by address.
     pub(super) members: Vec<usize>,
+    /// Requests for it in a row that were not answered.
+    pub(super) n_silent: u32,
 }
 
 /// Joins `wanted` registers of the same table that are at most `max_hole` registers apart, at most
@@ -59,6 +61,7 @@ pub(super) fn plan(
             start: register.address,
             count: register.encoding.n_words(),
             members: vec![index],
+            n_silent: 0,
         });
     }
     blocks
@@ -83,6 +86,7 @@ impl Block {
                 start,
                 count: u16::try_from(count).expect("not longer than the whole"),
                 members: members.to_vec(),
+                n_silent: 0,
             }
         };
         Some((part(first), part(second)))

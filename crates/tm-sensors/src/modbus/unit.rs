@@ -17,7 +17,9 @@ use crate::schedule::Schedule;
 
 /// So many refusals in a row set a register aside: one may come from a device that is starting.
 const REFUSALS: u32 = 3;
-/// A register that was set aside is asked for again after this long.
+/// So many requests in a row without an answer, from a device that answers others, halve a block.
+const SILENCES: u32 = 3;
+/// A register that was set aside is asked for again after this long, and what silence tore apart is joined.
 const QUARANTINE: Duration = Duration::from_mins(10);
 /// So many polls in a row without any answer make a device a dead one.
 const DEAD_AFTER: u32 = 3;
@@ -32,6 +34,10 @@ pub(super) struct Unit {
     refusals: HashMap<usize, Refusal>,
     /// Whether a register was set aside in this poll.
     has_set_aside: bool,
+    /// Whether it answered anything in this poll.
+    has_answered: bool,
+    /// What silence tore apart is not joined before this.
+    apart_until: Option<Instant>,
     /// Polls in a row that brought no answer.
     n_silent: u32,
     /// Not asked before this.
@@ -72,6 +78,8 @@ impl Unit {
             groups: groups.collect(),
             refusals: HashMap::new(),
             has_set_aside: false,
+            has_answered: false,
+            apart_until: None,
             n_silent: 0,
             not_before: None,
             device,
@@ -80,13 +88,20 @@ impl Unit {
         unit
     }
 
-    /// Begins with whole blocks again: it may be another device, or another firmware, than before.
-    pub(super) fn plan_anew(&mut self) {
+    /// The line was opened: it may be another device, or another firmware, than before, so that whole blocks are read
+    /// again; but silence also costs a connection.
+    pub(super) fn on_open(&mut self) {
+        if self.apart_until.is_none() && !self.is_doubtful() {
+            self.plan_anew();
+        }
+    }
+
+    /// Begins with whole blocks again.
+    fn plan_anew(&mut self) {
         let (device, refusals) = (&self.device, &self.refusals);
         let is_apart = |index: &usize| {
-            refusals
-                .get(index)
-                .is_some_and(|refusal| refusal.until.is_some())
+            let refusal = refusals.get(index);
+            refusal.is_some_and(|refusal| refusal.until.is_some())
         };
         for group in &mut self.groups {
             let (apart, together): (Vec<usize>, Vec<usize>) =
@@ -125,7 +140,11 @@ impl Unit {
         connection: &mut Connection,
     ) -> (Vec<(usize, Reading)>, Option<Reason>) {
         let mut readings = Vec::new();
-        for index in self.due_groups() {
+        self.has_answered = false;
+        let mut due = self.due_groups();
+        // What may not be answered comes last: it costs the connection.
+        due.sort_by_key(|index| self.groups[*index].is_doubtful());
+        for index in due {
             let mut blocks = std::mem::take(&mut self.groups[index].blocks);
             let lost = self
                 .read_blocks(connection, &mut blocks, &mut readings)
@@ -138,6 +157,11 @@ impl Unit {
             if let Some(reason) = lost {
                 return (self.missing_rest(readings, reason), lost);
             }
+        }
+        let is_over = |until: Instant| Instant::now() >= until;
+        if self.apart_until.is_some_and(is_over) && !self.is_doubtful() {
+            self.apart_until = None;
+            self.plan_anew();
         }
         (readings, None)
     }
@@ -162,6 +186,8 @@ impl Unit {
             .iter()
             .all(|(_, reading)| reading.value().is_none());
         let first_reason = readings.iter().find_map(|(_, reading)| reading.reason());
+        // One request that is not answered is no device that fails.
+        let lost = lost.filter(|reason| none_answered || !is_silence(*reason));
         let failure = lost.or_else(|| first_reason.filter(|_| none_answered));
         self.count_silence(now, failure.filter(|_| none_answered));
         let points = readings
@@ -172,7 +198,7 @@ impl Unit {
 
     /// A dead device is asked less and less often, so that its timeouts do not cost the others.
     fn count_silence(&mut self, now: Instant, failure: Option<Reason>) {
-        if !matches!(failure, Some(Reason::Timeout | Reason::BadReply)) {
+        if !failure.is_some_and(is_silence) {
             self.n_silent = 0;
             self.not_before = None;
             return;
@@ -230,6 +256,7 @@ impl Unit {
             }
             match read_block(connection, &self.device, &block).await {
                 Ok(words) => {
+                    self.has_answered = true;
                     for index in &block.members {
                         let register = &self.device.registers[*index];
                         let start = usize::from(register.address - block.start);
@@ -237,9 +264,13 @@ impl Unit {
                         readings.push((*index, decode::reading(register, &words[start..end])));
                         self.refusals.remove(index);
                     }
-                    blocks.push(block);
+                    blocks.push(Block {
+                        n_silent: 0,
+                        ..block
+                    });
                 }
                 Err(Trouble::Exception(exception)) => {
+                    self.has_answered = true;
                     debug!(device = %self.device.name, start = block.start, count = block.count, ?exception, "modbus exception");
                     let halves = Some(exception)
                         .filter(|exception| may_be_one_address(*exception))
@@ -258,13 +289,51 @@ impl Unit {
                     }
                 }
                 Err(Trouble::Lost(reason)) => {
-                    waiting.push_front(block);
+                    if is_silence(reason) {
+                        // It is asked last from now on, so that it hides nothing else.
+                        waiting.extend(self.after_silence(block));
+                    } else {
+                        waiting.push_front(block);
+                    }
                     blocks.extend(waiting);
                     return Some(reason);
                 }
             }
         }
         None
+    }
+
+    /// What is asked for instead of a block that was not answered: its halves, once the device has answered other
+    /// requests and not this one for long enough, or has answered nothing at all. Some devices say nothing about an
+    /// address that they do not have.
+    fn after_silence(&mut self, mut block: Block) -> Vec<Block> {
+        block.n_silent = block.n_silent.saturating_add(1);
+        if let ([index], true) = (&*block.members, self.has_answered)
+            && (block.n_silent >= SILENCES || self.was_set_aside(*index))
+        {
+            self.set_aside(*index);
+            block.n_silent = 0;
+            return vec![block];
+        }
+        if block.n_silent < SILENCES || !(self.has_answered || self.is_dead()) {
+            return vec![block];
+        }
+        if let Some((first, second)) = block.halves(&self.device.registers) {
+            debug!(device = %self.device.name, start = block.start, count = block.count, "modbus block not answered, halved");
+            self.apart_until = Some(Instant::now() + QUARANTINE);
+            return vec![first, second];
+        }
+        vec![block]
+    }
+
+    /// Whether it has requests that were not answered lately.
+    fn is_doubtful(&self) -> bool {
+        self.groups.iter().any(Group::is_doubtful)
+    }
+
+    fn was_set_aside(&self, index: usize) -> bool {
+        let refusal = self.refusals.get(&index);
+        refusal.is_some_and(|refusal| refusal.until.is_some())
     }
 
     fn is_quarantined(&self, index: usize) -> bool {
@@ -276,14 +345,31 @@ impl Unit {
         let refusal = self.refusals.entry(index).or_default();
         refusal.n_in_row = refusal.n_in_row.saturating_add(1);
         if refusal.n_in_row >= REFUSALS {
-            if refusal.until.is_none() {
-                let register = &self.device.registers[index].name;
-                info!(%register, "register set aside");
-                self.has_set_aside = true;
-            }
-            refusal.until = Some(Instant::now() + QUARANTINE);
+            self.set_aside(index);
         }
     }
+
+    fn set_aside(&mut self, index: usize) {
+        let refusal = self.refusals.entry(index).or_default();
+        if refusal.until.is_none() {
+            let register = &self.device.registers[index].name;
+            info!(%register, "register set aside");
+            self.has_set_aside = true;
+        }
+        refusal.until = Some(Instant::now() + QUARANTINE);
+    }
+}
+
+impl Group {
+    /// Whether it has requests that were not answered lately.
+    fn is_doubtful(&self) -> bool {
+        self.blocks.iter().any(|block| block.n_silent > 0)
+    }
+}
+
+/// Whether nothing came that was an answer, over a line that is there.
+fn is_silence(reason: Reason) -> bool {
+    matches!(reason, Reason::Timeout | Reason::BadReply)
 }
 
 fn measured(register: &Register, reading: Reading) -> Measured {

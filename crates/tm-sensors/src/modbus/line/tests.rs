@@ -356,6 +356,85 @@ async fn a_register_that_is_refused_again_and_again_is_set_aside() {
     assert_eq!(poll(&mut line).await.0, "0 quarantined 131075 4");
 }
 
+/// Some devices say nothing about an address that they do not have.
+#[tokio::test]
+async fn a_register_that_is_never_answered_is_set_aside_too() {
+    let has_1 = |start: u16, count: u16| (start..start + count).contains(&1);
+    let peer = Peer::new(move |_, _, start, count| {
+        if has_1(start, count) {
+            Act::Silence
+        } else {
+            Act::Answer
+        }
+    })
+    .await;
+    let mut line = peer.line(&[1]);
+    let mut told = Vec::new();
+    for _ in 0..12 {
+        let (words, failure) = poll(&mut line).await;
+        told.push((words, failure.map(Reason::as_str)));
+    }
+    told.dedup();
+    let all = |words: &str, failure| (words.to_owned(), failure);
+    // Nothing at first, then what lies beside it, half by half.
+    assert_eq!(
+        told,
+        [
+            all("timeout timeout timeout timeout", Some("timeout")),
+            all("timeout timeout 131075 4", None),
+            all("0 timeout 131075 4", None),
+            all("0 quarantined 131075 4", None),
+        ]
+    );
+    peer.requests();
+    for _ in 0..3 {
+        assert_eq!(poll(&mut line).await.0, "0 quarantined 131075 4");
+    }
+    let requests = peer.requests();
+    let requests = requests
+        .iter()
+        .map(|request| request.split_once(' ').unwrap().1);
+    assert_eq!(requests.collect::<Vec<_>>(), ["0+1", "2+3"].repeat(3));
+    // Ten minutes in a moment; the socket goes by the real clock.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(10)).await;
+    tokio::time::resume();
+    assert_eq!(poll(&mut line).await.0, "0 timeout 131075 4");
+    assert_eq!(poll(&mut line).await.0, "0 quarantined 131075 4");
+}
+
+#[tokio::test]
+async fn a_device_that_was_away_is_read_in_whole_blocks_again() {
+    static IS_AWAY: Mutex<bool> = Mutex::new(true);
+    let peer = Peer::new(|_, _, _, _| {
+        if *IS_AWAY.lock().unwrap() {
+            Act::Silence
+        } else {
+            Act::Answer
+        }
+    })
+    .await;
+    let mut line = peer.line(&[1]);
+    for _ in 0..20 {
+        assert_eq!(poll(&mut line).await.1, Some(Reason::Timeout));
+    }
+    *IS_AWAY.lock().unwrap() = false;
+    peer.requests();
+    assert_eq!(poll(&mut line).await, (GOOD.to_owned(), None));
+    assert_eq!(peer.requests().len(), 4, "one by one");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(10)).await;
+    tokio::time::resume();
+    assert_eq!(poll(&mut line).await, (GOOD.to_owned(), None));
+    peer.requests();
+    assert_eq!(poll(&mut line).await, (GOOD.to_owned(), None));
+    let requests = peer.requests();
+    assert!(
+        matches!(&requests[..], [one] if one.ends_with(" 0+5")),
+        "{requests:?}"
+    );
+}
+
 /// Thirty devices on one line, of which five never answer, for 10 minutes.
 #[tokio::test(start_paused = true)]
 async fn dead_devices_do_not_cost_the_others_their_periods() {
