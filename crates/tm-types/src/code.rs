@@ -344,6 +344,14 @@ codes! {
     UPLINK_UNREADABLE_MESSAGE = "uplink.unreadable_message";
     /// A message was too large and was passed over.
     UPLINK_OVERSIZED_MESSAGE = "uplink.oversized_message";
+    /// The cloud broker does not let this device receive commands.
+    UPLINK_COMMANDS_FORBIDDEN = "uplink.commands_forbidden";
+    /// What the cloud sends does not arrive any more, although measurements are acknowledged.
+    UPLINK_COMMANDS_DEAD = "uplink.commands_dead";
+    /// A command from the cloud was not passed on.
+    UPLINK_COMMAND_REFUSED = "uplink.command_refused";
+    /// Commands came faster than they are passed on, and some were dropped.
+    UPLINK_COMMANDS_FLOODED = "uplink.commands_flooded";
 
     /// The disk is full.
     JOURNAL_DISK_FULL = "journal.disk_full";

@@ -39,19 +39,19 @@ pub use event::{Event, Severity};
 pub use health::{Health, HealthStatus};
 pub use name::{Instance, PointName, SeriesId, Source, Unit};
 pub use number::{Decimal, Number};
-pub use operation::{Command, Operation, OperationId, OperationStatus};
+pub use operation::{Command, Operation, OperationId, OperationStatus, is_operation_name};
 pub use point::{Kind, Point};
 pub use poll::{Poll, Sequence};
 pub use problem::{FieldError, Problem};
 pub use reading::{Quality, Reading, Reason};
 pub use stamp::{BootId, Clock, RunId, Stamp};
 pub use state::{
-    AgentState, Balance, Cell, DataBytes, DataContext, DataUsage, Device, Fix, FixMode, GnssEngine,
-    GnssPresence, GnssState, JournalState, LinkStatus, Messages, Modem, ModemIdentity,
-    ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem, PrivateText,
-    Recovery, RecoveryStatus, RecoveryStep, Registration, RegistrationStatus, Satellite,
-    SatelliteSignal, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal, Sim,
-    SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
+    AgentState, Balance, Cell, CommandsState, CommandsStatus, DataBytes, DataContext, DataUsage,
+    Device, Fix, FixMode, GnssEngine, GnssPresence, GnssState, JournalState, LinkStatus, Messages,
+    Modem, ModemIdentity, ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem,
+    PrivateText, Recovery, RecoveryStatus, RecoveryStep, Registration, RegistrationStatus,
+    Satellite, SatelliteSignal, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal,
+    Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

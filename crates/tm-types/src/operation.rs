@@ -10,6 +10,14 @@ use crate::{Instance, Invalid, Problem, Timestamp};
 
 /// The longest operation id.
 const ID_MAX: usize = 64;
+/// The longest name of an operation.
+const NAME_MAX: usize = 32;
+
+/// Whether this may be what a service is asked for: 1 to 32 characters of `a-z 0-9 - _`.
+pub fn is_operation_name(text: &str) -> bool {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    !text.is_empty() && text.len() <= NAME_MAX && text.bytes().all(allowed)
+}
 
 /// Names an operation; chosen by whoever asks, the same id is the same operation.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -13,6 +13,7 @@ use tm_service::session::{
 use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, code};
 
 use crate::config::Config;
+use crate::downlink::Kind;
 
 /// Messages that may be unacknowledged at once. At 16 KiB each it fills a path of 60 ms and 70 Mbit/s.
 pub(crate) const WINDOW: usize = 32;
@@ -28,7 +29,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const SESSION_PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a topic can be about.
-const CLASSES: [&str; 6] = ["data", "event", "alarm", "res", "state", "health"];
+const CLASSES: [&str; 8] = [
+    "data",
+    "event",
+    "alarm",
+    "res",
+    "state",
+    "health",
+    COMMANDS,
+    CONFIGURATIONS,
+];
+/// What comes down to the device.
+const COMMANDS: &str = "cmd";
+const CONFIGURATIONS: &str = "cfg";
 
 /// How the link stands, as it is told.
 #[derive(Clone, PartialEq, Debug)]
@@ -46,7 +59,7 @@ pub(crate) struct Cloud {
     options: Option<Options>,
     session: Option<Session>,
     pub(crate) link: Link,
-    topics: [(&'static str, String); 6],
+    topics: [(&'static str, String); CLASSES.len()],
 }
 
 impl Cloud {
@@ -69,8 +82,7 @@ impl Cloud {
                     broker: Some(broker),
                     ..Link::idle(LinkStatus::Connecting, cause)
                 };
-                let health_topic = config.topic.topic(&host.device, "health");
-                (Some(options(config, host, address, health_topic)), link)
+                (Some(options(config, host, address)), link)
             }
         };
         let session = options.clone().map(Session::open);
@@ -107,15 +119,10 @@ impl Cloud {
         let Some(session) = &self.session else {
             return false;
         };
-        let (_, topic) = self
-            .topics
-            .iter()
-            .find(|(known, _)| *known == class)
-            .expect("every class has its topic");
         let retain = class == "health";
         let message = Outgoing {
             token,
-            topic: topic.clone(),
+            topic: self.topic(class).to_owned(),
             payload,
             qos: Qos::AtLeastOnce,
             retain,
@@ -128,6 +135,26 @@ impl Cloud {
             }
             Err(NotTaken::Unsendable(_)) => true,
         }
+    }
+
+    /// What a message from the cloud is about, by its topic.
+    pub(crate) fn kind(&self, topic: &str) -> Option<Kind> {
+        if topic == self.topic(COMMANDS) {
+            Some(Kind::Command)
+        } else if topic == self.topic(CONFIGURATIONS) {
+            Some(Kind::Configuration)
+        } else {
+            None
+        }
+    }
+
+    fn topic(&self, class: &str) -> &str {
+        let (_, topic) = self
+            .topics
+            .iter()
+            .find(|(known, _)| *known == class)
+            .expect("every class has its topic");
+        topic
     }
 
     /// Says to the cloud how the uplink is; retained.
@@ -162,7 +189,12 @@ impl Cloud {
     pub(crate) fn restart_stalled(&mut self, now: Timestamp) {
         let broker = self.link.broker.clone().unwrap_or_default();
         let cause = code::UPLINK_STALLED.with("broker", broker);
-        self.fail(cause.and("seconds", STALLED_AFTER.as_secs()), now);
+        self.restart(cause.and("seconds", STALLED_AFTER.as_secs()), now);
+    }
+
+    /// Gives up a connection for this reason, and makes another.
+    pub(crate) fn restart(&mut self, cause: Cause, now: Timestamp) {
+        self.fail(cause, now);
         // The old one first: two connections under one client id throw each other out.
         self.session = None;
         self.session = self.options.clone().map(Session::open);
@@ -188,7 +220,7 @@ impl Link {
     }
 }
 
-fn options(config: &Config, host: &Host, address: Address, health_topic: String) -> Options {
+fn options(config: &Config, host: &Host, address: Address) -> Options {
     let client_id = config
         .client_id
         .clone()
@@ -205,13 +237,22 @@ fn options(config: &Config, host: &Host, address: Address, health_topic: String)
                 .unwrap_or_else(|| tm_service::config::Secret::new("")),
         )
     });
-    // Nothing is subscribed to, and what is unacknowledged lies in the journal: the broker need not remember us.
+    // What is unacknowledged lies in the journal, and a command that nobody answered is asked again: the broker need
+    // not remember us.
     options.clean_session = true;
+    if config.commands {
+        let topic = |class| config.topic.topic(&host.device, class);
+        options.subscriptions = [COMMANDS, CONFIGURATIONS]
+            .map(|class| (topic(class), Qos::AtLeastOnce))
+            .to_vec();
+        // Measurements are worth a connection without commands.
+        options.needs_subscriptions = false;
+    }
     options.keep_alive = Duration::from_secs(config.keep_alive_s.into());
     options.connect_timeout = CONNECT_TIMEOUT;
     options.ack_timeout = SESSION_PATIENCE;
     options.will = Some(Will {
-        topic: health_topic,
+        topic: config.topic.topic(&host.device, "health"),
         payload: health(
             host,
             HealthStatus::Down,

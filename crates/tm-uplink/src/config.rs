@@ -51,7 +51,7 @@ tm_service::settings! {
         pub client_key_file: Option<String> = None,
         /// `columns` (batches, the fewest bytes) or `json` (one readable object per poll).
         pub payload: Payload = "columns",
-        /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`.
+        /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`, and down to the device `cmd` and `cfg`.
         pub topic: TopicTemplate = "tm/{site}/{class}",
         /// Seconds of live measurements in one batch (1 to 3600).
         pub batch_s: u32 [1..=3600] = 60,
@@ -63,6 +63,10 @@ tm_service::settings! {
         pub quota_mib: Option<u32> = None,
         /// Directory of the journals within the service's data directory.
         pub directory: String = "journal",
+        /// Whether the cloud may ask for operations and give configurations, on the classes `cmd` and `cfg`.
+        pub commands: bool = true => false,
+        /// Seconds between two echoes that show whether commands still arrive; 0 sends none (0 to 86400).
+        pub commands_check_s: u32 [0..=86_400] = 3600,
         /// Seconds of silence after which the cloud connection is tested (10 to 3600).
         pub keep_alive_s: u32 [10..=3600] = 600,
     }

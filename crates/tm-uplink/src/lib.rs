@@ -13,6 +13,7 @@ mod schedule;
 mod states;
 
 mod cloud;
+mod downlink;
 mod ingest;
 mod keeper;
 

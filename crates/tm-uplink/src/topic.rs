@@ -11,7 +11,7 @@ const TOPIC_MAX: usize = 65_535;
 const PLACES: [&str; 3] = ["{device}", "{site}", "{class}"];
 
 /// A topic with places for `{device}`, `{site}` and `{class}`; the class is one of
-/// `data`, `state`, `event`, `alarm`, `res` and `health`.
+/// `data`, `state`, `event`, `alarm`, `res` and `health`, and down to the device `cmd` and `cfg`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TopicTemplate(String);
 

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value as Json_;
 use sha2::{Digest as _, Sha256};
-use tm_types::{Instance, Operation, OperationId, Problem, code};
+use tm_types::{Instance, Operation, OperationId, Problem, code, is_operation_name};
 
 use super::answers::{Forbidden, NotFound, Unavailable, Unreadable};
 use super::asking::{ask, is_unavailable, location};
@@ -23,8 +23,6 @@ use crate::views::OperationsView;
 
 /// Within what an operation must start when nobody says.
 const TTL_MS: u32 = 30_000;
-/// The longest name of an operation.
-const OP_MAX: usize = 32;
 /// The longest `Idempotency-Key`.
 const KEY_MAX: usize = 256;
 /// Operations that change a configuration, whoever executes them.
@@ -139,8 +137,7 @@ pub(super) async fn show(
 }
 
 fn check(asked: &NewOperation) -> Result<(), ApiError> {
-    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    if asked.op.is_empty() || asked.op.len() > OP_MAX || !asked.op.bytes().all(allowed) {
+    if !is_operation_name(&asked.op) {
         return Err(ApiError::bad_field(
             "/op",
             "1 to 32 characters of a-z, 0-9, - and _",

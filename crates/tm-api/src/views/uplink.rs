@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tm_types::{JournalState, LinkStatus, UplinkState};
+use tm_types::{CommandsState, JournalState, LinkStatus, UplinkState};
 
 use super::{Explained, Look, uplink_state};
 
@@ -41,6 +41,8 @@ pub(crate) struct UplinkFields {
     batches_acked: u64,
     /// Payload bytes acknowledged by the cloud since start.
     bytes_acked: u64,
+    /// What the cloud asks of the device.
+    commands: CommandsState,
 }
 
 /// What waits for the cloud.
@@ -84,6 +86,7 @@ impl From<&UplinkState> for UplinkFields {
             messages_unreadable: state.messages_unreadable,
             batches_acked: state.batches_acked,
             bytes_acked: state.bytes_acked,
+            commands: state.commands,
         }
     }
 }

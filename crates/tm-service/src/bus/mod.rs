@@ -20,6 +20,7 @@ use tm_types::{Cause, Operation, OperationId};
 
 pub use connector::{BusConnector, ConnectorOptions};
 pub use handle::{Bus, BusHandle};
+pub use operations::ended;
 
 /// What a service wants from the bus.
 #[derive(Clone, Debug, Default)]

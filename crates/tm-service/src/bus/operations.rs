@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tm_types::text::Language;
 use tm_types::{
     BootId, Cause, Code, Command, Instance, Operation, OperationId, OperationStatus, Problem,
-    Stamp, code,
+    Stamp, Timestamp, code,
 };
 
 /// Operations that are remembered.
@@ -192,6 +192,27 @@ impl Book {
         if let Some(record) = self.records.remove(index) {
             self.cleared.push(record.operation.id);
         }
+    }
+}
+
+/// An operation that has ended without success.
+pub fn ended(
+    id: OperationId,
+    service: Instance,
+    op: String,
+    status: OperationStatus,
+    cause: &Cause,
+    time: Timestamp,
+) -> Operation {
+    Operation {
+        problem: Some(problem(cause, &id)),
+        id,
+        service,
+        op,
+        status,
+        progress_percent: None,
+        result: None,
+        updated_at: time,
     }
 }
 

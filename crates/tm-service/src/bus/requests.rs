@@ -66,16 +66,14 @@ impl Requests {
             }
             unsent.retain(|(id, ..)| *id != pending.id);
             let cause = code::SERVICE_UNAVAILABLE.with("service", &pending.service);
-            overdue.push(Operation {
-                id: pending.id.clone(),
-                service: pending.service.clone(),
-                op: pending.op.clone(),
-                status: OperationStatus::Failed,
-                progress_percent: None,
-                result: None,
-                problem: Some(operations::problem(&cause, &pending.id)),
-                updated_at: time,
-            });
+            overdue.push(operations::ended(
+                pending.id.clone(),
+                pending.service.clone(),
+                pending.op.clone(),
+                OperationStatus::Failed,
+                &cause,
+                time,
+            ));
             false
         });
         overdue

@@ -147,7 +147,9 @@ impl Task {
 
     async fn on_main(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Up { session_present } => {
+            SessionEvent::Up {
+                session_present, ..
+            } => {
                 self.up_since = Some(Instant::now());
                 self.uplink_seen = false;
                 self.on_up(session_present, false);
@@ -170,7 +172,9 @@ impl Task {
 
     fn on_ingest(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Up { session_present } => self.on_up(session_present, true),
+            SessionEvent::Up {
+                session_present, ..
+            } => self.on_up(session_present, true),
             SessionEvent::Message(message) => self.deliver(message),
             // The main session tells of the same broker.
             SessionEvent::Down(_) | SessionEvent::Acked(_) => {}

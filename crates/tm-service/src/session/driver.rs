@@ -17,11 +17,15 @@ use crate::config::Secret;
 
 /// Requests and packets handled between two flushes.
 const BATCH: usize = 256;
+/// Some brokers close the connection instead of refusing a subscription: after so many connections that ended so,
+/// one is made without it, where it is not needed.
+const REFUSALS: u32 = 3;
 
 /// Connects for ever; ends only when the owner is gone or has said DISCONNECT.
 pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sender<Told>) {
     let mut waits = Waits::new(options.back_off);
     let mut told = None;
+    let mut n_refused = 0;
     loop {
         let mut driver = Driver {
             options: &options,
@@ -30,10 +34,17 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
             number: link.lock().number() + 1,
             login: None,
             was_up: false,
+            subscribes: options.needs_subscriptions || n_refused < REFUSALS,
             subscribing: None,
         };
         let end = driver.connection().await;
         let was_up = driver.was_up;
+        n_refused = match driver.subscribing {
+            Some(_) => n_refused + 1,
+            // Once more with the next connection: it may have been the link.
+            None if was_up && !driver.subscribes => REFUSALS - 1,
+            None => 0,
+        };
         link.lock().end(driver.number);
         let reason = match end {
             End::Down(reason) => reason,
@@ -66,6 +77,8 @@ struct Driver<'a> {
     /// What the broker was told.
     login: Option<(String, Secret)>,
     was_up: bool,
+    /// Whether the subscriptions are asked for.
+    subscribes: bool,
     subscribing: Option<Subscribing>,
 }
 
@@ -213,7 +226,8 @@ impl Driver<'_> {
                         DownReason::Rejected("the credentials have changed meanwhile").into(),
                     );
                 }
-                if !self.options.subscriptions.is_empty() {
+                let subscribes = self.subscribes && !self.options.subscriptions.is_empty();
+                if subscribes {
                     let filters = self.options.subscriptions.iter();
                     let filters = filters
                         .map(|(filter, qos)| SubscribeFilter::new(filter.clone(), mqtt_qos(*qos)));
@@ -223,8 +237,8 @@ impl Driver<'_> {
                 }
                 self.link.lock().begin(self.number, client.clone());
                 // In a session that the broker kept, the subscriptions stand already.
-                if ack.session_present || self.options.subscriptions.is_empty() {
-                    return self.up(ack.session_present).await;
+                if ack.session_present || !subscribes {
+                    return self.up(ack.session_present, self.subscribes).await;
                 }
                 self.subscribing = Some(Subscribing {
                     since: Instant::now(),
@@ -232,14 +246,15 @@ impl Driver<'_> {
                 });
                 Ok(())
             }
-            Packet::SubAck(ack) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                Err(DownReason::Rejected("the broker refuses a subscription").into())
-            }
-            Packet::SubAck(_) => {
+            Packet::SubAck(ack) => {
+                let is_refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
+                if is_refused && self.options.needs_subscriptions {
+                    return Err(DownReason::Rejected("the broker refuses a subscription").into());
+                }
                 let Some(subscribing) = self.subscribing.take() else {
                     return Ok(());
                 };
-                self.up(false).await?;
+                self.up(false, !is_refused).await?;
                 for event in subscribing.held {
                     self.tell(event).await?;
                 }
@@ -257,10 +272,14 @@ impl Driver<'_> {
         }
     }
 
-    async fn up(&mut self, session_present: bool) -> Result<(), End> {
+    async fn up(&mut self, session_present: bool, is_subscribed: bool) -> Result<(), End> {
         self.was_up = true;
         self.link.lock().up();
-        self.tell(SessionEvent::Up { session_present }).await
+        self.tell(SessionEvent::Up {
+            session_present,
+            is_subscribed,
+        })
+        .await
     }
 
     async fn on_message(&mut self, publish: rumqttc::Publish) -> Result<(), End> {

@@ -67,6 +67,9 @@ pub enum SessionEvent {
     Up {
         /// Whether the broker remembered the session.
         session_present: bool,
+        /// Whether the subscriptions stand; false only where they need not
+        /// ([`Options::needs_subscriptions`]).
+        is_subscribed: bool,
     },
     /// The connection could not be made or is lost. Told again when the reason changes.
     Down(DownReason),

@@ -162,6 +162,8 @@ pub struct Options {
     pub will: Option<Will>,
     /// Filters subscribed to on every connection, ahead of anything that is fed.
     pub subscriptions: Vec<(String, Qos)>,
+    /// Whether a broker that refuses the subscriptions is as good as none. Where not, the connection stands without them.
+    pub needs_subscriptions: bool,
     /// Whether QoS 1 messages are acknowledged by the owner rather than on arrival.
     pub manual_acks: bool,
     /// The largest packet, in bytes, both ways; a larger one closes the connection.
@@ -188,6 +190,7 @@ impl Options {
             ack_timeout: Duration::from_secs(30),
             will: None,
             subscriptions: Vec::new(),
+            needs_subscriptions: true,
             manual_acks: false,
             max_packet: 256 * 1024,
             window: 100,

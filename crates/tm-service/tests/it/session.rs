@@ -31,7 +31,9 @@ fn message(token: u64) -> Outgoing {
 
 async fn up(session: &mut Session) -> bool {
     match within(session.next()).await {
-        SessionEvent::Up { session_present } => session_present,
+        SessionEvent::Up {
+            session_present, ..
+        } => session_present,
         other => panic!("expected Up, got {other:?}"),
     }
 }
@@ -483,6 +485,48 @@ async fn a_refused_subscription_is_a_refusal() {
     };
     peer.suback(packet, &[0x80]).await;
     assert!(matches!(down(&mut session).await, DownReason::Rejected(_)));
+}
+
+/// Some brokers say no, others close the connection; neither costs the rest where it need not.
+#[tokio::test]
+async fn a_refused_subscription_is_borne_where_it_is_not_needed() {
+    let broker = FakeBroker::bind().await;
+    let mut session = Session::open(Options {
+        subscriptions: vec![("t".to_owned(), Qos::AtLeastOnce)],
+        needs_subscriptions: false,
+        ..options(&broker.url())
+    });
+    let is_subscribed = async |session: &mut Session| loop {
+        match within(session.next()).await {
+            SessionEvent::Up { is_subscribed, .. } => return is_subscribed,
+            SessionEvent::Down(_) => {}
+            other => panic!("expected Up, got {other:?}"),
+        }
+    };
+    let (mut peer, _) = broker.accept(false).await;
+    let Seen::Subscribe { packet, .. } = peer.read().await else {
+        panic!("a subscription");
+    };
+    peer.suback(packet, &[0x80]).await;
+    assert!(!is_subscribed(&mut session).await);
+    drop(peer);
+    for _ in 0..3 {
+        let (mut peer, _) = broker.accept(false).await;
+        assert!(matches!(peer.read().await, Seen::Subscribe { .. }));
+    }
+    let (mut peer, _) = broker.accept(false).await;
+    assert!(!is_subscribed(&mut session).await);
+    feed(&session, [1]);
+    assert_eq!(
+        published(&mut peer).await.1,
+        1,
+        "and no subscription before it"
+    );
+    drop(peer);
+    // With the next connection it is tried again.
+    let (mut peer, _) = broker.accept(false).await;
+    peer.confirm_subscription().await;
+    assert!(is_subscribed(&mut session).await);
 }
 
 #[tokio::test]

@@ -20,4 +20,4 @@ pub use modem::{
     TextMessage,
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
-pub use uplink::{JournalState, LinkStatus, UplinkState};
+pub use uplink::{CommandsState, CommandsStatus, JournalState, LinkStatus, UplinkState};

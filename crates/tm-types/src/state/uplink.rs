@@ -30,6 +30,43 @@ pub struct UplinkState {
     pub batches_acked: u64,
     /// Payload bytes acknowledged by the cloud since start.
     pub bytes_acked: u64,
+    /// What the cloud asks of the device.
+    #[serde(default)]
+    pub commands: CommandsState,
+}
+
+/// How commands from the cloud stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CommandsState {
+    /// Whether they arrive.
+    pub status: CommandsStatus,
+    /// When the last one came; null before the first since start.
+    pub heard: Option<Timestamp>,
+    /// Passed on to services, since start.
+    pub taken: u64,
+    /// Refused because they were malformed, late, retained or too many, since start.
+    pub refused: u64,
+}
+
+/// Whether what the cloud sends arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CommandsStatus {
+    /// Not asked for, or never connected.
+    #[default]
+    Off,
+    /// The broker has confirmed the subscription.
+    Subscribed,
+    /// Something has arrived.
+    Alive,
+    /// An echo did not arrive, and never did: perhaps the broker lets nobody send to himself.
+    Unproven,
+    /// An echo did not arrive although earlier ones did.
+    Dead,
+    /// The broker refuses the subscription.
+    Forbidden,
 }
 
 /// How a connection stands.

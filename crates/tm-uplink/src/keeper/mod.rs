@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Disconnected,
     /// Messages of the bus, as they came.
     Messages(Vec<Incoming>),
+    /// An answer that no service has given: to be kept and sent as one that came by the bus.
+    Answered { topic: String, payload: Bytes },
     /// Read and encode.
     Prepare(Request),
     /// Handed to the cloud session.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tm_journal::{Class, Commit, Disk, Effect, Event, Journal, Rules, Timing};
-use tm_service::session::Receipt;
+use tm_service::session::{Incoming, Qos, Receipt};
 use tm_service::{Clock, Dedup};
 use tm_types::{Cause, Severity, Timestamp, code};
 use tokio::sync::mpsc::UnboundedSender;
@@ -175,6 +175,13 @@ impl<D: Disk> Work<D> {
                     bytes,
                 });
             }
+            Command::Answered { topic, payload } => self.take_in(vec![Incoming {
+                topic,
+                payload,
+                qos: Qos::AtMostOnce,
+                retain: false,
+                receipt: None,
+            }]),
             Command::Prepare(request) => self.prepare(&request),
             Command::Sent(class, range) => self.decide(Event::Sent { class, range }),
             Command::Settled(class, range) => self.decide(Event::Acknowledged { class, range }),

@@ -1,5 +1,6 @@
 //! The loop: whatever happens becomes one event; what is to be done is decided by the scheduler and the keeper's rules.
 
+mod command;
 mod tell;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use tm_types::{Anchor, Severity, UplinkState, code};
 
 use crate::cloud::{self, Cloud};
 use crate::config::Config;
+use crate::downlink::Downlink;
 use crate::ingest::Ingest;
 use crate::keeper::{Answer, Command, Keeper, Report, Start};
 use crate::outlet::BATCH_BYTES;
@@ -28,6 +30,9 @@ const DISK_RETRY: Duration = Duration::from_mins(1);
 const STATE_TOKEN: Token = Token::MAX;
 /// Names health messages, of which only the newest counts.
 const HEALTH_TOKEN: Token = Token::MAX - 1;
+
+/// Names the echo that is under way.
+const ECHO_TOKEN: Token = Token::MAX - 2;
 
 /// Why the loop ends without failing.
 pub(crate) enum Ended {
@@ -52,6 +57,7 @@ pub(crate) struct Uplink<'a> {
     ingest: Ingest,
     cloud: Cloud,
     keeper: Keeper,
+    downlink: Downlink,
     scheduler: Scheduler,
     effects: Vec<Effect>,
     states: States,
@@ -87,6 +93,8 @@ impl<'a> Uplink<'a> {
         };
         let now = host.clock.mono();
         let ingest = Ingest::open(host);
+        let check = Some(config.commands_check_s).filter(|seconds| *seconds > 0);
+        let check = check.map(|seconds| Duration::from_secs(seconds.into()));
         bus.speak_while(ingest.standing());
         Self {
             config,
@@ -95,6 +103,7 @@ impl<'a> Uplink<'a> {
             ingest,
             cloud: Cloud::open(config, host),
             keeper,
+            downlink: Downlink::new(check, host.clock.stamp().mono_ms),
             scheduler: Scheduler::new(rules, start.urgent, start.data),
             effects: Vec::new(),
             states: States::new(Duration::from_secs(config.state_s.into())),
@@ -150,6 +159,7 @@ impl<'a> Uplink<'a> {
             Happening::Tick => self.schedule(Event::Tick),
         }
         let now = self.host.clock.mono();
+        self.check_commands(now);
         if now >= self.report_at {
             self.report_at = now + PERIOD;
             self.keeper.tell(Command::Report);
@@ -158,8 +168,10 @@ impl<'a> Uplink<'a> {
     }
 
     fn on_bus(&mut self, event: BusEvent) {
-        let BusEvent::Message(BusMessage { topic, payload, .. }) = event else {
-            return;
+        let BusMessage { topic, payload, .. } = match event {
+            BusEvent::Message(message) => message,
+            BusEvent::Operation(operation) => return self.answer(&operation),
+            _ => return,
         };
         match topic::classify(&topic) {
             Some(Topic::State(service)) => {
@@ -183,7 +195,9 @@ impl<'a> Uplink<'a> {
 
     fn on_ingest(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Up { session_present } => {
+            SessionEvent::Up {
+                session_present, ..
+            } => {
                 let (connection, is_forgotten) = self.ingest.came_up(session_present);
                 if is_forgotten {
                     self.bus
@@ -211,7 +225,7 @@ impl<'a> Uplink<'a> {
 
     fn on_cloud(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Up { .. } => {
+            SessionEvent::Up { is_subscribed, .. } => {
                 let stamp = self.host.clock.stamp();
                 tracing::info!(
                     broker = self.cloud.link.broker,
@@ -219,6 +233,10 @@ impl<'a> Uplink<'a> {
                 );
                 self.lose_cloud();
                 self.cloud.came_up(stamp.time);
+                if self.config.commands {
+                    let now = self.host.clock.mono();
+                    self.downlink.came_up(is_subscribed, now);
+                }
                 self.schedule(Event::Up);
                 self.say_health();
                 let (status, reasons) = self.health();
@@ -234,7 +252,7 @@ impl<'a> Uplink<'a> {
                 self.say_state();
             }
             SessionEvent::Acked(token) => self.acked(token),
-            SessionEvent::Message(_) => {}
+            SessionEvent::Message(message) => self.on_command(&message),
         }
     }
 
@@ -249,6 +267,7 @@ impl<'a> Uplink<'a> {
                 self.states.acked();
             }
             HEALTH_TOKEN => {}
+            ECHO_TOKEN => self.downlink.echo_acked(self.host.clock.mono()),
             ticket => {
                 self.batches_acked += 1;
                 self.schedule(Event::Acked { ticket });

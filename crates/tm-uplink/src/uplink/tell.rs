@@ -17,7 +17,12 @@ impl Uplink<'_> {
             .states
             .deadline()
             .filter(|_| self.cloud.is_up() && !self.is_state_sent);
-        let others = [self.scheduler.deadline(), states, self.disk_at];
+        let others = [
+            self.scheduler.deadline(),
+            states,
+            self.disk_at,
+            self.downlink.deadline(),
+        ];
         others
             .into_iter()
             .flatten()
@@ -30,6 +35,7 @@ impl Uplink<'_> {
         if std::mem::take(&mut self.is_state_sent) {
             self.states.lost(self.host.clock.mono());
         }
+        self.downlink.went_down();
         self.keeper.tell(Command::CloudLost);
         self.schedule(Event::Down);
     }
@@ -74,6 +80,12 @@ impl Uplink<'_> {
                 reasons.push(link.cause.clone());
             }
         }
+        let broker = link.broker.as_deref().unwrap_or_default();
+        let commands = self.downlink.trouble(broker);
+        if let Some(trouble) = commands.filter(|_| link.status == LinkStatus::Connected) {
+            status = HealthStatus::Degraded;
+            reasons.push(trouble);
+        }
         if let Some(trouble) = &self.report.trouble {
             status = HealthStatus::Degraded;
             reasons.push(trouble.clone());
@@ -108,6 +120,7 @@ impl Uplink<'_> {
             messages_unreadable: report.messages_unreadable,
             batches_acked: self.batches_acked,
             bytes_acked: self.bytes_acked,
+            commands: self.downlink.state(),
         };
         let lasting = UplinkState {
             ack_age_ms: None,
