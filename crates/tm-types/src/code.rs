@@ -344,6 +344,10 @@ codes! {
     UPLINK_UNREADABLE_MESSAGE = "uplink.unreadable_message";
     /// A message was too large and was passed over.
     UPLINK_OVERSIZED_MESSAGE = "uplink.oversized_message";
+    /// The cloud broker closes one connection after another: somebody else has the same client id.
+    UPLINK_CLIENT_ID_TAKEN = "uplink.client_id_taken";
+    /// The cloud broker closes one connection after another, and acknowledges nothing: a topic is not allowed.
+    UPLINK_TOPIC_DENIED = "uplink.topic_denied";
     /// The cloud broker does not let this device receive commands.
     UPLINK_COMMANDS_FORBIDDEN = "uplink.commands_forbidden";
     /// What the cloud sends does not arrive any more, although measurements are acknowledged.

@@ -6,14 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Serialize;
 use tm_service::Host;
+use tm_service::config::Secret;
 use tm_service::session::{
-    Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Qos, Session, SessionEvent,
+    Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Pem, Qos, Session, SessionEvent,
     TlsOptions, Token, Will,
 };
 use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, code};
 
 use crate::config::Config;
 use crate::downlink::Kind;
+use crate::flapping::{Flapping, SETTLED};
 
 /// Messages that may be unacknowledged at once. At 16 KiB each it fills a path of 60 ms and 70 Mbit/s.
 pub(crate) const WINDOW: usize = 32;
@@ -59,6 +61,7 @@ pub(crate) struct Cloud {
     options: Option<Options>,
     session: Option<Session>,
     pub(crate) link: Link,
+    pub(crate) flapping: Flapping,
     topics: [(&'static str, String); CLASSES.len()],
 }
 
@@ -66,23 +69,25 @@ impl Cloud {
     /// Starts connecting, if there is something to connect to.
     pub(crate) fn open(config: &Config, host: &Host) -> Self {
         let topics = CLASSES.map(|class| (class, config.topic.topic(&host.device, class)));
-        let (options, link) = match config.url.as_deref().map(str::parse::<Address>) {
-            None => (
+        let (options, link) = match addresses(config) {
+            Ok(None) => (
                 None,
                 Link::idle(
                     LinkStatus::NotConfigured,
                     code::UPLINK_NOT_CONFIGURED.plain(),
                 ),
             ),
-            Some(Err(error)) => (None, Link::idle(LinkStatus::Failed, bad_url(&error))),
-            Some(Ok(address)) => {
+            Err(error) => (None, Link::idle(LinkStatus::Failed, bad_url(&error))),
+            Ok(Some((address, fallback))) => {
                 let broker = broker_name(&address);
                 let cause = code::UPLINK_CONNECTING.with("broker", &broker);
                 let link = Link {
                     broker: Some(broker),
                     ..Link::idle(LinkStatus::Connecting, cause)
                 };
-                (Some(options(config, host, address)), link)
+                let mut options = options(config, host, address);
+                options.fallback = fallback;
+                (Some(options), link)
             }
         };
         let session = options.clone().map(Session::open);
@@ -90,6 +95,7 @@ impl Cloud {
             options,
             session,
             link,
+            flapping: Flapping::default(),
             topics,
         }
     }
@@ -171,18 +177,33 @@ impl Cloud {
         }
     }
 
-    /// Notes that the connection stands.
-    pub(crate) fn came_up(&mut self, now: Timestamp) {
-        let broker = self.link.broker.clone().unwrap_or_default();
+    /// Notes that the connection with that broker stands, `mono` since boot.
+    pub(crate) fn came_up(&mut self, address: &Address, now: Timestamp, mono: Duration) {
+        self.flapping.came_up(mono);
+        let broker = broker_name(address);
+        self.link.broker = Some(broker.clone());
         self.link.status = LinkStatus::Connected;
         self.link.cause = code::UPLINK_CONNECTED.with("broker", broker);
         self.link.since = Some(now);
     }
 
     /// Notes that the connection is lost or cannot be made.
-    pub(crate) fn went_down(&mut self, reason: &DownReason, now: Timestamp) {
+    pub(crate) fn went_down(&mut self, reason: &DownReason, now: Timestamp, mono: Duration) {
+        self.flapping.went_down(*reason == DownReason::Closed, mono);
         let broker = self.link.broker.clone().unwrap_or_default();
         self.fail(reason.cause_for_uplink(&broker), now);
+    }
+
+    /// Why the connection does not last, if that is so.
+    pub(crate) fn trouble(&self) -> Option<Cause> {
+        let code = self.flapping.suspicion()?;
+        let client_id = self
+            .options
+            .as_ref()
+            .map(|options| options.client_id.as_str());
+        let broker = self.link.broker.as_deref().unwrap_or_default();
+        let cause = code.with("broker", broker);
+        Some(cause.and("client_id", client_id.unwrap_or_default()))
     }
 
     /// Gives up a connection on which nothing is acknowledged, and makes another.
@@ -220,23 +241,27 @@ impl Link {
     }
 }
 
+/// The brokers, if there are any.
+fn addresses(config: &Config) -> Result<Option<(Address, Option<Address>)>, BadAddress> {
+    let parse = |url: &Option<String>| url.as_deref().map(str::parse::<Address>).transpose();
+    let (first, fallback) = (parse(&config.url)?, parse(&config.fallback_url)?);
+    Ok(first.map(|first| (first, fallback)))
+}
+
 fn options(config: &Config, host: &Host, address: Address) -> Options {
     let client_id = config
         .client_id
         .clone()
         .unwrap_or_else(|| format!("tm-{}", host.device.id));
-    let path = |file: &Option<String>| file.as_ref().map(PathBuf::from);
     let user = config.user.clone();
     let mut options = Options::new(client_id, address);
     options.credentials = user.map(|user| {
         (
             user,
-            config
-                .password
-                .clone()
-                .unwrap_or_else(|| tm_service::config::Secret::new("")),
+            config.password.clone().unwrap_or_else(|| Secret::new("")),
         )
     });
+    options.password_file = config.password_file.as_ref().map(PathBuf::from);
     // What is unacknowledged lies in the journal, and a command that nobody answered is asked again: the broker need
     // not remember us.
     options.clean_session = true;
@@ -265,11 +290,15 @@ fn options(config: &Config, host: &Host, address: Address) -> Options {
     options.window = u16::try_from(WINDOW)
         .unwrap_or(u16::MAX)
         .saturating_add(WINDOW_EXTRA);
+    let pem =
+        |text: &Option<Secret>, file: &Option<String>| Pem::of(text.as_ref(), file.as_deref());
     options.tls = TlsOptions {
-        ca_file: path(&config.ca_file),
-        client_certificate_file: path(&config.client_certificate_file),
-        client_key_file: path(&config.client_key_file),
+        ca: pem(&config.ca, &config.ca_file),
+        client_certificate: pem(&config.client_certificate, &config.client_certificate_file),
+        client_key: pem(&config.client_key, &config.client_key_file),
+        alpn: config.alpn.clone(),
     };
+    options.back_off.settled = SETTLED;
     options
 }
 

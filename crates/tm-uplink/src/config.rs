@@ -37,14 +37,26 @@ tm_service::settings! {
     pub struct Config {
         /// The cloud broker, `mqtt://host:port` or `mqtts://host:port`. Unset: measurements are kept on the device, the oldest give way.
         pub url: Option<String> = None,
+        /// Another broker, with the same credentials, that is tried in turn with the first one while that cannot be reached. From there the first one is tried again every six hours.
+        pub fallback_url: Option<String> = None,
         /// User name at the cloud broker.
         pub user: Option<String> = None,
         /// Password at the cloud broker.
         pub password: Option<Secret> = None,
+        /// File whose first line is the password, read anew for every connection: a token that somebody renews.
+        pub password_file: Option<String> = None,
         /// Client id at the cloud broker; without it `tm-` and the device's id.
         pub client_id: Option<String> = None,
+        /// Authorities that the broker's certificate is checked against, as PEM text; line ends may be written as `\n`.
+        pub ca: Option<Secret> = None,
         /// PEM file of the authorities that the broker's certificate is checked against; without it those of the web.
         pub ca_file: Option<String> = None,
+        /// Our own certificate, for brokers that ask for one, as PEM text; line ends may be written as `\n`.
+        pub client_certificate: Option<Secret> = None,
+        /// The key of our own certificate, as PEM text; line ends may be written as `\n`.
+        pub client_key: Option<Secret> = None,
+        /// What is spoken above TLS (ALPN), for brokers that share port 443 with others, such as `x-amzn-mqtt-ca` or `mqtt`.
+        pub alpn: Option<String> = None,
         /// PEM file of our own certificate, for brokers that ask for one.
         pub client_certificate_file: Option<String> = None,
         /// PEM file of the key of our own certificate.

@@ -14,6 +14,7 @@ mod states;
 
 mod cloud;
 mod downlink;
+mod flapping;
 mod ingest;
 mod keeper;
 

@@ -7,8 +7,9 @@ use super::modem::part;
 use super::{Check, Machine, own};
 use crate::Clock;
 use crate::config::Environment;
+use crate::config::Secret;
 use crate::probe::{self, Finding, Findings, Look, Skipped, Targets, Wrong};
-use crate::session::{Address, TlsOptions};
+use crate::session::{Address, Pem, TlsOptions};
 
 /// The uplink's variables, which reach every container of a fleet.
 pub(super) fn targets(environment: &Environment, clock: &Clock) -> Result<Option<Targets>, String> {
@@ -18,12 +19,16 @@ pub(super) fn targets(environment: &Environment, clock: &Clock) -> Result<Option
     let broker: Address = url
         .parse()
         .map_err(|error: crate::session::BadAddress| error.to_string())?;
-    let file = |name: &str| environment.get(name).map(Into::into);
+    let pem = |name: &str| {
+        let text = environment.get(name).map(Secret::new);
+        Pem::of(text.as_ref(), environment.get(&format!("{name}_FILE")))
+    };
     let mut targets = Targets::new(broker);
     targets.tls = TlsOptions {
-        ca_file: file("TM_UPLINK_CA_FILE"),
-        client_certificate_file: file("TM_UPLINK_CLIENT_CERTIFICATE_FILE"),
-        client_key_file: file("TM_UPLINK_CLIENT_KEY_FILE"),
+        ca: pem("TM_UPLINK_CA"),
+        client_certificate: pem("TM_UPLINK_CLIENT_CERTIFICATE"),
+        client_key: pem("TM_UPLINK_CLIENT_KEY"),
+        alpn: environment.get("TM_UPLINK_ALPN").map(str::to_owned),
     };
     targets.clock_suspect = clock.stamp().clock == Quality::Restored;
     Ok(Some(targets))

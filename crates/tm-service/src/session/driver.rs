@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::backoff::Waits;
 use super::link::{Link, Told};
-use super::{DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
+use super::{Address, DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
 use crate::config::Secret;
 
 /// Requests and packets handled between two flushes.
@@ -20,25 +20,35 @@ const BATCH: usize = 256;
 /// Some brokers close the connection instead of refusing a subscription: after so many connections that ended so,
 /// one is made without it, where it is not needed.
 const REFUSALS: u32 = 3;
+/// Attempts in a row at one broker before the other one has its turn.
+const TURN: u32 = 2;
+/// So long the second broker serves before the first one is tried again: a handshake costs some 6 KB.
+const RETURN: Duration = Duration::from_hours(6);
 
 /// Connects for ever; ends only when the owner is gone or has said DISCONNECT.
 pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sender<Told>) {
     let mut waits = Waits::new(options.back_off);
     let mut told = None;
     let mut n_refused = 0;
+    // Attempts since a connection held.
+    let mut n_failed = 0;
     loop {
+        let fallback = options.fallback.as_ref();
+        let address = fallback.filter(|_| n_failed % (2 * TURN) >= TURN);
         let mut driver = Driver {
             options: &options,
+            address: address.unwrap_or(&options.address),
             link: &link,
             events: &events,
             number: link.lock().number() + 1,
             login: None,
-            was_up: false,
+            up: None,
             subscribes: options.needs_subscriptions || n_refused < REFUSALS,
             subscribing: None,
         };
         let end = driver.connection().await;
-        let was_up = driver.was_up;
+        let was_up = driver.up.is_some();
+        let was_settled = driver.has_held(options.back_off.settled);
         n_refused = match driver.subscribing {
             Some(_) => n_refused + 1,
             // Once more with the next connection: it may have been the link.
@@ -50,8 +60,12 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
             End::Down(reason) => reason,
             End::Over => return,
         };
-        if was_up {
+        n_failed = if was_up { 0 } else { n_failed + 1 };
+        // A link that breaks is tried again at once; a broker that throws us out is not.
+        if was_up && (was_settled || reason != DownReason::Closed) {
             waits.reset();
+        }
+        if was_up {
             told = None;
         }
         if told.as_ref() != Some(&reason) {
@@ -71,12 +85,14 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
 /// One connection, from the first packet to the last.
 struct Driver<'a> {
     options: &'a Options,
+    address: &'a Address,
     link: &'a Link,
     events: &'a mpsc::Sender<Told>,
     number: u64,
     /// What the broker was told.
     login: Option<(String, Secret)>,
-    was_up: bool,
+    /// Since when it stands.
+    up: Option<Instant>,
     /// Whether the subscriptions are asked for.
     subscribes: bool,
     subscribing: Option<Subscribing>,
@@ -114,6 +130,9 @@ impl Driver<'_> {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
         let (client, mut event_loop) = self.pair().await?;
         loop {
+            if self.address != &self.options.address && self.has_held(RETURN) {
+                return Err(DownReason::Returning.into());
+            }
             match self.poll(&mut event_loop).await? {
                 Event::Incoming(packet) => self.on_packet(packet, &client).await?,
                 Event::Outgoing(sent) => self.on_sent(&sent)?,
@@ -140,9 +159,14 @@ impl Driver<'_> {
         }
     }
 
+    /// Whether it stood for so long.
+    fn has_held(&self, time: Duration) -> bool {
+        self.up.is_some_and(|since| since.elapsed() >= time)
+    }
+
     async fn pair(&mut self) -> Result<(AsyncClient, EventLoop), DownReason> {
         let options = self.options;
-        let address = &options.address;
+        let address = self.address;
         let broker = (address.host.clone(), address.port);
         self.login = self.credentials().await;
         let mut mqtt = MqttOptions::new(self.client_id(), broker);
@@ -207,8 +231,15 @@ impl Driver<'_> {
     }
 
     async fn credentials(&self) -> Option<(String, Secret)> {
-        if self.options.credentials.is_some() {
-            return self.options.credentials.clone();
+        if let Some((user, password)) = &self.options.credentials {
+            let password = match &self.options.password_file {
+                Some(path) => {
+                    let content = tokio::fs::read_to_string(path).await.unwrap_or_default();
+                    Secret::new(content.lines().next().unwrap_or_default())
+                }
+                None => password.clone(),
+            };
+            return Some((user.clone(), password));
         }
         let path = self.options.credentials_file.as_ref()?;
         let content = tokio::fs::read_to_string(path).await.ok()?;
@@ -273,11 +304,12 @@ impl Driver<'_> {
     }
 
     async fn up(&mut self, session_present: bool, is_subscribed: bool) -> Result<(), End> {
-        self.was_up = true;
+        self.up = Some(Instant::now());
         self.link.lock().up();
         self.tell(SessionEvent::Up {
             session_present,
             is_subscribed,
+            address: self.address.clone(),
         })
         .await
     }

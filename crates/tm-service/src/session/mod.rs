@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
 pub use owner::{Acknowledger, Session, Standing};
 pub use reason::DownReason;
-pub use tls::{BadTls, TlsOptions};
+pub use tls::{BadTls, Pem, TlsOptions};
 
 /// The owner's name for a message it feeds.
 pub type Token = u64;
@@ -70,6 +70,8 @@ pub enum SessionEvent {
         /// Whether the subscriptions stand; false only where they need not
         /// ([`Options::needs_subscriptions`]).
         is_subscribed: bool,
+        /// Which broker it is.
+        address: Address,
     },
     /// The connection could not be made or is lost. Told again when the reason changes.
     Down(DownReason),

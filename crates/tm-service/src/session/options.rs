@@ -127,6 +127,9 @@ pub struct BackOff {
     pub first: Duration,
     /// The longest.
     pub most: Duration,
+    /// A connection that the broker closed earlier than this is another failure, and does not begin with the first wait
+    /// again: two devices with one client id throw each other out as often as they connect.
+    pub settled: Duration,
 }
 
 impl Default for BackOff {
@@ -134,6 +137,7 @@ impl Default for BackOff {
         Self {
             first: Duration::from_secs(1),
             most: Duration::from_mins(1),
+            settled: Duration::ZERO,
         }
     }
 }
@@ -145,8 +149,14 @@ pub struct Options {
     pub client_id: String,
     /// Where the broker is.
     pub address: Address,
+    /// Another broker, tried in turn with the first one while that cannot be reached. From there the first one is tried
+    /// again every six hours.
+    pub fallback: Option<Address>,
     /// User and password.
     pub credentials: Option<(String, Secret)>,
+    /// File whose first line is the password for the user of the `credentials`, read anew for every connection: a
+    /// token that somebody renews.
+    pub password_file: Option<PathBuf>,
     /// File whose first line is `user:password`, read anew for every connection when there are no
     /// `credentials`: it may be written after we start. Without the file we are anonymous.
     pub credentials_file: Option<PathBuf>,
@@ -182,7 +192,9 @@ impl Options {
         Self {
             client_id: client_id.into(),
             address,
+            fallback: None,
             credentials: None,
+            password_file: None,
             credentials_file: None,
             clean_session: true,
             keep_alive: Duration::from_secs(30),

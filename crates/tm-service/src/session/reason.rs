@@ -26,6 +26,9 @@ pub enum DownReason {
     /// The broker closed the connection.
     #[error("the connection was closed")]
     Closed,
+    /// The second broker is left for another try of the first one.
+    #[error("the first broker is tried again")]
+    Returning,
     /// The other side does not speak MQTT as it should.
     #[error("not MQTT as expected: {0}")]
     Protocol(String),

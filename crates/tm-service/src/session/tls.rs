@@ -1,20 +1,58 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::config::Secret;
+
 /// Certificates of an encrypted session; without any, the public authorities decide.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TlsOptions {
-    /// PEM file of the only authorities to trust; the public ones (webpki-roots) without it.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of our own certificate chain; needs the key.
-    pub client_certificate_file: Option<PathBuf>,
-    /// PEM file of our own key; needs the certificate.
-    pub client_key_file: Option<PathBuf>,
+    /// The only authorities to trust; the public ones (webpki-roots) without it.
+    pub ca: Option<Pem>,
+    /// Our own certificate chain; needs the key.
+    pub client_certificate: Option<Pem>,
+    /// Our own key; needs the certificate.
+    pub client_key: Option<Pem>,
+    /// What is spoken above TLS (ALPN, RFC 7301), for brokers that share a port with others.
+    pub alpn: Option<String>,
+}
+
+/// Certificates or a key in PEM form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pem {
+    /// In a file, read anew for every connection.
+    File(PathBuf),
+    /// As it is. Line ends may be written as `\n`, where a variable has to be one line.
+    Text(Secret),
+}
+
+impl Pem {
+    /// From a variable with the text, else from one with a file's name.
+    pub fn of(text: Option<&Secret>, file: Option<&str>) -> Option<Self> {
+        let text = text.map(|text| Self::Text(text.clone()));
+        text.or_else(|| file.map(|file| Self::File(file.into())))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, BadTls> {
+        match self {
+            Self::File(path) => std::fs::read(path).map_err(|error| BadTls::File {
+                path: path.clone(),
+                error,
+            }),
+            Self::Text(text) => Ok(text.expose().replace("\\n", "\n").into_bytes()),
+        }
+    }
+
+    fn bad(&self) -> BadTls {
+        BadTls::Pem(match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text(_) => "the variable".to_owned(),
+        })
+    }
 }
 
 /// Why the certificates cannot be used.
@@ -28,9 +66,9 @@ pub enum BadTls {
         /// What the system says.
         error: io::Error,
     },
-    /// A file without a usable PEM object.
+    /// A file or variable without a usable PEM object.
     #[error("{0}: no certificate or key in PEM form")]
-    Pem(PathBuf),
+    Pem(String),
     /// Only one of certificate and key is named.
     #[error("a client certificate needs its key, and the key its certificate")]
     HalfClient,
@@ -47,24 +85,28 @@ impl TlsOptions {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);
-        let config = match (&self.client_certificate_file, &self.client_key_file) {
+        let mut config = match (&self.client_certificate, &self.client_key) {
             (None, None) => builder.with_no_client_auth(),
             (Some(chain), Some(key)) => {
-                let key_der = PrivateKeyDer::from_pem_slice(&read(key)?)
-                    .map_err(|_| BadTls::Pem(key.clone()))?;
+                let key_der = PrivateKeyDer::from_pem_slice(&key.read()?).map_err(|_| key.bad())?;
                 builder.with_client_auth_cert(certificates(chain)?, key_der)?
             }
             _ => return Err(BadTls::HalfClient),
         };
+        let alpn = self
+            .alpn
+            .iter()
+            .map(|protocol| protocol.as_bytes().to_vec());
+        config.alpn_protocols = alpn.collect();
         Ok(config)
     }
 
     /// The authorities to trust. Blocks for as long as the disk takes.
     pub(crate) fn roots(&self) -> Result<RootCertStore, BadTls> {
         let mut roots = RootCertStore::empty();
-        match &self.ca_file {
-            Some(path) => {
-                for certificate in certificates(path)? {
+        match &self.ca {
+            Some(pem) => {
+                for certificate in certificates(pem)? {
                     roots.add(certificate)?;
                 }
             }
@@ -74,21 +116,13 @@ impl TlsOptions {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, BadTls> {
-    let bad = || BadTls::Pem(path.to_owned());
-    let content = read(path)?;
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, BadTls> {
+    let content = pem.read()?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&content)
         .collect::<Result<_, _>>()
-        .map_err(|_| bad())?;
+        .map_err(|_| pem.bad())?;
     if certificates.is_empty() {
-        return Err(bad());
+        return Err(pem.bad());
     }
     Ok(certificates)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, BadTls> {
-    std::fs::read(path).map_err(|error| BadTls::File {
-        path: path.to_owned(),
-        error,
-    })
 }

@@ -24,6 +24,7 @@ pub(crate) enum Seen {
         clean_session: bool,
         will: Option<(String, Vec<u8>)>,
         user: Option<String>,
+        password: Option<String>,
     },
     Publish {
         packet: u16,
@@ -186,6 +187,7 @@ fn parse(first: u8, body: &[u8]) -> Seen {
                 clean_session: flags & 0b10 != 0,
                 will,
                 user: (flags & 0x80 != 0).then(|| rest.text()),
+                password: (flags & 0x40 != 0).then(|| rest.text()),
             }
         }
         3 => {

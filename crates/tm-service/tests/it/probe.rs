@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tm_service::probe::{self, Finding, Findings, Look, Targets};
+use tm_service::session::Pem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
@@ -250,7 +251,7 @@ pub(crate) async fn in_network<T>(
         port(&broker_listener)
     );
     let mut targets = Targets::new(address.parse().expect("an address"));
-    targets.tls.ca_file = Some(path.join("ca.pem"));
+    targets.tls.ca = Some(Pem::File(path.join("ca.pem")));
     targets.web_url = format!("http://page.test:{}/check", port(&page_listener));
     targets.other_port = other_port;
     "other.test".clone_into(&mut targets.other_host);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tm_service::config::Secret;
 use tm_service::session::{
     BackOff, DownReason, Incoming, NotTaken, Options, Outgoing, Qos, Session, SessionEvent, Will,
 };
@@ -13,6 +14,7 @@ pub(crate) fn options(url: &str) -> Options {
     Options {
         back_off: BackOff {
             first: Duration::from_millis(20),
+            settled: Duration::ZERO,
             most: Duration::from_millis(100),
         },
         ..Options::new("tm-test", url.parse().expect("a valid address"))
@@ -527,6 +529,40 @@ async fn a_refused_subscription_is_borne_where_it_is_not_needed() {
     let (mut peer, _) = broker.accept(false).await;
     peer.confirm_subscription().await;
     assert!(is_subscribed(&mut session).await);
+}
+
+#[tokio::test]
+async fn another_broker_serves_while_the_first_one_is_away() {
+    let (gone, other) = (FakeBroker::bind().await, FakeBroker::bind().await);
+    let (url, other_url) = (gone.url(), other.url());
+    drop(gone);
+    let directory = tempfile::tempdir().expect("a directory");
+    let password_file = directory.path().join("token");
+    std::fs::write(&password_file, "first\n").expect("a file");
+    let mut session = Session::open(Options {
+        fallback: Some(other_url.parse().expect("an address")),
+        credentials: Some(("user".to_owned(), Secret::new("unused"))),
+        password_file: Some(password_file.clone()),
+        ..options(&url)
+    });
+    let reached = async |session: &mut Session| loop {
+        match within(session.next()).await {
+            SessionEvent::Up { address, .. } => return address.to_string(),
+            SessionEvent::Down(_) => {}
+            other => panic!("expected Up, got {other:?}"),
+        }
+    };
+    for password in ["first", "second"] {
+        let (peer, connect) = other.accept(false).await;
+        assert!(
+            matches!(&connect, Seen::Connect { password: Some(told), .. } if told == password),
+            "{connect:?}"
+        );
+        assert_eq!(reached(&mut session).await, other_url);
+        // A token that was renewed is told with the next connection.
+        std::fs::write(&password_file, "second").expect("a file");
+        drop(peer);
+    }
 }
 
 #[tokio::test]

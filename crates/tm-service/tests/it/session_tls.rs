@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
-use tm_service::session::{DownReason, Options, Session, SessionEvent, TlsOptions};
+use tm_service::config::Secret;
+use tm_service::session::{DownReason, Options, Pem, Session, SessionEvent, TlsOptions};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -62,7 +63,7 @@ fn session(listener: &TcpListener, ca_file: &Path) -> Session {
     let port = listener.local_addr().expect("bound").port();
     Session::open(Options {
         tls: TlsOptions {
-            ca_file: Some(ca_file.to_owned()),
+            ca: Some(Pem::File(ca_file.to_owned())),
             ..TlsOptions::default()
         },
         ..options(&format!("mqtts://127.0.0.1:{port}"))
@@ -93,6 +94,34 @@ async fn first_event(
         }
     })
     .await
+}
+
+/// Certificates in variables, on one line, and a protocol for a port that is shared.
+#[tokio::test]
+async fn certificates_as_text_and_a_protocol() {
+    let issuer = authority("the issuer");
+    let (listener, acceptor) = broker(&issuer, 2100).await;
+    let mut config = ServerConfig::clone(acceptor.config());
+    config.alpn_protocols = vec![b"mqtt".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let port = listener.local_addr().expect("bound").port();
+    let open = |alpn: &str| {
+        Session::open(Options {
+            tls: TlsOptions {
+                ca: Some(Pem::Text(Secret::new(issuer.pem.replace('\n', "\\n")))),
+                alpn: Some(alpn.to_owned()),
+                ..TlsOptions::default()
+            },
+            ..options(&format!("mqtts://127.0.0.1:{port}"))
+        })
+    };
+    let event = first_event(&mut open("mqtt"), &listener, &acceptor).await;
+    assert!(matches!(event, SessionEvent::Up { .. }), "{event:?}");
+    let event = first_event(&mut open("http/1.1"), &listener, &acceptor).await;
+    assert!(
+        matches!(event, SessionEvent::Down(DownReason::Tls(_))),
+        "{event:?}"
+    );
 }
 
 async fn check(until: i32, trusts_issuer: bool) -> SessionEvent {

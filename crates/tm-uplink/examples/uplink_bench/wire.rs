@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use tm_columns::cabinet::{Cabinet, measurements};
-use tm_service::session::{Options, Outgoing, Qos, Session, SessionEvent, TlsOptions};
+use tm_service::session::{Options, Outgoing, Pem, Qos, Session, SessionEvent, TlsOptions};
 use tm_sim::Gate;
 use tm_sim::gate::GateCounts;
 use tm_types::topic;
@@ -40,7 +40,7 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
         format!("mqtts://localhost:{}", cloud.address().port()).parse()?,
     );
     options.tls = TlsOptions {
-        ca_file: Some(ca_file.clone().into()),
+        ca: Some(Pem::File(ca_file.clone().into())),
         ..TlsOptions::default()
     };
     let mut collector = Collector::connect_with(options).await?;

@@ -162,6 +162,9 @@ impl<'a> Uplink<'a> {
         self.check_commands(now);
         if now >= self.report_at {
             self.report_at = now + PERIOD;
+            if self.cloud.is_up() && self.cloud.flapping.settles(now) {
+                self.say_health();
+            }
             self.keeper.tell(Command::Report);
         }
         self.send_state(now);
@@ -225,14 +228,19 @@ impl<'a> Uplink<'a> {
 
     fn on_cloud(&mut self, event: SessionEvent) {
         match event {
-            SessionEvent::Up { is_subscribed, .. } => {
+            SessionEvent::Up {
+                is_subscribed,
+                address,
+                ..
+            } => {
                 let stamp = self.host.clock.stamp();
                 tracing::info!(
                     broker = self.cloud.link.broker,
                     "connected to the cloud broker"
                 );
                 self.lose_cloud();
-                self.cloud.came_up(stamp.time);
+                self.cloud
+                    .came_up(&address, stamp.time, self.host.clock.mono());
                 if self.config.commands {
                     let now = self.host.clock.mono();
                     self.downlink.came_up(is_subscribed, now);
@@ -246,7 +254,9 @@ impl<'a> Uplink<'a> {
             }
             SessionEvent::Down(reason) => {
                 tracing::warn!(broker = self.cloud.link.broker, %reason, "no connection to the cloud broker");
-                self.cloud.went_down(&reason, self.host.clock.stamp().time);
+                let now = self.host.clock.mono();
+                self.cloud
+                    .went_down(&reason, self.host.clock.stamp().time, now);
                 self.lose_cloud();
                 self.say_health();
                 self.say_state();
@@ -269,6 +279,7 @@ impl<'a> Uplink<'a> {
             HEALTH_TOKEN => {}
             ECHO_TOKEN => self.downlink.echo_acked(self.host.clock.mono()),
             ticket => {
+                self.cloud.flapping.acked();
                 self.batches_acked += 1;
                 self.schedule(Event::Acked { ticket });
             }

@@ -80,6 +80,10 @@ impl Uplink<'_> {
                 reasons.push(link.cause.clone());
             }
         }
+        if let Some(trouble) = self.cloud.trouble() {
+            status = HealthStatus::Degraded;
+            reasons.push(trouble);
+        }
         let broker = link.broker.as_deref().unwrap_or_default();
         let commands = self.downlink.trouble(broker);
         if let Some(trouble) = commands.filter(|_| link.status == LinkStatus::Connected) {
