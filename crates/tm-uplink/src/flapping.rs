@@ -127,6 +127,6 @@ mod tests {
         assert!(!flapping.settles(Duration::from_secs(219)));
         assert!(flapping.settles(Duration::from_secs(220)));
         assert_eq!(flapping.suspicion(), None);
-        assert!(!flapping.settles(Duration::from_secs(300)), "told once");
+        assert!(!flapping.settles(Duration::from_mins(5)), "told once");
     }
 }
