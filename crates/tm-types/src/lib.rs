@@ -49,9 +49,9 @@ pub use state::{
     AgentState, Balance, Cell, CommandsState, CommandsStatus, DataBytes, DataContext, DataUsage,
     Device, Fix, FixMode, GnssEngine, GnssPresence, GnssState, JournalState, LinkStatus, Messages,
     Modem, ModemIdentity, ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem,
-    PrivateText, Recovery, RecoveryStatus, RecoveryStep, Registration, RegistrationStatus,
-    Satellite, SatelliteSignal, SensorDevice, SensorPresence, SensorsState, ServiceHealth, Signal,
-    Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
+    PrivateText, ProfileState, Recovery, RecoveryStatus, RecoveryStep, Registration,
+    RegistrationStatus, Satellite, SatelliteSignal, SensorDevice, SensorPresence, SensorsState,
+    ServiceHealth, Signal, Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

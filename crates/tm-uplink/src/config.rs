@@ -2,6 +2,7 @@
 
 use tm_service::config::Secret;
 
+use crate::profile::Profile;
 use crate::topic::TopicTemplate;
 
 /// How measurements look on the wire (`docs/uplink.md`).
@@ -65,10 +66,12 @@ tm_service::settings! {
         pub payload: Payload = "columns",
         /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`, and down to the device `cmd` and `cfg`.
         pub topic: TopicTemplate = "tm/{site}/{class}",
-        /// Seconds of live measurements in one batch (1 to 3600).
-        pub batch_s: u32 [1..=3600] = 60,
-        /// Seconds between two reports of the services' states, when they have changed; 0 sends none (0 to 86400).
-        pub state_s: u32 [0..=86_400] = 900,
+        /// How often something goes out: `live` (every 5 s), `balanced` (every minute) or `thrifty` (every 15 minutes). Another one can be chosen while it runs.
+        pub profile: Profile = "balanced",
+        /// Seconds of live measurements in one batch (1 to 3600), instead of the profile's.
+        pub batch_s: Option<u32> = None,
+        /// Seconds between two reports of the services' states, when they have changed (0 to 86400; 0 sends none), instead of the profile's.
+        pub state_s: Option<u32> = None,
         /// Milliseconds after which what was taken from the bus is on flash (10 to 60000).
         pub commit_ms: u32 [10..=60_000] = 1000,
         /// MiB of flash that the journals may take; without it 15 % of what is free, at most 2048 (2 to 65536).

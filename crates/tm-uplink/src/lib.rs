@@ -5,6 +5,7 @@
 //! Decisions are pure: [`tm_journal::Rules`] says what is committed and acknowledged, `schedule` what is sent and when.
 
 mod config;
+mod profile;
 mod topic;
 
 mod anchors;
@@ -22,5 +23,6 @@ mod run;
 mod uplink;
 
 pub use config::{Config, Payload};
+pub use profile::Profile;
 pub use run::run;
 pub use topic::{BadTemplate, TopicTemplate};

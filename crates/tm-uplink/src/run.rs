@@ -11,7 +11,7 @@ use tm_types::{HealthStatus, code, topic};
 use crate::config::Config;
 use crate::keeper::{Keeper, Opened, Start};
 use crate::outlet::Terms;
-use crate::uplink::{Ended, Uplink};
+use crate::uplink::{Ended, OPERATIONS, Uplink};
 
 /// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
@@ -28,6 +28,7 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
     // States and anchors are retained: their newest value is all that is wanted, so no session is kept for them.
     let mut bus = host.bus.open(BusOptions {
         subscriptions: vec![topic::STATE_ALL.to_owned(), topic::CLOCK_ALL.to_owned()],
+        operations: OPERATIONS,
         ..BusOptions::default()
     });
     loop {

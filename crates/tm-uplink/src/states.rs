@@ -47,6 +47,14 @@ impl States {
         }
     }
 
+    /// From now on at most every `every`; never when it is zero.
+    pub(crate) fn send_every(&mut self, every: Duration, now: Duration) {
+        self.every = (!every.is_zero()).then_some(every);
+        if let Some(due) = &mut self.due {
+            *due = (*due).min(now + every);
+        }
+    }
+
     /// Takes in a state as it came from the bus; an empty one or one that is not JSON is passed over.
     pub(crate) fn note(&mut self, service: &str, payload: Bytes, now: Duration) {
         if self.every.is_none()

@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tm_types::{CommandsState, JournalState, LinkStatus, UplinkState};
+use tm_types::{CommandsState, JournalState, LinkStatus, ProfileState, UplinkState};
 
 use super::{Explained, Look, uplink_state};
 
@@ -43,6 +43,8 @@ pub(crate) struct UplinkFields {
     bytes_acked: u64,
     /// What the cloud asks of the device.
     commands: CommandsState,
+    /// How often something goes out.
+    profile: ProfileState,
 }
 
 /// What waits for the cloud.
@@ -87,6 +89,7 @@ impl From<&UplinkState> for UplinkFields {
             batches_acked: state.batches_acked,
             bytes_acked: state.bytes_acked,
             commands: state.commands,
+            profile: state.profile.clone(),
         }
     }
 }

@@ -20,4 +20,6 @@ pub use modem::{
     TextMessage,
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
-pub use uplink::{CommandsState, CommandsStatus, JournalState, LinkStatus, UplinkState};
+pub use uplink::{
+    CommandsState, CommandsStatus, JournalState, LinkStatus, ProfileState, UplinkState,
+};

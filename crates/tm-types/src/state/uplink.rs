@@ -33,6 +33,23 @@ pub struct UplinkState {
     /// What the cloud asks of the device.
     #[serde(default)]
     pub commands: CommandsState,
+    /// How often something goes out.
+    #[serde(default)]
+    pub profile: ProfileState,
+}
+
+/// How often something goes out.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProfileState {
+    /// `live`, `balanced` or `thrifty`.
+    pub name: String,
+    /// Whether it was chosen by an operation, instead of the configured one.
+    pub is_chosen: bool,
+    /// Seconds of live measurements in one batch.
+    pub batch_s: u32,
+    /// Seconds until the configured one is back; null when it stays.
+    pub ends_in_s: Option<u64>,
 }
 
 /// How commands from the cloud stand.

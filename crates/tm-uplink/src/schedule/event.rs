@@ -83,6 +83,10 @@ pub(crate) enum Event {
     Acked { ticket: u64 },
     /// A better clock is known: nothing need be held back any longer.
     ClockKnown,
+    /// Live data is collected for so long from now on.
+    Batch(Duration),
+    /// What was collected goes out now.
+    Flush,
     /// Time has passed.
     Tick,
 }

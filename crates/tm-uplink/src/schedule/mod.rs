@@ -96,7 +96,9 @@ impl Scheduler {
                     flow.held_until = None;
                 }
             }
-            Event::Tick => {}
+            Event::Batch(batch) => self.rules.batch = batch,
+            Event::Flush if self.live_since.is_some() => self.live_bytes = self.rules.batch_bytes,
+            Event::Flush | Event::Tick => {}
         }
         if self.is_up {
             self.close_live_batch(now);

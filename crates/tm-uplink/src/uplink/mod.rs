@@ -1,6 +1,7 @@
 //! The loop: whatever happens becomes one event; what is to be done is decided by the scheduler and the keeper's rules.
 
 mod command;
+mod operation;
 mod tell;
 
 use std::collections::HashMap;
@@ -19,8 +20,11 @@ use crate::downlink::Downlink;
 use crate::ingest::Ingest;
 use crate::keeper::{Answer, Command, Keeper, Report, Start};
 use crate::outlet::BATCH_BYTES;
+use crate::profile::Profiles;
 use crate::schedule::{Effect, Event, Rules, Scheduler};
 use crate::states::States;
+
+pub(crate) use operation::OPERATIONS;
 
 /// How often the state is told, and a disk that is absent is looked for.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -33,6 +37,9 @@ const HEALTH_TOKEN: Token = Token::MAX - 1;
 
 /// Names the echo that is under way.
 const ECHO_TOKEN: Token = Token::MAX - 2;
+
+/// The file that keeps a profile that was chosen.
+const PROFILE: &str = "profile";
 
 /// Why the loop ends without failing.
 pub(crate) enum Ended {
@@ -61,6 +68,7 @@ pub(crate) struct Uplink<'a> {
     scheduler: Scheduler,
     effects: Vec<Effect>,
     states: States,
+    profiles: Profiles,
     is_state_sent: bool,
     /// Payload bytes of what is under way.
     in_flight: HashMap<Token, usize>,
@@ -85,8 +93,9 @@ impl<'a> Uplink<'a> {
         start: Start,
         is_disk_absent: bool,
     ) -> Self {
+        let profiles = Profiles::new(config, host.store.load(PROFILE).flatten());
         let rules = Rules {
-            batch: Duration::from_secs(config.batch_s.into()),
+            batch: profiles.paces().batch,
             batch_bytes: BATCH_BYTES as u64,
             window: cloud::WINDOW,
             stalled_after: cloud::STALLED_AFTER,
@@ -106,7 +115,8 @@ impl<'a> Uplink<'a> {
             downlink: Downlink::new(check, host.clock.stamp().mono_ms),
             scheduler: Scheduler::new(rules, start.urgent, start.data),
             effects: Vec::new(),
-            states: States::new(Duration::from_secs(config.state_s.into())),
+            states: States::new(profiles.paces().states),
+            profiles,
             is_state_sent: false,
             in_flight: HashMap::new(),
             report: Report::default(),
@@ -160,6 +170,7 @@ impl<'a> Uplink<'a> {
         }
         let now = self.host.clock.mono();
         self.check_commands(now);
+        self.check_profile(now);
         if now >= self.report_at {
             self.report_at = now + PERIOD;
             if self.cloud.is_up() && self.cloud.flapping.settles(now) {
@@ -174,6 +185,7 @@ impl<'a> Uplink<'a> {
         let BusMessage { topic, payload, .. } = match event {
             BusEvent::Message(message) => message,
             BusEvent::Operation(operation) => return self.answer(&operation),
+            BusEvent::Command(request) => return self.on_request(&request),
             _ => return,
         };
         match topic::classify(&topic) {

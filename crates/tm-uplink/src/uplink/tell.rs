@@ -22,6 +22,7 @@ impl Uplink<'_> {
             states,
             self.disk_at,
             self.downlink.deadline(),
+            self.profiles.deadline(),
         ];
         others
             .into_iter()
@@ -125,11 +126,13 @@ impl Uplink<'_> {
             batches_acked: self.batches_acked,
             bytes_acked: self.bytes_acked,
             commands: self.downlink.state(),
+            profile: self.profiles.state(now),
         };
-        let lasting = UplinkState {
+        let mut lasting = UplinkState {
             ack_age_ms: None,
             ..state.clone()
         };
+        lasting.profile.ends_in_s = lasting.profile.ends_in_s.map(|_| 0);
         if self.said_state.as_ref() != Some(&lasting) {
             self.bus.state(&state);
             self.said_state = Some(lasting);

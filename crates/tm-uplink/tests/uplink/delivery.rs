@@ -26,7 +26,7 @@ async fn events_alarms_and_results_are_wrapped_and_overtake() {
     let world = World::new();
     let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
     let running = world.start(Config {
-        batch_s: 3600,
+        batch_s: Some(3600),
         ..world.config()
     });
     let mut source = standing(&world).await;
@@ -73,6 +73,63 @@ async fn events_alarms_and_results_are_wrapped_and_overtake() {
             "tm/test/res"
         ]
     );
+    running.stop().await;
+}
+
+/// A crew on site wants to see something now.
+#[tokio::test]
+async fn what_was_collected_goes_out_when_asked_for_and_another_profile_is_quicker() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(Config {
+        batch_s: Some(3600),
+        ..world.config()
+    });
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(3)).await;
+    let state = |seen: &crate::world::Seen| {
+        let states = seen.messages.iter().rev();
+        let mut states = states.filter(|message| message.topic == "tm/v1/state/uplink");
+        let newest = states.next().map(|message| message.payload.clone());
+        newest.map_or(serde_json::Value::Null, |payload| {
+            serde_json::from_slice(&payload).unwrap()
+        })
+    };
+    // Only what is on flash can be sent.
+    source
+        .until("three on flash", |seen| {
+            state(seen)["journal"]["records_pending"] == 3
+        })
+        .await;
+    let ask = |id: &str, args: &str| {
+        format!(
+            r#"{{"id":"{id}","args":{args},"ttl_ms":5000,"issuer":"test","issued_at":"2026-11-23T08:00:00.000Z"}}"#
+        )
+    };
+    source
+        .publish("tm/v1/cmd/uplink/flush", ask("f", "{}"))
+        .await;
+    arrive(&mut collector, &polls, 3).await;
+    source
+        .publish(
+            "tm/v1/cmd/uplink/profile",
+            ask("p", r#"{"profile":"live","for_s":600}"#),
+        )
+        .await;
+    source
+        .until("the profile", |seen| state(seen)["profile"]["batch_s"] == 5)
+        .await;
+    source.publish_all(polls.take(3)).await;
+    arrive(&mut collector, &polls, 6).await;
+    running.stop().await;
+    // A choice with an end is over with the service that was told.
+    let running = world.start(world.config());
+    source
+        .until("the configured profile", |seen| {
+            state(seen)["profile"]["is_chosen"] == false && state(seen)["profile"]["batch_s"] == 1
+        })
+        .await;
     running.stop().await;
 }
 

@@ -43,7 +43,7 @@ impl World {
     pub(crate) fn config(&self) -> Config {
         Config {
             url: Some(format!("mqtt://{}", self.gate.address())),
-            batch_s: 1,
+            batch_s: Some(1),
             commit_ms: 20,
             ..Config::default()
         }
