@@ -52,6 +52,7 @@ pub use state::{
     PrivateText, ProfileState, Recovery, RecoveryStatus, RecoveryStep, Registration,
     RegistrationStatus, Satellite, SatelliteSignal, SensorDevice, SensorPresence, SensorsState,
     ServiceHealth, Signal, Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
+    WireState,
 };
 pub use time::Timestamp;
 pub use value::{Text, Value};

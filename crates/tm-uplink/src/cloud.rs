@@ -11,7 +11,7 @@ use tm_service::session::{
     Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Pem, Qos, Session, SessionEvent,
     TlsOptions, Token, Will,
 };
-use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, code};
+use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, WireState, code};
 
 use crate::config::Config;
 use crate::downlink::Kind;
@@ -97,6 +97,18 @@ impl Cloud {
             link,
             flapping: Flapping::default(),
             topics,
+        }
+    }
+
+    /// What went over the wire, over all connections.
+    pub(crate) fn wire(&self) -> WireState {
+        let Some(wire) = self.options.as_ref().map(|options| &options.wire) else {
+            return WireState::default();
+        };
+        WireState {
+            sent_bytes: wire.sent(),
+            received_bytes: wire.received(),
+            connections: wire.connections(),
         }
     }
 

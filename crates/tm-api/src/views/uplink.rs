@@ -1,5 +1,5 @@
 use serde::Serialize;
-use tm_types::{CommandsState, JournalState, LinkStatus, ProfileState, UplinkState};
+use tm_types::{CommandsState, JournalState, LinkStatus, ProfileState, UplinkState, WireState};
 
 use super::{Explained, Look, uplink_state};
 
@@ -45,6 +45,8 @@ pub(crate) struct UplinkFields {
     commands: CommandsState,
     /// How often something goes out.
     profile: ProfileState,
+    /// What went over the cloud connection since start.
+    wire: WireState,
 }
 
 /// What waits for the cloud.
@@ -90,6 +92,7 @@ impl From<&UplinkState> for UplinkFields {
             bytes_acked: state.bytes_acked,
             commands: state.commands,
             profile: state.profile.clone(),
+            wire: state.wire,
         }
     }
 }

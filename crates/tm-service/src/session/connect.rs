@@ -3,9 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use rumqttc::{
-    ConnectReturnCode, ConnectionError, NetworkOptions, StateError, TlsError, mqttbytes,
-};
+use rumqttc::{ConnectReturnCode, ConnectionError, StateError, TlsError, mqttbytes};
 use tokio::net::{TcpStream, lookup_host};
 
 use super::DownReason;
@@ -19,7 +17,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 struct Unresolved;
 
 /// Connects to the first address that answers.
-pub(super) async fn tcp(address: String, _: NetworkOptions) -> io::Result<TcpStream> {
+pub(super) async fn tcp(address: String) -> io::Result<TcpStream> {
     let addresses = lookup_host(&address)
         .await
         .map_err(|_| io::Error::new(io::ErrorKind::NotFound, Unresolved))?;

@@ -169,6 +169,7 @@ impl Driver<'_> {
         let address = self.address;
         let broker = (address.host.clone(), address.port);
         self.login = self.credentials().await;
+        let wire = options.wire.clone();
         let mut mqtt = MqttOptions::new(self.client_id(), broker);
         if address.tls {
             let tls = options.tls.clone();
@@ -201,7 +202,10 @@ impl Driver<'_> {
             } else {
                 AckMode::Automatic
             })
-            .set_socket_connector(connect::tcp);
+            .set_socket_connector(move |address, _| {
+                let wire = wire.clone();
+                async move { Ok(wire.count(connect::tcp(address).await?)) }
+            });
         let (client, mut event_loop) = AsyncClient::builder(mqtt)
             .unbounded()
             .try_build()

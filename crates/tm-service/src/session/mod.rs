@@ -12,6 +12,7 @@ mod options;
 mod owner;
 mod reason;
 mod tls;
+mod wire;
 
 use bytes::Bytes;
 
@@ -19,6 +20,7 @@ pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
 pub use owner::{Acknowledger, Session, Standing};
 pub use reason::DownReason;
 pub use tls::{BadTls, Pem, TlsOptions};
+pub use wire::Wire;
 
 /// The owner's name for a message it feeds.
 pub type Token = u64;

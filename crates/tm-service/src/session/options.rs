@@ -4,6 +4,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::tls::TlsOptions;
+use super::wire::Wire;
 use crate::config::Secret;
 
 /// Delivery of a message.
@@ -184,6 +185,8 @@ pub struct Options {
     pub tls: TlsOptions,
     /// Waits between attempts.
     pub back_off: BackOff,
+    /// Where the bytes on the wire are counted.
+    pub wire: Wire,
 }
 
 impl Options {
@@ -208,6 +211,7 @@ impl Options {
             window: 100,
             tls: TlsOptions::default(),
             back_off: BackOff::default(),
+            wire: Wire::default(),
         }
     }
 }

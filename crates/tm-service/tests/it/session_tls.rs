@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, Issuer, KeyPair, date_time_ymd};
 use tm_service::config::Secret;
-use tm_service::session::{DownReason, Options, Pem, Session, SessionEvent, TlsOptions};
+use tm_service::session::{
+    DownReason, Options, Outgoing, Pem, Qos, Session, SessionEvent, TlsOptions,
+};
+use tm_sim::Gate;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -122,6 +125,66 @@ async fn certificates_as_text_and_a_protocol() {
         matches!(event, SessionEvent::Down(DownReason::Tls(_))),
         "{event:?}"
     );
+}
+
+/// What a proxy between us and the broker counts, handshakes included.
+#[tokio::test]
+async fn every_byte_on_the_wire_is_counted() {
+    let issuer = authority("the issuer");
+    let (listener, acceptor) = broker(&issuer, 2100).await;
+    let gate = Gate::open(listener.local_addr().expect("bound")).expect("a port");
+    let options = Options {
+        tls: TlsOptions {
+            ca: Some(Pem::Text(Secret::new(issuer.pem.clone()))),
+            ..TlsOptions::default()
+        },
+        ..options(&format!("mqtts://{}", gate.address()))
+    };
+    let wire = options.wire.clone();
+    let mut session = Session::open(options);
+    let serve = async {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut peer = Peer::new(acceptor.accept(stream).await.expect("a handshake"));
+            assert!(matches!(peer.read().await, Seen::Connect { .. }));
+            peer.send(&[0x20, 2, 0, 0]).await;
+            while let Some(Seen::Publish { packet, .. }) = peer.try_read().await {
+                peer.puback(packet).await;
+            }
+        }
+    };
+    let talk = async {
+        for token in 0..40 {
+            // Every tenth connection is cut after an answer, so that nothing is on its way.
+            if token % 10 == 0 {
+                gate.handle().cut();
+                while !matches!(session.next().await, SessionEvent::Up { .. }) {}
+            }
+            let message = Outgoing {
+                token,
+                topic: "t".to_owned(),
+                payload: vec![7; 3000].into(),
+                qos: Qos::AtLeastOnce,
+                retain: false,
+            };
+            session.feed(message).expect("room in the window");
+            while !matches!(session.next().await, SessionEvent::Acked(_)) {}
+        }
+    };
+    within(async {
+        tokio::select! {
+            () = talk => {}
+            () = serve => unreachable!("it serves for ever"),
+        }
+    })
+    .await;
+    let counts = gate.handle().counts();
+    assert!(counts.to_target > 120_000, "{counts:?}");
+    assert_eq!(
+        (wire.sent(), wire.received()),
+        (counts.to_target, counts.to_clients)
+    );
+    assert_eq!(wire.connections(), counts.n_connections);
 }
 
 async fn check(until: i32, trusts_issuer: bool) -> SessionEvent {

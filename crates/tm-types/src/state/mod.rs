@@ -21,5 +21,5 @@ pub use modem::{
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
 pub use uplink::{
-    CommandsState, CommandsStatus, JournalState, LinkStatus, ProfileState, UplinkState,
+    CommandsState, CommandsStatus, JournalState, LinkStatus, ProfileState, UplinkState, WireState,
 };

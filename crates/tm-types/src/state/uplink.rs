@@ -36,6 +36,21 @@ pub struct UplinkState {
     /// How often something goes out.
     #[serde(default)]
     pub profile: ProfileState,
+    /// What went over the cloud connection since start.
+    #[serde(default)]
+    pub wire: WireState,
+}
+
+/// What went over the cloud connection: TLS and MQTT, without the headers of TCP and IP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WireState {
+    /// Bytes to the broker.
+    pub sent_bytes: u64,
+    /// Bytes from the broker.
+    pub received_bytes: u64,
+    /// TCP connections that were made.
+    pub connections: u64,
 }
 
 /// How often something goes out.

@@ -127,6 +127,7 @@ impl Uplink<'_> {
             bytes_acked: self.bytes_acked,
             commands: self.downlink.state(),
             profile: self.profiles.state(now),
+            wire: self.cloud.wire(),
         };
         let mut lasting = UplinkState {
             ack_age_ms: None,
