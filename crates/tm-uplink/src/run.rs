@@ -29,6 +29,8 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
     let mut bus = host.bus.open(BusOptions {
         subscriptions: vec![topic::STATE_ALL.to_owned(), topic::CLOCK_ALL.to_owned()],
         operations: OPERATIONS,
+        // What a service answers is taken in with everything else; here it counts that one has answered at all.
+        follow_results: true,
         ..BusOptions::default()
     });
     loop {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tm_service::session::Incoming;
-use tm_types::{CommandsState, Operation, Severity, topic};
+use tm_types::{CommandsState, Operation, Severity, code, topic};
 
 use super::{ECHO_TOKEN, Uplink};
 use crate::downlink::Effect;
@@ -41,8 +41,16 @@ impl Uplink<'_> {
         self.tell_commands(before);
     }
 
+    /// How an operation stands: its service has told the cloud too, unless there is none.
+    pub(super) fn on_operation(&mut self, operation: &Operation) {
+        let problem = operation.problem.as_ref();
+        if problem.is_some_and(|problem| code::SERVICE_UNAVAILABLE.as_str() == problem.code) {
+            self.answer(operation);
+        }
+    }
+
     /// Answers where no service does: as if one had, so that it is kept until it is delivered.
-    pub(super) fn answer(&mut self, operation: &Operation) {
+    fn answer(&mut self, operation: &Operation) {
         let payload = serde_json::to_vec(operation).expect("an operation has only string keys");
         self.keeper.tell(Command::Answered {
             topic: topic::result(&operation.id),

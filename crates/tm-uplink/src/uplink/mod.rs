@@ -184,7 +184,7 @@ impl<'a> Uplink<'a> {
     fn on_bus(&mut self, event: BusEvent) {
         let BusMessage { topic, payload, .. } = match event {
             BusEvent::Message(message) => message,
-            BusEvent::Operation(operation) => return self.answer(&operation),
+            BusEvent::Operation(operation) => return self.on_operation(&operation),
             BusEvent::Command(request) => return self.on_request(&request),
             _ => return,
         };

@@ -121,6 +121,18 @@ async fn a_command_is_carried_out_once_and_answered_as_often_as_it_is_asked() {
     cloud.publish("tm/test/cmd", OPEN).await;
     answered(&mut cloud, "open-1", 3).await;
     assert_eq!(valve.opened(), Vec::<Json>::new());
+    // By the time that somebody is given up who never answers, nobody who did is.
+    let nobody = r#"{"id":"nobody","service":"pump","op":"open"}"#;
+    cloud.publish("tm/test/cmd", nobody).await;
+    assert_eq!(
+        answered(&mut cloud, "nobody", 1).await,
+        ["failed service.unavailable"]
+    );
+    let told = answers(&cloud, "open-1");
+    assert!(
+        told.iter().all(|answer| !answer.starts_with("failed")),
+        "{told:?}"
+    );
     running.stop().await;
     valve.stop().await;
 }
