@@ -22,7 +22,7 @@ const BATCH: usize = 256;
 const REFUSALS: u32 = 3;
 /// Attempts in a row at one broker before the other one has its turn.
 const TURN: u32 = 2;
-/// So long the second broker serves before the first one is tried again: a handshake costs some 6 KB.
+/// So long a second best connection serves before a better one is tried again: a handshake costs some 6 KB.
 const RETURN: Duration = Duration::from_hours(6);
 
 /// Connects for ever; ends only when the owner is gone or has said DISCONNECT.
@@ -130,7 +130,8 @@ impl Driver<'_> {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
         let (client, mut event_loop) = self.pair().await?;
         loop {
-            if self.address != &self.options.address && self.has_held(RETURN) {
+            let is_second_best = self.address != &self.options.address || !self.subscribes;
+            if is_second_best && self.has_held(RETURN) {
                 return Err(DownReason::Returning.into());
             }
             match self.poll(&mut event_loop).await? {

@@ -26,8 +26,8 @@ pub enum DownReason {
     /// The broker closed the connection.
     #[error("the connection was closed")]
     Closed,
-    /// The second broker is left for another try of the first one.
-    #[error("the first broker is tried again")]
+    /// A connection that is not all that was asked for is left for another try: the second broker, or no subscription.
+    #[error("made anew, for a better one")]
     Returning,
     /// The other side does not speak MQTT as it should.
     #[error("not MQTT as expected: {0}")]
