@@ -6,6 +6,7 @@ mod place;
 mod decode;
 mod document;
 mod plan;
+mod quarantine;
 
 mod connection;
 mod line;

@@ -1,6 +1,6 @@
 //! A device on its line: its schedules, its requests, what it refuses, whether it is dead.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tm_types::{Point, Reading, Reason};
@@ -12,15 +12,12 @@ use super::connection::{Connection, Trouble};
 use super::decode;
 use super::map::{Device, Register};
 use super::plan::{Block, plan};
+use super::quarantine::{QUARANTINE, Quarantine};
 use crate::report::Measured;
 use crate::schedule::Schedule;
 
-/// So many refusals in a row set a register aside: one may come from a device that is starting.
-const REFUSALS: u32 = 3;
 /// So many requests in a row without an answer, from a device that answers others, halve a block.
 const SILENCES: u32 = 3;
-/// A register that was set aside is asked for again after this long, and what silence tore apart is joined.
-const QUARANTINE: Duration = Duration::from_mins(10);
 /// So many polls in a row without any answer make a device a dead one.
 const DEAD_AFTER: u32 = 3;
 /// The longest wait before a dead device is asked again; it waits twice as long each time.
@@ -30,10 +27,7 @@ const DEAD_WAIT_MAX: Duration = Duration::from_mins(1);
 pub(super) struct Unit {
     pub(super) device: Device,
     groups: Vec<Group>,
-    /// By index of the register.
-    refusals: HashMap<usize, Refusal>,
-    /// Whether a register was set aside in this poll.
-    has_set_aside: bool,
+    quarantine: Quarantine,
     /// Whether it answered anything in this poll.
     has_answered: bool,
     /// What silence tore apart is not joined before this.
@@ -49,13 +43,6 @@ struct Group {
     schedule: Schedule,
     members: Vec<usize>,
     blocks: Vec<Block>,
-}
-
-/// A register that the device will not give.
-#[derive(Default)]
-struct Refusal {
-    n_in_row: u32,
-    until: Option<Instant>,
 }
 
 impl Unit {
@@ -76,8 +63,7 @@ impl Unit {
         });
         let mut unit = Self {
             groups: groups.collect(),
-            refusals: HashMap::new(),
-            has_set_aside: false,
+            quarantine: Quarantine::default(),
             has_answered: false,
             apart_until: None,
             n_silent: 0,
@@ -98,11 +84,8 @@ impl Unit {
 
     /// Begins with whole blocks again.
     fn plan_anew(&mut self) {
-        let (device, refusals) = (&self.device, &self.refusals);
-        let is_apart = |index: &usize| {
-            let refusal = refusals.get(index);
-            refusal.is_some_and(|refusal| refusal.until.is_some())
-        };
+        let (device, quarantine) = (&self.device, &self.quarantine);
+        let is_apart = |index: &usize| quarantine.knows(*index);
         for group in &mut self.groups {
             let (apart, together): (Vec<usize>, Vec<usize>) =
                 group.members.iter().copied().partition(is_apart);
@@ -150,7 +133,7 @@ impl Unit {
                 .read_blocks(connection, &mut blocks, &mut readings)
                 .await;
             self.groups[index].blocks = blocks;
-            if std::mem::take(&mut self.has_set_aside) {
+            if self.quarantine.take_growth() {
                 // What halving tore apart is joined again, around the register.
                 self.plan_anew();
             }
@@ -248,7 +231,7 @@ impl Unit {
         let mut waiting = VecDeque::from(std::mem::take(blocks));
         while let Some(block) = waiting.pop_front() {
             if let [index] = *block.members
-                && self.is_quarantined(index)
+                && self.quarantine.holds(index)
             {
                 readings.push((index, Reading::Missing(Reason::Quarantined)));
                 blocks.push(block);
@@ -262,7 +245,7 @@ impl Unit {
                         let start = usize::from(register.address - block.start);
                         let end = start + usize::from(register.encoding.n_words());
                         readings.push((*index, decode::reading(register, &words[start..end])));
-                        self.refusals.remove(index);
+                        self.quarantine.release(*index);
                     }
                     blocks.push(Block {
                         n_silent: 0,
@@ -283,7 +266,8 @@ impl Unit {
                             readings.push((*index, Reading::Missing(reason_of(exception))));
                         }
                         if let ([index], true) = (&*block.members, may_be_one_address(exception)) {
-                            self.refuse(*index);
+                            let is_new = self.quarantine.refused(*index);
+                            self.tell_set_aside(*index, is_new);
                         }
                         blocks.push(block);
                     }
@@ -309,9 +293,10 @@ impl Unit {
     fn after_silence(&mut self, mut block: Block) -> Vec<Block> {
         block.n_silent = block.n_silent.saturating_add(1);
         if let ([index], true) = (&*block.members, self.has_answered)
-            && (block.n_silent >= SILENCES || self.was_set_aside(*index))
+            && (block.n_silent >= SILENCES || self.quarantine.knows(*index))
         {
-            self.set_aside(*index);
+            let is_new = self.quarantine.set_aside(*index);
+            self.tell_set_aside(*index, is_new);
             block.n_silent = 0;
             return vec![block];
         }
@@ -331,32 +316,11 @@ impl Unit {
         self.groups.iter().any(Group::is_doubtful)
     }
 
-    fn was_set_aside(&self, index: usize) -> bool {
-        let refusal = self.refusals.get(&index);
-        refusal.is_some_and(|refusal| refusal.until.is_some())
-    }
-
-    fn is_quarantined(&self, index: usize) -> bool {
-        let until = self.refusals.get(&index).and_then(|refusal| refusal.until);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn refuse(&mut self, index: usize) {
-        let refusal = self.refusals.entry(index).or_default();
-        refusal.n_in_row = refusal.n_in_row.saturating_add(1);
-        if refusal.n_in_row >= REFUSALS {
-            self.set_aside(index);
-        }
-    }
-
-    fn set_aside(&mut self, index: usize) {
-        let refusal = self.refusals.entry(index).or_default();
-        if refusal.until.is_none() {
+    fn tell_set_aside(&self, index: usize, is_new: bool) {
+        if is_new {
             let register = &self.device.registers[index].name;
             info!(%register, "register set aside");
-            self.has_set_aside = true;
         }
-        refusal.until = Some(Instant::now() + QUARANTINE);
     }
 }
 
