@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use rumqttc::{
     AckMode, AsyncClient, Event, EventLoop, LastWill, MqttOptions, NetworkOptions,
-    Outgoing as Sent, Packet, QoS, SubscribeFilter, SubscribeReasonCode, Transport,
+    Outgoing as Sent, Packet, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
+    Transport,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::backoff::Waits;
 use super::link::{Link, Told};
+use super::tls::Known;
 use super::{Address, DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
 use crate::config::Secret;
 
@@ -32,12 +34,14 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
     let mut n_refused = 0;
     // Attempts since a connection held.
     let mut n_failed = 0;
+    let mut tls = None;
     loop {
         let fallback = options.fallback.as_ref();
         let address = fallback.filter(|_| n_failed % (2 * TURN) >= TURN);
         let mut driver = Driver {
             options: &options,
             address: address.unwrap_or(&options.address),
+            tls: &mut tls,
             link: &link,
             events: &events,
             number: link.lock().number() + 1,
@@ -86,6 +90,7 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
 struct Driver<'a> {
     options: &'a Options,
     address: &'a Address,
+    tls: &'a mut Option<Known>,
     link: &'a Link,
     events: &'a mpsc::Sender<Told>,
     number: u64,
@@ -173,11 +178,13 @@ impl Driver<'_> {
         let wire = options.wire.clone();
         let mut mqtt = MqttOptions::new(self.client_id(), broker);
         if address.tls {
-            let tls = options.tls.clone();
-            let config = tokio::task::spawn_blocking(move || tls.client_config()).await;
-            let config = config.map_err(|error| DownReason::Tls(error.to_string()))?;
-            let config = config.map_err(|error| DownReason::Tls(error.to_string()))?;
-            mqtt.set_transport(Transport::tls_with_config(config.into()));
+            let (tls, known) = (options.tls.clone(), self.tls.take());
+            let known = tokio::task::spawn_blocking(move || tls.config_again(known)).await;
+            let known = known.map_err(|error| DownReason::Tls(error.to_string()))?;
+            let known = known.map_err(|error| DownReason::Tls(error.to_string()))?;
+            let config = TlsConfiguration::Rustls(known.1.clone());
+            *self.tls = Some(known);
+            mqtt.set_transport(Transport::tls_with_config(config));
         }
         if let Some((user, password)) = &self.login {
             mqtt.set_credentials(user, password.expose().to_owned());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use sha2::{Digest as _, Sha256};
 
 use crate::config::Secret;
 
@@ -77,7 +78,30 @@ pub enum BadTls {
     Rustls(#[from] rustls::Error),
 }
 
+/// A configuration, and what it was made from.
+pub(super) type Known = ([u8; 32], Arc<ClientConfig>);
+
 impl TlsOptions {
+    /// The configuration for the next connection: the one that is known while the files are the same. What it remembers
+    /// of earlier handshakes saves the certificates in the next one, some kilobytes with each connection.
+    ///
+    /// Blocks for as long as the disk takes.
+    pub(super) fn config_again(&self, known: Option<Known>) -> Result<Known, BadTls> {
+        let mut digest = Sha256::new();
+        for pem in [&self.ca, &self.client_certificate, &self.client_key] {
+            // A file that cannot be read is told below.
+            let content = pem.as_ref().and_then(|pem| pem.read().ok());
+            let content = content.unwrap_or_default();
+            digest.update(content.len().to_le_bytes());
+            digest.update(content);
+        }
+        let digest = digest.finalize().into();
+        match known {
+            Some(known) if known.0 == digest => Ok(known),
+            _ => Ok((digest, Arc::new(self.client_config()?))),
+        }
+    }
+
     /// Reads the files. Blocks for as long as the disk takes.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, BadTls> {
         let roots = self.roots()?;

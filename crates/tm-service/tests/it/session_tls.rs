@@ -153,12 +153,15 @@ async fn every_byte_on_the_wire_is_counted() {
             }
         }
     };
+    let mut handshakes = Vec::new();
     let talk = async {
         for token in 0..40 {
             // Every tenth connection is cut after an answer, so that nothing is on its way.
             if token % 10 == 0 {
                 gate.handle().cut();
+                let before = wire.received();
                 while !matches!(session.next().await, SessionEvent::Up { .. }) {}
+                handshakes.push(wire.received() - before);
             }
             let message = Outgoing {
                 token,
@@ -185,6 +188,14 @@ async fn every_byte_on_the_wire_is_counted() {
         (counts.to_target, counts.to_clients)
     );
     assert_eq!(wire.connections(), counts.n_connections);
+    // The certificates come once.
+    let [first, others @ ..] = &handshakes[..] else {
+        panic!("four connections");
+    };
+    assert!(
+        others.iter().all(|other| other + 300 < *first),
+        "{handshakes:?}"
+    );
 }
 
 async fn check(until: i32, trusts_issuer: bool) -> SessionEvent {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tm_columns::cabinet::{Cabinet, measurements};
 use tm_service::session::{Options, Outgoing, Pem, Qos, Session, SessionEvent, TlsOptions};
 use tm_sim::Gate;
-use tm_sim::gate::GateCounts;
+use tm_sim::gate::{GateCounts, GateHandle};
 use tm_types::topic;
 
 use crate::broker::{Certificates, Mosquitto};
@@ -101,11 +101,12 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
         batches += batch_bytes(last, now);
         last = now;
     }
+    let again = reconnecting(&gate.handle()).await?;
     let usage = uplink.usage()?;
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
     let per = |bytes: u64| bytes as f64 / measured as f64;
     println!(
-        "  {}: {:.3} B per measurement in all ({measured} measurements, {} B): batches with headers {:.3}, connecting {:.3}, a keep-alive {:.3}; payloads alone {:.3}; RSS {} KiB",
+        "  {}: {:.3} B per measurement in all ({measured} measurements, {} B): batches with headers {:.3}, connecting {:.3}, a keep-alive {:.3}; payloads alone {:.3}; RSS {} KiB; connecting again {again} B",
         if is_moving { "moving" } else { "still" },
         per(setup + batches + PING_BYTES),
         setup + batches + PING_BYTES,
@@ -116,6 +117,36 @@ pub(crate) async fn measure(is_moving: bool) -> Result<()> {
         usage.rss_kib
     );
     Ok(())
+}
+
+/// What the next connection costs after this one was cut: its handshake is resumed, and brings no certificate.
+async fn reconnecting(gate: &GateHandle) -> Result<u64> {
+    // The last PUBACK has to arrive, or its batch is sent again.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = gate.counts();
+    gate.cut();
+    let mut last = before;
+    let settled = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let now = gate.counts();
+            if now.n_connections > before.n_connections && now.n_open > 0 && now == last {
+                return now;
+            }
+            last = now;
+        }
+    };
+    let now = tokio::time::timeout(Duration::from_secs(30), settled).await;
+    let now = now.context("wait for the next connection")?;
+    ensure!(
+        now.n_connections == before.n_connections + 1,
+        "more than one connection was made"
+    );
+    Ok(setup_bytes(GateCounts {
+        to_target: now.to_target - before.to_target,
+        to_clients: now.to_clients - before.to_clients,
+        ..now
+    }))
 }
 
 /// Segments that carry no batch: three to connect; ClientHello, the server's flight, our finish, CONNECT, tickets, CONNACK,
