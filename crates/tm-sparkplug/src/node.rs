@@ -1,0 +1,302 @@
+//! The edge node: events in, effects out. No socket, no clock, no disk.
+
+mod publish;
+
+use std::sync::Arc;
+
+use tm_types::{Poll, Source, Stamp};
+
+use crate::config::{Config, millis};
+use crate::device::{Aliases, Device, Life};
+use crate::event::{Connect, Counts, Effect, Event, Next, Qos, Subscription};
+use crate::flight::Flights;
+use crate::host::{Heard, PrimaryHost};
+use crate::topic::NodeTopics;
+use crate::{command, write};
+
+/// Where the connection stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// There is none, or it was ended on purpose.
+    Down,
+    /// It is being made: the subscriptions are not acknowledged.
+    Connecting,
+    /// It stands, and the primary host is not there; since when.
+    Waiting { since_ms: u64 },
+    /// The node is born; when last.
+    Born { at_ms: u64 },
+}
+
+/// A Sparkplug B edge node.
+///
+/// Every call takes the present moment: wall time for what is written, monotonic time for what is
+/// waited for. Effects are appended to `out` and are to be carried out in their order.
+#[derive(Debug)]
+pub struct EdgeNode {
+    config: Config,
+    topics: NodeTopics,
+    host: Option<PrimaryHost>,
+    properties: Vec<write::NodeProperty>,
+    aliases: Aliases,
+    /// In the order they were first heard of; few, so that looking through them is quick.
+    devices: Vec<Device>,
+    flights: Flights,
+    counts: Counts,
+    phase: Phase,
+    /// The `bdSeq` of this connection, and that of the next.
+    bd_seq: u8,
+    next_bd_seq: u8,
+    /// The number of the next message.
+    seq: u8,
+    /// A host has asked for a birth, and the last one was just now.
+    is_rebirth_due: bool,
+}
+
+impl EdgeNode {
+    /// A node that is not connected; `next_bd_seq` is what was kept of the last [`Connect`], 0 at first.
+    pub fn new(config: Config, next_bd_seq: u8) -> Self {
+        let mut aliases = Aliases::new(config.metrics_max);
+        let properties = config.properties.iter();
+        let properties = properties.filter_map(|(name, value)| {
+            Some(write::NodeProperty {
+                name: format!("Properties/{name}"),
+                value: value.clone(),
+                alias: aliases.take()?,
+            })
+        });
+        Self {
+            properties: properties.collect(),
+            topics: NodeTopics::new(&config.group, &config.node),
+            host: config.primary_host.as_ref().map(PrimaryHost::new),
+            aliases,
+            devices: Vec::new(),
+            flights: Flights::default(),
+            counts: Counts::default(),
+            phase: Phase::Down,
+            bd_seq: next_bd_seq,
+            next_bd_seq,
+            seq: 0,
+            is_rebirth_due: false,
+            config,
+        }
+    }
+
+    /// Begins a connection to a server, named by its place in the caller's list.
+    ///
+    /// What was on its way on an earlier connection must have come back before: say
+    /// [`Event::Disconnected`] first.
+    pub fn begin(&mut self, server: u32, now: &Stamp) -> Connect {
+        self.bd_seq = self.next_bd_seq;
+        self.next_bd_seq = self.bd_seq.wrapping_add(1);
+        self.phase = Phase::Connecting;
+        self.is_rebirth_due = false;
+        let subscribe = |topic: &Arc<str>| Subscription {
+            topic: topic.clone(),
+            qos: Qos::AtLeastOnce,
+        };
+        let mut subscriptions = vec![subscribe(&self.topics.command)];
+        if let Some(host) = &mut self.host {
+            host.begin(server);
+            subscriptions.push(subscribe(&host.topic));
+        }
+        Connect {
+            will: self.death(now),
+            clean_session: true,
+            subscriptions,
+            next_bd_seq: self.next_bd_seq,
+        }
+    }
+
+    /// Takes note of a poll without sending it, so that the next birth knows its metrics and readings.
+    ///
+    /// For what is known before there is a connection: a birth then is whole, and no further one
+    /// is needed when the first records go out.
+    pub fn remember(&mut self, source: &Source, poll: &Poll, now: &Stamp) {
+        let (at, is_present) = self.device(source, poll, now);
+        self.absorb(at, poll, is_present);
+    }
+
+    /// Whether records are sent at the moment; offered otherwise they come back.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Born { .. })
+            && !self.is_rebirth_due
+            && self.flights.len() < self.config.records_max
+    }
+
+    /// Whether the host has been told of this node on this connection.
+    pub fn is_born(&self) -> bool {
+        matches!(self.phase, Phase::Born { .. })
+    }
+
+    /// Whether it is connected and only the primary host is missing.
+    pub fn is_waiting_for_host(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    /// How many records are on their way.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// What was counted since the start.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// When [`Event::Tick`] is wanted, by the monotonic clock; `None` if nothing is waited for.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let times = match self.phase {
+            Phase::Down | Phase::Connecting => [None; 3],
+            Phase::Waiting { since_ms } => [
+                (self.config.servers > 1).then(|| since_ms + millis(self.config.host_wait)),
+                None,
+                None,
+            ],
+            Phase::Born { at_ms } => [
+                (self.is_rebirth_due).then(|| at_ms + millis(self.config.rebirth_pause)),
+                self.flights.fence_due_ms(millis(self.config.fence_every)),
+                self.flights.delivery_due_ms(self.config.hold_ms()),
+            ],
+        };
+        times.into_iter().flatten().min()
+    }
+
+    /// Takes an event and says what is to be done.
+    pub fn on(&mut self, event: Event<'_>, now: &Stamp, out: &mut Vec<Effect>) {
+        match event {
+            Event::Connected => self.connected(now, out),
+            Event::Message { topic, payload } => self.message(topic, payload, now, out),
+            Event::Record(record) => self.record(record, now, out),
+            Event::DeviceLost(source) => self.device_lost(source, now, out),
+            Event::Fenced(fence) => {
+                self.flights.answered(fence);
+                self.deliver(now, out);
+            }
+            Event::Tick => self.tick(now, out),
+            Event::Disconnected { connect_was_sent } => {
+                if !connect_was_sent && self.phase == Phase::Connecting {
+                    self.next_bd_seq = self.bd_seq;
+                }
+                self.down(out);
+            }
+            Event::Stop => self.leave(Next::Nothing, now, out),
+        }
+    }
+
+    fn connected(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        if self.phase != Phase::Connecting {
+            return;
+        }
+        self.phase = Phase::Waiting {
+            since_ms: now.mono_ms,
+        };
+        match &self.host {
+            None => self.birth(now, out),
+            Some(host) if host.is_online() => self.birth(now, out),
+            Some(host) if host.is_offline() => self.host_is_away(now, out),
+            Some(_) => {}
+        }
+    }
+
+    fn message(&mut self, topic: &str, payload: &[u8], now: &Stamp, out: &mut Vec<Effect>) {
+        if *topic == *self.topics.command {
+            match command::read(payload) {
+                Ok(command) => {
+                    self.counts.commands_ignored += command.ignored;
+                    if command.is_rebirth {
+                        self.rebirth(now, out);
+                    }
+                }
+                Err(_) => self.counts.commands_unreadable += 1,
+            }
+            return;
+        }
+        match &mut self.host {
+            Some(host) if *topic == *host.topic => match host.hear(payload) {
+                Heard::Online if matches!(self.phase, Phase::Waiting { .. }) => {
+                    self.birth(now, out);
+                }
+                Heard::Online => {}
+                Heard::Offline => self.host_is_away(now, out),
+                Heard::Stale => self.counts.states_stale += 1,
+                Heard::Unreadable => self.counts.states_unreadable += 1,
+            },
+            _ => self.counts.strangers += 1,
+        }
+    }
+
+    /// A born node dies and starts over; one that waits stays where it is, if there is no other server.
+    fn host_is_away(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        let has_others = self.config.servers > 1;
+        match self.phase {
+            Phase::Born { .. } if !has_others => self.leave(Next::SameServer, now, out),
+            Phase::Born { .. } | Phase::Waiting { .. } if has_others => {
+                self.leave(Next::OtherServer, now, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn rebirth(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        let Phase::Born { at_ms } = self.phase else {
+            return;
+        };
+        self.counts.rebirths_asked += 1;
+        self.is_rebirth_due = true;
+        if now.mono_ms >= at_ms + millis(self.config.rebirth_pause) {
+            self.birth(now, out);
+        }
+    }
+
+    fn tick(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::Born { at_ms } => {
+                let may_be_born = now.mono_ms >= at_ms + millis(self.config.rebirth_pause);
+                if self.is_rebirth_due && may_be_born {
+                    self.birth(now, out);
+                }
+                let fence_due = self.flights.fence_due_ms(millis(self.config.fence_every));
+                if fence_due.is_some_and(|due| now.mono_ms >= due) {
+                    out.push(Effect::Fence(self.flights.fence()));
+                }
+                self.deliver(now, out);
+            }
+            Phase::Waiting { since_ms } => {
+                let patience = millis(self.config.host_wait);
+                if self.config.servers > 1 && now.mono_ms >= since_ms + patience {
+                    self.leave(Next::OtherServer, now, out);
+                }
+            }
+            Phase::Down | Phase::Connecting => {}
+        }
+    }
+
+    fn deliver(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        let hold_ms = self.config.hold_ms();
+        while let Some(key) = self.flights.delivered(now.mono_ms, hold_ms) {
+            out.push(Effect::Delivered(key));
+        }
+    }
+
+    /// Ends the connection on purpose: a born node says so first.
+    fn leave(&mut self, next: Next, now: &Stamp, out: &mut Vec<Effect>) {
+        if self.is_born() {
+            out.push(Effect::Publish(self.death(now)));
+        }
+        if self.phase != Phase::Down {
+            out.push(Effect::Disconnect(next));
+        }
+        self.down(out);
+    }
+
+    fn down(&mut self, out: &mut Vec<Effect>) {
+        self.phase = Phase::Down;
+        self.is_rebirth_due = false;
+        out.extend(self.flights.come_back().map(Effect::Returned));
+        for device in &mut self.devices {
+            if device.life == Life::Born {
+                device.life = Life::Unborn;
+            }
+        }
+    }
+}

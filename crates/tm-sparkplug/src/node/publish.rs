@@ -1,0 +1,171 @@
+//! What the node publishes: births, data, deaths, and their numbers.
+
+use std::sync::Arc;
+
+use tm_types::{Poll, Source, Stamp};
+
+use super::{EdgeNode, Phase};
+use crate::device::{Absorbed, Device, Life, unix_ms};
+use crate::event::{Effect, Message, Qos, Record};
+use crate::topic::DeviceTopics;
+use crate::write;
+
+/// Records behind which a fence is put without waiting for the time.
+const FENCE_RECORDS: usize = 256;
+
+impl EdgeNode {
+    /// The device of a source, made known if it was not, and whether the poll is its present.
+    pub(super) fn device(&mut self, source: &Source, poll: &Poll, now: &Stamp) -> (usize, bool) {
+        let known = self
+            .devices
+            .iter()
+            .position(|device| device.source == *source);
+        let at = known.unwrap_or_else(|| {
+            let is_home = self.config.home.as_ref() == Some(source);
+            let topics = (!is_home)
+                .then(|| DeviceTopics::new(&self.config.group, &self.config.node, source));
+            self.devices.push(Device::new(source.clone(), topics));
+            self.devices.len() - 1
+        });
+        (at, self.devices[at].is_present(&poll.stamp, now))
+    }
+
+    pub(super) fn absorb(&mut self, at: usize, poll: &Poll, is_present: bool) -> Absorbed {
+        let absorbed = self.devices[at].absorb(poll, is_present, &mut self.aliases);
+        self.counts.points_refused += absorbed.refused;
+        absorbed
+    }
+
+    pub(super) fn record(&mut self, record: Record<'_>, now: &Stamp, out: &mut Vec<Effect>) {
+        let Record {
+            key, source, poll, ..
+        } = record;
+        let (at, is_present) = self.device(source, poll, now);
+        let is_live = is_present && !record.is_backlog;
+        if !self.is_ready() {
+            // It comes again as backlog; until then it is the present all the same.
+            if is_live {
+                self.absorb(at, poll, true);
+            }
+            out.push(Effect::Returned(key));
+            return;
+        }
+        let absorbed = self.absorb(at, poll, is_live);
+        if self.devices[at].found.iter().all(Option::is_none) {
+            // Nothing of it can ever be sent.
+            out.push(Effect::Delivered(key));
+            return;
+        }
+        let device = &self.devices[at];
+        let is_born_now = device.needs_birth || device.life != Life::Born;
+        if is_born_now && device.topics.is_none() {
+            self.birth(now, out);
+        } else if is_born_now {
+            let is_past = !is_live && device.life == Life::Dead;
+            self.device_birth(at, is_past, now, out);
+        }
+        // A birth has told the present readings already.
+        if !(is_born_now && is_live) || absorbed.has_repeats {
+            self.data(at, poll, !is_live, now, out);
+        }
+        self.flights.push(key, now.mono_ms);
+        if self.flights.open() >= FENCE_RECORDS {
+            out.push(Effect::Fence(self.flights.fence()));
+        }
+    }
+
+    /// The whole sequence: NBIRTH with seq 0, then every device that is alive.
+    pub(super) fn birth(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
+        self.phase = Phase::Born { at_ms: now.mono_ms };
+        self.is_rebirth_due = false;
+        self.counts.births += 1;
+        let home = self
+            .devices
+            .iter_mut()
+            .find(|device| device.topics.is_none());
+        let payload = write::node_birth(unix_ms(now), self.bd_seq, &self.properties, home);
+        self.seq = 1;
+        out.push(publish(&self.topics.birth, payload));
+        for at in 0..self.devices.len() {
+            let device = &self.devices[at];
+            let is_alive = device.life != Life::Dead && !device.metrics.is_empty();
+            if device.topics.is_some() && is_alive {
+                self.device_birth(at, false, now, out);
+            }
+        }
+    }
+
+    fn device_birth(&mut self, at: usize, is_past: bool, now: &Stamp, out: &mut Vec<Effect>) {
+        let seq = self.take_seq();
+        let device = &mut self.devices[at];
+        let Some(topics) = &device.topics else {
+            return;
+        };
+        let topic = topics.birth.clone();
+        let payload = write::device_birth(unix_ms(now), seq, device, is_past);
+        self.counts.device_births += 1;
+        out.push(publish(&topic, payload));
+    }
+
+    fn data(
+        &mut self,
+        at: usize,
+        poll: &Poll,
+        is_historical: bool,
+        now: &Stamp,
+        out: &mut Vec<Effect>,
+    ) {
+        let seq = self.take_seq();
+        let device = &mut self.devices[at];
+        let topic = match &device.topics {
+            Some(topics) => topics.data.clone(),
+            None => self.topics.data.clone(),
+        };
+        let payload = write::data(unix_ms(now), seq, device, poll, is_historical);
+        out.push(publish(&topic, payload));
+    }
+
+    pub(super) fn device_lost(&mut self, source: &Source, now: &Stamp, out: &mut Vec<Effect>) {
+        let devices = &mut self.devices;
+        let Some(device) = devices.iter_mut().find(|device| device.source == *source) else {
+            return;
+        };
+        // The node itself dies with its connection only.
+        let Some(topics) = &device.topics else {
+            return;
+        };
+        let topic = topics.death.clone();
+        let was_born = std::mem::replace(&mut device.life, Life::Dead) == Life::Born;
+        if was_born && self.is_born() {
+            let payload = write::device_death(unix_ms(now), self.take_seq());
+            out.push(publish(&topic, payload));
+        }
+    }
+
+    /// NDEATH: as the will, and before a connection is ended on purpose.
+    pub(super) fn death(&self, now: &Stamp) -> Message {
+        Message {
+            topic: self.topics.death.clone(),
+            payload: write::node_death(unix_ms(now), self.bd_seq),
+            qos: Qos::AtLeastOnce,
+            retain: false,
+        }
+    }
+
+    /// The number of the next message; 0 comes after 255.
+    fn take_seq(&mut self) -> u8 {
+        let seq = self.seq;
+        self.seq = seq.wrapping_add(1);
+        seq
+    }
+}
+
+/// Births, data and deaths of devices: QoS 0, not retained.
+fn publish(topic: &Arc<str>, payload: Vec<u8>) -> Effect {
+    Effect::Publish(Message {
+        topic: topic.clone(),
+        payload,
+        qos: Qos::AtMostOnce,
+        retain: false,
+    })
+}

@@ -1,0 +1,168 @@
+//! The six payloads an edge node sends.
+
+use tm_types::Poll;
+
+use crate::device::{Device, Life, unix_ms};
+use crate::mapping::{self, Verdict};
+use crate::payload::{WireValue, Writer};
+use crate::{DataType, Metric, Payload};
+
+/// The metric by which a death is matched with its birth.
+pub(crate) const BD_SEQ: &str = "bdSeq";
+/// The metric by which a host asks for a birth.
+pub(crate) const REBIRTH: &str = "Node Control/Rebirth";
+
+/// Room for a metric of a data message: about 20 bytes of a good number, 40 with its properties.
+const METRIC_ROOM: usize = 32;
+
+/// A constant text of the node.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeProperty {
+    /// With its prefix `Properties/`.
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) alias: u64,
+}
+
+/// NDEATH: only `bdSeq`, and no `seq` (`tck-id-payloads-ndeath-seq`).
+pub(crate) fn node_death(now_ms: u64, bd_seq: u8) -> Vec<u8> {
+    let mut writer = Writer::new(now_ms, 32);
+    writer.metric(&bd_seq_metric(now_ms, bd_seq));
+    writer.finish(None)
+}
+
+/// NBIRTH, with `seq` 0: the node's own metrics, those of its source, and its controls.
+pub(crate) fn node_birth(
+    now_ms: u64,
+    bd_seq: u8,
+    properties: &[NodeProperty],
+    home: Option<&mut Device>,
+) -> Vec<u8> {
+    let mut metrics = vec![
+        bd_seq_metric(now_ms, bd_seq),
+        // Never with an alias, or a host could not name it before it knows the birth
+        // (`tck-id-operational-behavior-data-commands-rebirth-name-aliases`).
+        Metric {
+            name: Some(REBIRTH),
+            timestamp: Some(now_ms),
+            datatype: Some(DataType::Boolean.code()),
+            value: Some(WireValue::Boolean(false)),
+            ..Metric::default()
+        },
+    ];
+    metrics.extend(properties.iter().map(|property| Metric {
+        name: Some(&property.name),
+        alias: Some(property.alias),
+        timestamp: Some(now_ms),
+        datatype: Some(DataType::String.code()),
+        value: Some(WireValue::String(&property.value)),
+        ..Metric::default()
+    }));
+    let Some(home) = home else {
+        return birth(now_ms, 0, metrics);
+    };
+    told(home, false);
+    metrics.extend(
+        home.metrics
+            .iter()
+            .map(|metric| metric.birth(now_ms, false)),
+    );
+    birth(now_ms, 0, metrics)
+}
+
+/// DBIRTH: every metric of the device, with its present reading.
+///
+/// `is_past`: the device is only born so that its past can be told; nothing of it is good now.
+pub(crate) fn device_birth(now_ms: u64, seq: u8, device: &mut Device, is_past: bool) -> Vec<u8> {
+    told(device, is_past);
+    let metrics = device.metrics.iter();
+    let metrics = metrics
+        .map(|metric| metric.birth(now_ms, is_past))
+        .collect();
+    birth(now_ms, seq, metrics)
+}
+
+/// DDEATH: nothing but when.
+pub(crate) fn device_death(now_ms: u64, seq: u8) -> Vec<u8> {
+    Writer::new(now_ms, 16).finish(Some(seq))
+}
+
+/// NDATA or DDATA: the points of the poll that the device has absorbed last, by their aliases.
+pub(crate) fn data(
+    now_ms: u64,
+    seq: u8,
+    device: &mut Device,
+    poll: &Poll,
+    is_historical: bool,
+) -> Vec<u8> {
+    let mut writer = Writer::new(now_ms, 16 + poll.points.len() * METRIC_ROOM);
+    let timestamp = unix_ms(&poll.stamp);
+    let Device { metrics, found, .. } = device;
+    for (point, at) in poll.points.iter().zip(found) {
+        let Some(metric) = at.and_then(|at| metrics.get_mut(at)) else {
+            continue;
+        };
+        let verdict = Verdict::of(&point.reading, poll.stamp.clock);
+        let properties = verdict.properties();
+        // Good after good goes without saying.
+        let is_silent = verdict.is_good() && metric.was_good;
+        metric.was_good = verdict.is_good();
+        // Only a value of the past can be of another type than the birth says; then it says its own.
+        let (datatype, own_type) = match point.reading.value() {
+            Some(value) => {
+                let asked = mapping::datatype(value, point.scale);
+                if mapping::carries(metric.datatype, asked) {
+                    (metric.datatype, None)
+                } else {
+                    (asked, Some(asked.code()))
+                }
+            }
+            None => (metric.datatype, None),
+        };
+        let value = point.reading.value();
+        writer.metric(&Metric {
+            alias: Some(metric.alias),
+            timestamp: Some(timestamp),
+            datatype: own_type,
+            is_historical,
+            is_null: value.is_none(),
+            properties: if is_silent { &[][..] } else { &properties }.into(),
+            value: value.map(|value| mapping::wire(value, datatype)),
+            ..Metric::default()
+        });
+    }
+    writer.finish(Some(seq))
+}
+
+/// In the order of their times, as the specification has it for whatever is not historical
+/// (`tck-id-operational-behavior-data-publish-dbirth-order`).
+fn birth(now_ms: u64, seq: u8, mut metrics: Vec<Metric<'_>>) -> Vec<u8> {
+    metrics.sort_by_key(|metric| metric.timestamp);
+    let payload = Payload {
+        timestamp: Some(now_ms),
+        metrics,
+        seq: Some(seq.into()),
+        ..Payload::default()
+    };
+    payload.encode()
+}
+
+/// From here on the host knows every metric, and how good each is.
+fn told(device: &mut Device, is_past: bool) {
+    device.life = Life::Born;
+    device.needs_birth = false;
+    for metric in &mut device.metrics {
+        metric.was_good = metric.verdict(is_past).is_good();
+    }
+}
+
+/// Without an alias: the will carries it, and there no alias is known.
+fn bd_seq_metric<'a>(now_ms: u64, bd_seq: u8) -> Metric<'a> {
+    Metric {
+        name: Some(BD_SEQ),
+        timestamp: Some(now_ms),
+        datatype: Some(DataType::Int64.code()),
+        value: Some(WireValue::Long(bd_seq.into())),
+        ..Metric::default()
+    }
+}
