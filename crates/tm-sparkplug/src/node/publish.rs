@@ -64,9 +64,9 @@ impl EdgeNode {
             let is_past = !is_live && device.life == Life::Dead;
             self.device_birth(at, is_past, now, out);
         }
-        // A birth has told the present readings already.
+        // A birth has told the present readings already; the first of two with one name is the past.
         if !(is_born_now && is_live) || absorbed.has_repeats {
-            self.data(at, poll, !is_live, now, out);
+            self.data(at, poll, !is_live || is_born_now, now, out);
         }
         self.flights.push(key, now.mono_ms);
         if self.flights.open() >= FENCE_RECORDS {
