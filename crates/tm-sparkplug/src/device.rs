@@ -68,7 +68,8 @@ impl Aliases {
 pub(crate) struct Absorbed {
     /// A name was there twice: a birth cannot carry both readings.
     pub(crate) has_repeats: bool,
-    /// Points that were not taken.
+    /// Points that were taken, and points that were not.
+    pub(crate) taken: u64,
     pub(crate) refused: u64,
 }
 
@@ -86,8 +87,6 @@ pub(crate) struct Device {
     /// Boot and monotonic time of the present readings.
     newest: Option<(BootId, u64)>,
     polls: u64,
-    /// For each point of the last poll its metric, if it was taken.
-    pub(crate) found: Vec<Option<usize>>,
 }
 
 impl Device {
@@ -101,7 +100,6 @@ impl Device {
             by_name: HashMap::new(),
             newest: None,
             polls: 0,
-            found: Vec::new(),
         }
     }
 
@@ -124,17 +122,16 @@ impl Device {
     ) -> Absorbed {
         let mut absorbed = Absorbed::default();
         self.polls += 1;
-        self.found.clear();
         for point in &poll.points {
             let found = match self.by_name.get(&point.name) {
                 Some(at) => Some(*at),
                 None => self.add(point, aliases),
             };
-            self.found.push(found);
             let Some(metric) = found.and_then(|at| self.metrics.get_mut(at)) else {
                 absorbed.refused += 1;
                 continue;
             };
+            absorbed.taken += 1;
             absorbed.has_repeats |= metric.mark == self.polls;
             metric.mark = self.polls;
             if is_present {
@@ -145,6 +142,12 @@ impl Device {
             self.newest = Some((poll.stamp.boot, poll.stamp.mono_ms));
         }
         absorbed
+    }
+
+    /// The metric of that name, if it was taken.
+    pub(crate) fn metric(&mut self, name: &PointName) -> Option<&mut Metric> {
+        let at = *self.by_name.get(name)?;
+        self.metrics.get_mut(at)
     }
 
     /// A metric that was never seen; `None` where it cannot be taken.

@@ -75,8 +75,10 @@ pub enum Event<'a> {
         /// Its bytes: any.
         payload: &'a [u8],
     },
-    /// A record is to be sent. Offered while the node is not [ready](crate::EdgeNode::is_ready), it comes back.
-    Record(Record<'a>),
+    /// Records are to be sent, in this order; neighbours of one source that waited share messages.
+    ///
+    /// Offered while the node is not [ready](crate::EdgeNode::is_ready), they come back.
+    Records(&'a [Record<'a>]),
     /// A source answers no more: its device dies. Its next live record brings it back.
     DeviceLost(&'a Source),
     /// A fence was answered; see [`Effect::Fence`].

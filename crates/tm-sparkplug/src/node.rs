@@ -166,7 +166,7 @@ impl EdgeNode {
         match event {
             Event::Connected => self.connected(now, out),
             Event::Message { topic, payload } => self.message(topic, payload, now, out),
-            Event::Record(record) => self.record(record, now, out),
+            Event::Records(records) => self.records(records, now, out),
             Event::DeviceLost(source) => self.device_lost(source, now, out),
             Event::Fenced(fence) => {
                 self.flights.answered(fence);

@@ -1,8 +1,8 @@
 //! The six payloads an edge node sends.
 
-use tm_types::Poll;
+use tm_types::{Point, Poll, Stamp};
 
-use crate::device::{Device, Life, unix_ms};
+use crate::device::{Device, Life, Metric as Known, unix_ms};
 use crate::mapping::{self, Verdict};
 use crate::payload::{WireValue, Writer};
 use crate::{DataType, Metric, Payload};
@@ -87,51 +87,53 @@ pub(crate) fn device_death(now_ms: u64, seq: u8) -> Vec<u8> {
     Writer::new(now_ms, 16).finish(Some(seq))
 }
 
-/// NDATA or DDATA: the points of the poll that the device has absorbed last, by their aliases.
-pub(crate) fn data(
+/// NDATA or DDATA: the points of polls that the device has absorbed, by their aliases.
+pub(crate) fn data<'a>(
     now_ms: u64,
     seq: u8,
     device: &mut Device,
-    poll: &Poll,
+    polls: impl Iterator<Item = &'a Poll> + Clone,
     is_historical: bool,
 ) -> Vec<u8> {
-    let mut writer = Writer::new(now_ms, 16 + poll.points.len() * METRIC_ROOM);
-    let timestamp = unix_ms(&poll.stamp);
-    let Device { metrics, found, .. } = device;
-    for (point, at) in poll.points.iter().zip(found) {
-        let Some(metric) = at.and_then(|at| metrics.get_mut(at)) else {
-            continue;
-        };
-        let verdict = Verdict::of(&point.reading, poll.stamp.clock);
-        let properties = verdict.properties();
-        // Good after good goes without saying.
-        let is_silent = verdict.is_good() && metric.was_good;
-        metric.was_good = verdict.is_good();
-        // Only a value of the past can be of another type than the birth says; then it says its own.
-        let (datatype, own_type) = match point.reading.value() {
-            Some(value) => {
-                let asked = mapping::datatype(value, point.scale);
-                if mapping::carries(metric.datatype, asked) {
-                    (metric.datatype, None)
-                } else {
-                    (asked, Some(asked.code()))
-                }
+    let points: usize = polls.clone().map(|poll| poll.points.len()).sum();
+    let mut writer = Writer::new(now_ms, 16 + points * METRIC_ROOM);
+    for poll in polls {
+        for point in &poll.points {
+            if let Some(metric) = device.metric(&point.name) {
+                datum(&mut writer, metric, point, &poll.stamp, is_historical);
             }
-            None => (metric.datatype, None),
-        };
-        let value = point.reading.value();
-        writer.metric(&Metric {
-            alias: Some(metric.alias),
-            timestamp: Some(timestamp),
-            datatype: own_type,
-            is_historical,
-            is_null: value.is_none(),
-            properties: if is_silent { &[][..] } else { &properties }.into(),
-            value: value.map(|value| mapping::wire(value, datatype)),
-            ..Metric::default()
-        });
+        }
     }
     writer.finish(Some(seq))
+}
+
+fn datum(
+    writer: &mut Writer,
+    metric: &mut Known,
+    point: &Point,
+    stamp: &Stamp,
+    is_historical: bool,
+) {
+    let verdict = Verdict::of(&point.reading, stamp.clock);
+    let properties = verdict.properties();
+    // Good after good goes without saying.
+    let is_silent = verdict.is_good() && metric.was_good;
+    metric.was_good = verdict.is_good();
+    let value = point.reading.value();
+    // Only a value of the past can be of another type than the birth says; then it says its own.
+    let asked = value.map(|value| mapping::datatype(value, point.scale));
+    let own_type = asked.filter(|asked| !mapping::carries(metric.datatype, *asked));
+    let datatype = own_type.unwrap_or(metric.datatype);
+    writer.metric(&Metric {
+        alias: Some(metric.alias),
+        timestamp: Some(unix_ms(stamp)),
+        datatype: own_type.map(DataType::code),
+        is_historical,
+        is_null: value.is_none(),
+        properties: if is_silent { &[][..] } else { &properties }.into(),
+        value: value.map(|value| mapping::wire(value, datatype)),
+        ..Metric::default()
+    });
 }
 
 /// In the order of their times, as the specification has it for whatever is not historical

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rig::{GONE, Host, NCMD, Rig, config, config_with_host, fence, point, rebirth_request};
-use tm_sparkplug::{Config, Effect, Event, Next};
+use tm_sparkplug::{Config, Effect, Event, Next, Record};
 use tm_types::{Point, Reading, Reason, Source, Value};
 
 #[test]
@@ -107,6 +107,42 @@ fn nothing_is_sent_after_the_end() {
     assert_eq!(rig.node.deadline_ms(), None);
 }
 
+#[test]
+fn records_that_waited_share_a_message() {
+    let (mut rig, births) = Rig::born();
+    let (tank, gnss) = (Source::new("tank").unwrap(), Source::new("gnss").unwrap());
+    let level = rig.poll(vec![point("level", 1), point("level", 2)]);
+    let many = rig.poll(vec![point("level", 1); 500]);
+    let satellites = rig.poll(vec![point("satellites", 1)]);
+    let offers = [
+        (&tank, &level, true),
+        (&tank, &level, true),
+        (&gnss, &satellites, true),
+        (&tank, &level, false),
+        (&tank, &level, true),
+        (&tank, &many, true),
+        (&tank, &many, true),
+    ];
+    let records = (0..)
+        .zip(offers)
+        .map(|(key, (source, poll, is_backlog))| Record {
+            key,
+            source,
+            poll,
+            is_backlog,
+        });
+    let records: Vec<_> = records.collect();
+    let sent = rig.on(Event::Records(&records)).sent;
+    let lengths = sent.iter().map(|sent| sent.metrics().len());
+    assert_eq!(lengths.collect::<Vec<_>>(), [4, 1, 2, 502, 500]);
+    let historical = sent.iter().map(|sent| sent.metrics()[0].is_historical);
+    let expected = [true, true, false, true, true];
+    assert_eq!(historical.collect::<Vec<_>>(), expected);
+    assert_eq!(rig.node.in_flight(), 7);
+    let mut host = Host::default();
+    births.iter().chain(&sent).for_each(|sent| host.take(sent));
+}
+
 /// Something that may happen to a node.
 #[derive(Clone, Debug)]
 enum Act {
@@ -115,16 +151,15 @@ enum Act {
     Gone,
     State(bool, u64),
     Rebirth,
-    Record {
-        device: usize,
-        points: Vec<(usize, u8)>,
-        is_backlog: bool,
-    },
+    Records(Vec<Offer>),
     Lost(usize),
     Wait(u64),
     Answer,
     Stop,
 }
+
+/// A record: its device, its points by name and value, and whether it waited.
+type Offer = (usize, Vec<(usize, u8)>, bool);
 
 fn act() -> impl Strategy<Value = Act> {
     let points = vec((0..4usize, 0..7u8), 0..4);
@@ -134,9 +169,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Gone),
         3 => (prop::bool::weighted(0.8), 0..20u64).prop_map(|(on, at)| Act::State(on, at)),
         1 => Just(Act::Rebirth),
-        20 => (0..3usize, points, any::<bool>()).prop_map(|(device, points, is_backlog)| {
-            Act::Record { device, points, is_backlog }
-        }),
+        20 => vec((0..3usize, points, any::<bool>()), 1..4).prop_map(Act::Records),
         2 => (0..3usize).prop_map(Act::Lost),
         6 => (0..40_000u64).prop_map(Act::Wait),
         4 => Just(Act::Answer),
@@ -200,6 +233,26 @@ impl Model {
         assert_eq!(self.rig.node.is_born(), self.host.is_born());
     }
 
+    fn offer(&mut self, offers: &[Offer]) {
+        let offers = offers.iter().map(|(device, list, is_backlog)| {
+            let source = Source::new(DEVICES[*device]).unwrap();
+            (source, self.rig.poll(points(list)), *is_backlog)
+        });
+        let offers: Vec<_> = offers.collect();
+        let mut records = Vec::new();
+        for (source, poll, is_backlog) in &offers {
+            self.key += 1;
+            self.kept.insert(self.key);
+            records.push(Record {
+                key: self.key,
+                source,
+                poll,
+                is_backlog: *is_backlog,
+            });
+        }
+        self.on(Event::Records(&records));
+    }
+
     fn act(&mut self, act: &Act) {
         match act {
             Act::Begin => {
@@ -226,21 +279,7 @@ impl Model {
                 topic: NCMD,
                 payload: &rebirth_request(),
             }),
-            Act::Record {
-                device,
-                points: list,
-                is_backlog,
-            } => {
-                self.key += 1;
-                self.kept.insert(self.key);
-                let poll = self.rig.poll(points(list));
-                self.on(Event::Record(tm_sparkplug::Record {
-                    key: self.key,
-                    source: &Source::new(DEVICES[*device]).unwrap(),
-                    poll: &poll,
-                    is_backlog: *is_backlog,
-                }));
-            }
+            Act::Records(offers) => self.offer(offers),
             Act::Lost(device) => {
                 self.on(Event::DeviceLost(&Source::new(DEVICES[*device]).unwrap()));
             }

@@ -12,6 +12,8 @@ use crate::write;
 
 /// Records behind which a fence is put without waiting for the time.
 const FENCE_RECORDS: usize = 256;
+/// Points of a message that several records share: about 10 KiB, 4 s on an EDGE link of 20 kbit/s.
+const MESSAGE_POINTS: usize = 512;
 
 impl EdgeNode {
     /// The device of a source, made known if it was not, and whether the poll is its present.
@@ -36,24 +38,52 @@ impl EdgeNode {
         absorbed
     }
 
-    pub(super) fn record(&mut self, record: Record<'_>, now: &Stamp, out: &mut Vec<Effect>) {
-        let Record {
-            key, source, poll, ..
-        } = record;
-        let (at, is_present) = self.device(source, poll, now);
-        let is_live = is_present && !record.is_backlog;
-        if !self.is_ready() {
-            // It comes again as backlog; until then it is the present all the same.
+    pub(super) fn records(&mut self, records: &[Record<'_>], now: &Stamp, out: &mut Vec<Effect>) {
+        let mut rest = records;
+        while let Some((first, others)) = rest.split_first() {
+            let mut points = first.poll.points.len();
+            let shares = |record: &&Record<'_>| {
+                points += record.poll.points.len();
+                let is_alike = record.source == first.source && record.is_backlog;
+                first.is_backlog && is_alike && points <= MESSAGE_POINTS
+            };
+            let n = 1 + others.iter().take_while(shares).count();
+            let (message, after) = rest.split_at(n);
+            self.send(message, now, out);
+            rest = after;
+        }
+    }
+
+    /// Sends one record, or several of one source that waited, as one message.
+    fn send(&mut self, records: &[Record<'_>], now: &Stamp, out: &mut Vec<Effect>) {
+        let Some(first) = records.first() else {
+            return;
+        };
+        let (at, is_present) = self.device(first.source, first.poll, now);
+        let is_live = is_present && !first.is_backlog;
+        let room = self.config.records_max - self.flights.len();
+        if !self.is_ready() || records.len() > room {
+            // They come again as backlog; until then a live one is the present all the same.
             if is_live {
-                self.absorb(at, poll, true);
+                self.absorb(at, first.poll, true);
             }
-            out.push(Effect::Returned(key));
+            out.extend(records.iter().map(|record| Effect::Returned(record.key)));
             return;
         }
-        let absorbed = self.absorb(at, poll, is_live);
-        if self.devices[at].found.iter().all(Option::is_none) {
-            // Nothing of it can ever be sent.
-            out.push(Effect::Delivered(key));
+        let mut has_repeats = false;
+        let mut sent = 0;
+        for record in records {
+            let absorbed = self.absorb(at, record.poll, is_live);
+            has_repeats |= absorbed.has_repeats;
+            if absorbed.taken > 0 {
+                self.flights.push(record.key, now.mono_ms);
+                sent += 1;
+            } else {
+                // Nothing of it can ever be sent.
+                out.push(Effect::Delivered(record.key));
+            }
+        }
+        if sent == 0 {
             return;
         }
         let device = &self.devices[at];
@@ -65,10 +95,9 @@ impl EdgeNode {
             self.device_birth(at, is_past, now, out);
         }
         // A birth has told the present readings already; the first of two with one name is the past.
-        if !(is_born_now && is_live) || absorbed.has_repeats {
-            self.data(at, poll, !is_live || is_born_now, now, out);
+        if !(is_born_now && is_live) || has_repeats {
+            self.data(at, records, !is_live || is_born_now, now, out);
         }
-        self.flights.push(key, now.mono_ms);
         if self.flights.open() >= FENCE_RECORDS {
             out.push(Effect::Fence(self.flights.fence()));
         }
@@ -110,7 +139,7 @@ impl EdgeNode {
     fn data(
         &mut self,
         at: usize,
-        poll: &Poll,
+        records: &[Record<'_>],
         is_historical: bool,
         now: &Stamp,
         out: &mut Vec<Effect>,
@@ -121,7 +150,8 @@ impl EdgeNode {
             Some(topics) => topics.data.clone(),
             None => self.topics.data.clone(),
         };
-        let payload = write::data(unix_ms(now), seq, device, poll, is_historical);
+        let polls = records.iter().map(|record| record.poll);
+        let payload = write::data(unix_ms(now), seq, device, polls, is_historical);
         out.push(publish(&topic, payload));
     }
 

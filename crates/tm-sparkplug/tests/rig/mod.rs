@@ -116,12 +116,12 @@ impl Rig {
         poll: &Poll,
         is_backlog: bool,
     ) -> Outcome {
-        self.on(Event::Record(Record {
+        self.on(Event::Records(&[Record {
             key,
             source: &Source::new(source).unwrap(),
             poll,
             is_backlog,
-        }))
+        }]))
     }
 }
 
