@@ -28,7 +28,10 @@
 //!    as backlog: `is_historical`, after the births, by the aliases of those births.
 //!
 //! So a host may see a reading twice, and knows it by metric and timestamp. What is not promised: a
-//! host that listens without being the primary one may miss what the server could not hand it.
+//! server may drop QoS 0 for a host that is slow or away without being the primary one. Such a host
+//! sees a gap in `seq` and asks for a birth; it gets the present readings, not those between.
+//!
+//! What is held bounds the pace: at most [`Config::records_max`] records in [`Config::hold`].
 //!
 //! # A connection
 //! ```text
@@ -36,6 +39,9 @@
 //!       → records, fences → Stop or STATE offline: NDEATH, DISCONNECT → Disconnected → begin
 //! ```
 //! Never connect while the wall clock is `none`: a birth of 1970 cannot be taken back.
+//!
+//! Of the 164 assertions that the TCK makes of edge nodes 127 are checked in `tests/conformance.rs`;
+//! the others are about data sets, templates, outputs and MQTT 5, which are not used.
 
 mod id;
 mod topic;

@@ -31,6 +31,42 @@ enum Phase {
 ///
 /// Every call takes the present moment: wall time for what is written, monotonic time for what is
 /// waited for. Effects are appended to `out` and are to be carried out in their order.
+///
+/// ```
+/// use tm_sparkplug::{Config, EdgeNode, Effect, Event, Id, Record};
+/// use tm_types::{BootId, Clock, Point, PointName, Poll, Source, Stamp, Timestamp, Unit};
+///
+/// let now = Stamp {
+///     time: Timestamp::of_unix_ms(1_790_000_000_000),
+///     mono_ms: 60_000,
+///     boot: BootId(7),
+///     clock: Clock::Ntp,
+///     err_ms: None,
+/// };
+/// let mut node = EdgeNode::new(Config::new(Id::new("kyiv")?, Id::new("shafa-7")?), 0);
+/// let mut effects = Vec::new();
+///
+/// let connect = node.begin(0, &now, &mut effects);
+/// assert_eq!(&*connect.will.topic, "spBv1.0/kyiv/NDEATH/shafa-7");
+/// // Keep connect.next_bd_seq on disk, CONNECT, SUBSCRIBE, await the SUBACKs.
+/// node.on(Event::Connected, &now, &mut effects);
+///
+/// let level = Point::gauge(PointName::new("level")?, Unit::new("m")?, 3);
+/// let record = Record {
+///     key: 42,
+///     source: &Source::new("tank")?,
+///     poll: &Poll { sequence: None, stamp: now, points: vec![level] },
+///     is_backlog: false,
+/// };
+/// node.on(Event::Records(&[record]), &now, &mut effects);
+/// let topics = effects.iter().filter_map(|effect| match effect {
+///     Effect::Publish(message) => Some(&*message.topic),
+///     _ => None,
+/// });
+/// let expected = ["spBv1.0/kyiv/NBIRTH/shafa-7", "spBv1.0/kyiv/DBIRTH/shafa-7/tank"];
+/// assert_eq!(topics.collect::<Vec<_>>(), expected);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct EdgeNode {
     config: Config,
@@ -83,13 +119,12 @@ impl EdgeNode {
 
     /// Begins a connection to a server, named by its place in the caller's list.
     ///
-    /// What was on its way on an earlier connection must have come back before: say
-    /// [`Event::Disconnected`] first.
-    pub fn begin(&mut self, server: u32, now: &Stamp) -> Connect {
+    /// What is still on its way on an earlier connection comes back in `out`.
+    pub fn begin(&mut self, server: u32, now: &Stamp, out: &mut Vec<Effect>) -> Connect {
+        self.down(out);
         self.bd_seq = self.next_bd_seq;
         self.next_bd_seq = self.bd_seq.wrapping_add(1);
         self.phase = Phase::Connecting;
-        self.is_rebirth_due = false;
         let subscribe = |topic: &Arc<str>| Subscription {
             topic: topic.clone(),
             qos: Qos::AtLeastOnce,

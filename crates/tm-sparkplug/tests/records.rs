@@ -29,6 +29,15 @@ fn a_record_is_delivered_when_the_fence_behind_it_is_answered() {
 }
 
 #[test]
+fn a_connection_that_nobody_ended_vouches_for_nothing_either() {
+    let (mut rig, _) = Rig::born();
+    rig.live(1, "tank", vec![point("level", 1)]);
+    let mut effects = Vec::new();
+    rig.node.begin(0, &rig.now, &mut effects);
+    assert_eq!(effects, [Effect::Returned(1)]);
+}
+
+#[test]
 fn many_records_are_fenced_without_waiting() {
     let (mut rig, _) = Rig::born();
     for key in 0..255 {

@@ -47,7 +47,9 @@ impl EdgeNode {
                 let is_alike = record.source == first.source && record.is_backlog;
                 first.is_backlog && is_alike && points <= MESSAGE_POINTS
             };
-            let n = 1 + others.iter().take_while(shares).count();
+            let room = self.config.records_max - self.flights.len();
+            let others = others.iter().take(room.saturating_sub(1));
+            let n = 1 + others.take_while(shares).count();
             let (message, after) = rest.split_at(n);
             self.send(message, now, out);
             rest = after;
@@ -61,8 +63,7 @@ impl EdgeNode {
         };
         let (at, is_present) = self.device(first.source, first.poll, now);
         let is_live = is_present && !first.is_backlog;
-        let room = self.config.records_max - self.flights.len();
-        if !self.is_ready() || records.len() > room {
+        if !self.is_ready() {
             // They come again as backlog; until then a live one is the present all the same.
             if is_live {
                 self.absorb(at, first.poll, true);

@@ -52,13 +52,16 @@ impl Rig {
         let mut rig = Self::new(config());
         rig.remember("tank", vec![point("level", 3)]);
         rig.remember("gnss", vec![point("satellites", 9)]);
-        rig.node.begin(0, &rig.now);
+        rig.begin(0);
         let sent = rig.on(Event::Connected).sent;
         (rig, sent)
     }
 
     pub(crate) fn begin(&mut self, server: u32) -> Connect {
-        self.node.begin(server, &self.now)
+        let mut effects = Vec::new();
+        let connect = self.node.begin(server, &self.now, &mut effects);
+        assert_eq!(effects, [], "the connection before was not ended");
+        connect
     }
 
     pub(crate) fn wait(&mut self, ms: u64) {
