@@ -1,14 +1,20 @@
-//! A node under test, and a host that believes only what the specification allows.
+//! A node under test.
 
-#![allow(dead_code, reason = "each test file uses its part of the rig")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses its part of the rig"
+)]
 
-use std::collections::HashMap;
+mod host;
 
 use tm_sparkplug::{
     Config, Connect, EdgeNode, Effect, Event, Id, Message, Metric, Payload, Record, WireValue,
     decode,
 };
 use tm_types::{BootId, Clock, Point, PointName, Poll, Reading, Source, Stamp, Timestamp, Unit};
+
+pub(crate) use host::{Host, Told};
 
 /// 2026-09-21T14:13:20.000Z.
 pub(crate) const START_MS: i64 = 1_790_000_000_000;
@@ -227,126 +233,4 @@ pub(crate) fn rebirth_request() -> Vec<u8> {
         ..Payload::default()
     };
     payload.encode()
-}
-
-/// Follows a node's messages and objects to what the specification forbids.
-#[derive(Default)]
-pub(crate) struct Host {
-    /// The `seq` of the last message; `None` while the node is dead.
-    seq: Option<u8>,
-    /// For each living device, and for the node under "", the datatypes by alias.
-    born: HashMap<String, HashMap<u64, u32>>,
-    /// Data messages taken.
-    pub(crate) n_data: usize,
-}
-
-impl Host {
-    /// The connection is gone, and the will told it.
-    pub(crate) fn node_died(&mut self) {
-        self.seq = None;
-        self.born.clear();
-    }
-
-    /// Whether the node lives, as far as the host knows.
-    pub(crate) fn is_born(&self) -> bool {
-        self.seq.is_some()
-    }
-
-    pub(crate) fn take(&mut self, sent: &Sent) {
-        let levels: Vec<&str> = sent.topic().split('/').collect();
-        assert_eq!(
-            (levels[0], levels[1], levels[3]),
-            ("spBv1.0", "kyiv", "shafa-7")
-        );
-        assert!(!sent.0.retain);
-        let device = levels.get(4).copied().unwrap_or("").to_owned();
-        let payload = decode(&sent.0.payload).unwrap();
-        assert!(payload.timestamp.is_some());
-        match sent.verb() {
-            "NDEATH" => {
-                assert_eq!(payload.seq, None);
-                return self.node_died();
-            }
-            "NBIRTH" => {
-                assert_eq!(payload.seq, Some(0));
-                self.born.clear();
-            }
-            _ => {
-                let last = self.seq.expect("a message before NBIRTH");
-                assert_eq!(
-                    payload.seq,
-                    Some(u64::from(last.wrapping_add(1))),
-                    "{sent:?}"
-                );
-            }
-        }
-        self.seq = payload.seq.map(|seq| u8::try_from(seq).unwrap());
-        match sent.verb() {
-            "NBIRTH" | "DBIRTH" => self.take_birth(device, &payload.metrics),
-            "NDATA" | "DDATA" => self.take_data(&device, &payload.metrics),
-            "DDEATH" => drop(
-                self.born
-                    .remove(&device)
-                    .expect("the death of a dead device"),
-            ),
-            verb => panic!("{verb}"),
-        }
-    }
-
-    fn take_birth(&mut self, device: String, metrics: &[Metric<'_>]) {
-        let mut aliases = HashMap::new();
-        let mut last = 0;
-        let mut names = Vec::new();
-        for metric in metrics {
-            let timestamp = metric.timestamp.unwrap();
-            assert!(timestamp >= last, "not in the order of time");
-            last = timestamp;
-            names.push(metric.name.unwrap().to_lowercase());
-            let datatype = metric.datatype.unwrap();
-            assert_eq!(metric.value.is_none(), metric.is_null);
-            assert!(
-                metric
-                    .value
-                    .is_none_or(|v| v.datatype().unwrap().code() == datatype)
-            );
-            assert!(!metric.is_historical);
-            if let Some(alias) = metric.alias {
-                let others = self.born.iter().filter(|(name, _)| **name != device);
-                assert!(
-                    others
-                        .into_iter()
-                        .all(|(_, known)| !known.contains_key(&alias))
-                );
-                assert_eq!(aliases.insert(alias, datatype), None, "an alias twice");
-            }
-        }
-        names.sort();
-        let n = names.len();
-        names.dedup();
-        assert_eq!(
-            names.len(),
-            n,
-            "names that differ only in case, or not at all"
-        );
-        self.born.insert(device, aliases);
-    }
-
-    fn take_data(&mut self, device: &str, metrics: &[Metric<'_>]) {
-        let known = self.born.get(device).expect("data of an unborn device");
-        assert!(!metrics.is_empty());
-        for metric in metrics {
-            assert_eq!(metric.name, None);
-            assert!(metric.timestamp.is_some());
-            let born = known[&metric.alias.unwrap()];
-            assert_eq!(metric.value.is_none(), metric.is_null);
-            let datatype = metric.datatype.unwrap_or(born);
-            assert!(
-                metric
-                    .value
-                    .is_none_or(|v| v.datatype().unwrap().code() == datatype)
-            );
-            assert!(metric.datatype.is_none() || metric.is_historical);
-        }
-        self.n_data += 1;
-    }
 }
