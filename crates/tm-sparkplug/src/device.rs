@@ -34,15 +34,6 @@ pub(crate) struct Metric {
     mark: u64,
 }
 
-/// Whether a host takes the device for alive.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Life {
-    Unborn,
-    Born,
-    /// It answers no more; it is not born again before it does.
-    Dead,
-}
-
 /// Hands out aliases, each once: they are unique over the node (`tck-id-payloads-alias-uniqueness`).
 #[derive(Debug)]
 pub(crate) struct Aliases {
@@ -79,7 +70,10 @@ pub(crate) struct Device {
     pub(crate) source: Source,
     /// `None` for the node itself.
     pub(crate) topics: Option<DeviceTopics>,
-    pub(crate) life: Life,
+    /// Whether the host takes it for alive.
+    pub(crate) is_born: bool,
+    /// It answers no more, and is not alive on its own account before it does.
+    pub(crate) is_lost: bool,
     /// There is a metric, a type or a unit that the last birth did not have.
     pub(crate) needs_birth: bool,
     pub(crate) metrics: Vec<Metric>,
@@ -94,7 +88,8 @@ impl Device {
         Self {
             source,
             topics,
-            life: Life::Unborn,
+            is_born: false,
+            is_lost: false,
             needs_birth: false,
             metrics: Vec::new(),
             by_name: HashMap::new(),
@@ -139,6 +134,7 @@ impl Device {
             }
         }
         if is_present {
+            self.is_lost = false;
             self.newest = Some((poll.stamp.boot, poll.stamp.mono_ms));
         }
         absorbed
@@ -208,8 +204,8 @@ impl Metric {
     }
 
     /// The metric as a birth has it.
-    pub(crate) fn birth(&self, now_ms: u64, is_past: bool) -> WireMetric<'_> {
-        let verdict = self.verdict(is_past);
+    pub(crate) fn birth(&self, now_ms: u64, is_lost: bool) -> WireMetric<'_> {
+        let verdict = self.verdict(is_lost);
         let mut properties: Vec<Property<'_>> = verdict.properties().to_vec();
         if !self.unit.as_str().is_empty() {
             properties.push(mapping::unit_property(self.unit.as_str()));
@@ -228,11 +224,11 @@ impl Metric {
     }
 
     /// How good the present reading is.
-    pub(crate) fn verdict(&self, is_past: bool) -> Verdict {
+    pub(crate) fn verdict(&self, is_lost: bool) -> Verdict {
         let verdict = self.last.as_ref().map_or(Verdict::UNKNOWN, |held| {
             Verdict::of(&held.reading, held.clock)
         });
-        if is_past {
+        if is_lost {
             verdict.of_the_past()
         } else {
             verdict

@@ -80,6 +80,9 @@ pub enum Event<'a> {
     /// Offered while the node is not [ready](crate::EdgeNode::is_ready), they come back.
     Records(&'a [Record<'a>]),
     /// A source answers no more: its device dies. Its next live record brings it back.
+    ///
+    /// A record of it that waited is told after a birth in which nothing is good; say this again
+    /// when its past is told, so that the device does not stay alive.
     DeviceLost(&'a Source),
     /// A fence was answered; see [`Effect::Fence`].
     Fenced(u64),

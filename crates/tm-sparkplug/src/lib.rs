@@ -41,7 +41,8 @@
 //! Never connect while the wall clock is `none`: a birth of 1970 cannot be taken back.
 //!
 //! Of the 164 assertions that the TCK makes of edge nodes 127 are checked in `tests/conformance.rs`;
-//! the others are about data sets, templates, outputs and MQTT 5, which are not used.
+//! the others are about data sets, templates, outputs and MQTT 5, which are not used, and about the
+//! caller's connection.
 
 mod id;
 mod topic;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tm_types::{Poll, Source, Stamp};
 
 use crate::config::{Config, millis};
-use crate::device::{Aliases, Device, Life};
+use crate::device::{Aliases, Device};
 use crate::event::{Connect, Counts, Effect, Event, Next, Qos, Subscription};
 use crate::flight::Flights;
 use crate::host::PrimaryHost;
@@ -265,9 +265,7 @@ impl EdgeNode {
         self.is_rebirth_due = false;
         out.extend(self.flights.come_back().map(Effect::Returned));
         for device in &mut self.devices {
-            if device.life == Life::Born {
-                device.life = Life::Unborn;
-            }
+            device.is_born = false;
         }
     }
 }

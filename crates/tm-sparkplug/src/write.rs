@@ -2,7 +2,7 @@
 
 use tm_types::{Point, Poll, Stamp};
 
-use crate::device::{Device, Life, Metric as Known, unix_ms};
+use crate::device::{Device, Metric as Known, unix_ms};
 use crate::mapping::{self, Verdict};
 use crate::payload::{WireValue, Writer};
 use crate::{DataType, Metric, Payload};
@@ -61,7 +61,7 @@ pub(crate) fn node_birth(
     let Some(home) = home else {
         return birth(now_ms, 0, metrics);
     };
-    told(home, false);
+    told(home);
     metrics.extend(
         home.metrics
             .iter()
@@ -72,12 +72,12 @@ pub(crate) fn node_birth(
 
 /// DBIRTH: every metric of the device, with its present reading.
 ///
-/// `is_past`: the device is only born so that its past can be told; nothing of it is good now.
-pub(crate) fn device_birth(now_ms: u64, seq: u8, device: &mut Device, is_past: bool) -> Vec<u8> {
-    told(device, is_past);
+/// A lost device is only born so that its past can be told: nothing of it is good now.
+pub(crate) fn device_birth(now_ms: u64, seq: u8, device: &mut Device) -> Vec<u8> {
+    told(device);
     let metrics = device.metrics.iter();
     let metrics = metrics
-        .map(|metric| metric.birth(now_ms, is_past))
+        .map(|metric| metric.birth(now_ms, device.is_lost))
         .collect();
     birth(now_ms, seq, metrics)
 }
@@ -150,11 +150,11 @@ fn birth(now_ms: u64, seq: u8, mut metrics: Vec<Metric<'_>>) -> Vec<u8> {
 }
 
 /// From here on the host knows every metric, and how good each is.
-fn told(device: &mut Device, is_past: bool) {
-    device.life = Life::Born;
+fn told(device: &mut Device) {
+    device.is_born = true;
     device.needs_birth = false;
     for metric in &mut device.metrics {
-        metric.was_good = metric.verdict(is_past).is_good();
+        metric.was_good = metric.verdict(device.is_lost).is_good();
     }
 }
 

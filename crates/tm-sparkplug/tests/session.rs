@@ -209,7 +209,9 @@ fn a_device_dies_and_comes_back_with_its_next_reading() {
     assert_eq!(past.verbs(), ["DBIRTH", "DDATA"]);
     let metric = past.sent[0].metric("level");
     assert_eq!(property(&metric, "Quality"), Some(WireValue::Int(500)));
-    rig.on(Event::DeviceLost(&tank));
+    rig.wait(60_000);
+    let births = rig.message(NCMD, &rebirth_request());
+    assert_eq!(births.verbs(), ["NBIRTH", "DBIRTH"], "it is still lost");
     assert_eq!(
         rig.live(2, "tank", vec![point("level", 2)]).verbs(),
         ["DBIRTH"]

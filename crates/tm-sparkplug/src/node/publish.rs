@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tm_types::{Poll, Source, Stamp};
 
 use super::{EdgeNode, Phase};
-use crate::device::{Absorbed, Device, Life, unix_ms};
+use crate::device::{Absorbed, Device, unix_ms};
 use crate::event::{Effect, Message, Qos, Record};
 use crate::topic::DeviceTopics;
 use crate::write;
@@ -88,12 +88,11 @@ impl EdgeNode {
             return;
         }
         let device = &self.devices[at];
-        let is_born_now = device.needs_birth || device.life != Life::Born;
+        let is_born_now = device.needs_birth || !device.is_born;
         if is_born_now && device.topics.is_none() {
             self.birth(now, out);
         } else if is_born_now {
-            let is_past = !is_live && device.life == Life::Dead;
-            self.device_birth(at, is_past, now, out);
+            self.device_birth(at, now, out);
         }
         // A birth has told the present readings already; the first of two with one name is the past.
         if !(is_born_now && is_live) || has_repeats {
@@ -117,22 +116,26 @@ impl EdgeNode {
         self.seq = 1;
         out.push(publish(&self.topics.birth, payload));
         for at in 0..self.devices.len() {
-            let device = &self.devices[at];
-            let is_alive = device.life != Life::Dead && !device.metrics.is_empty();
-            if device.topics.is_some() && is_alive {
-                self.device_birth(at, false, now, out);
+            let device = &mut self.devices[at];
+            if device.topics.is_none() {
+                continue;
+            }
+            // The birth of the node has ended them all.
+            device.is_born = false;
+            if !device.is_lost && !device.metrics.is_empty() {
+                self.device_birth(at, now, out);
             }
         }
     }
 
-    fn device_birth(&mut self, at: usize, is_past: bool, now: &Stamp, out: &mut Vec<Effect>) {
+    fn device_birth(&mut self, at: usize, now: &Stamp, out: &mut Vec<Effect>) {
         let seq = self.take_seq();
         let device = &mut self.devices[at];
         let Some(topics) = &device.topics else {
             return;
         };
         let topic = topics.birth.clone();
-        let payload = write::device_birth(unix_ms(now), seq, device, is_past);
+        let payload = write::device_birth(unix_ms(now), seq, device);
         self.counts.device_births += 1;
         out.push(publish(&topic, payload));
     }
@@ -166,8 +169,8 @@ impl EdgeNode {
             return;
         };
         let topic = topics.death.clone();
-        let was_born = std::mem::replace(&mut device.life, Life::Dead) == Life::Born;
-        if was_born && self.is_born() {
+        device.is_lost = true;
+        if std::mem::take(&mut device.is_born) {
             let payload = write::device_death(unix_ms(now), self.take_seq());
             out.push(publish(&topic, payload));
         }
