@@ -82,3 +82,8 @@ impl Config {
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// That moment of the monotonic clock, so much later.
+pub(crate) fn later(ms: u64, by: Duration) -> u64 {
+    ms.saturating_add(millis(by))
+}

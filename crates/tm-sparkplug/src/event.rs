@@ -107,7 +107,8 @@ pub enum Effect {
     ///
     /// Subscribing again to the topic of commands will do (SUBACK), or a message with QoS 1 (PUBACK).
     Fence(u64),
-    /// The server has this record; it need not be kept.
+    /// The server has this record, or nothing of it can ever be sent ([`Counts::points_refused`]):
+    /// it need not be kept.
     Delivered(u64),
     /// This record may be lost: keep it, and offer it again as backlog.
     Returned(u64),
@@ -145,6 +146,6 @@ pub struct Counts {
     pub states_stale: u64,
     /// Messages of topics that were not subscribed to.
     pub strangers: u64,
-    /// Points that were not sent: too many metrics, or a name that is the node's own.
+    /// Points that were not sent: too many sources or metrics, or a name that is the node's own.
     pub points_refused: u64,
 }

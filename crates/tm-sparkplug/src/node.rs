@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tm_types::{Poll, Source, Stamp};
 
-use crate::config::{Config, millis};
+use crate::config::{Config, later, millis};
 use crate::device::{Aliases, Device};
 use crate::event::{Connect, Counts, Effect, Event, Next, Qos, Subscription};
 use crate::flight::Flights;
@@ -148,8 +148,9 @@ impl EdgeNode {
     /// For what is known before there is a connection: a birth then is whole, and no further one
     /// is needed when the first records go out.
     pub fn remember(&mut self, source: &Source, poll: &Poll, now: &Stamp) {
-        let (at, is_present) = self.device(source, poll, now);
-        self.absorb(at, poll, is_present);
+        if let Some((at, is_present)) = self.device(source, poll, now) {
+            self.absorb(at, poll, is_present);
+        }
     }
 
     /// Whether records are sent at the moment; offered otherwise they come back.
@@ -184,12 +185,12 @@ impl EdgeNode {
         let times = match self.phase {
             Phase::Down | Phase::Connecting => [None; 3],
             Phase::Waiting { since_ms } => [
-                (self.config.servers > 1).then(|| since_ms + millis(self.config.host_wait)),
+                (self.config.servers > 1).then(|| later(since_ms, self.config.host_wait)),
                 None,
                 None,
             ],
             Phase::Born { at_ms } => [
-                (self.is_rebirth_due).then(|| at_ms + millis(self.config.rebirth_pause)),
+                (self.is_rebirth_due).then(|| later(at_ms, self.config.rebirth_pause)),
                 self.flights.fence_due_ms(millis(self.config.fence_every)),
                 self.flights.delivery_due_ms(self.config.hold_ms()),
             ],
@@ -222,7 +223,7 @@ impl EdgeNode {
     fn tick(&mut self, now: &Stamp, out: &mut Vec<Effect>) {
         match self.phase {
             Phase::Born { at_ms } => {
-                let may_be_born = now.mono_ms >= at_ms + millis(self.config.rebirth_pause);
+                let may_be_born = now.mono_ms >= later(at_ms, self.config.rebirth_pause);
                 if self.is_rebirth_due && may_be_born {
                     self.birth(now, out);
                 }
@@ -233,8 +234,8 @@ impl EdgeNode {
                 self.deliver(now, out);
             }
             Phase::Waiting { since_ms } => {
-                let patience = millis(self.config.host_wait);
-                if self.config.servers > 1 && now.mono_ms >= since_ms + patience {
+                let given_up_ms = later(since_ms, self.config.host_wait);
+                if self.config.servers > 1 && now.mono_ms >= given_up_ms {
                     self.leave(Next::OtherServer, now, out);
                 }
             }

@@ -4,7 +4,7 @@ use tm_types::Stamp;
 
 use super::{EdgeNode, Phase};
 use crate::command;
-use crate::config::millis;
+use crate::config::later;
 use crate::event::{Effect, Next};
 use crate::host::Heard;
 
@@ -75,7 +75,7 @@ impl EdgeNode {
         };
         self.counts.rebirths_asked += 1;
         self.is_rebirth_due = true;
-        if now.mono_ms >= at_ms + millis(self.config.rebirth_pause) {
+        if now.mono_ms >= later(at_ms, self.config.rebirth_pause) {
             self.birth(now, out);
         }
     }

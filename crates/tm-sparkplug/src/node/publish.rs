@@ -14,14 +14,25 @@ use crate::write;
 const FENCE_RECORDS: usize = 256;
 /// Points of a message that several records share: about 10 KiB, 4 s on an EDGE link of 20 kbit/s.
 const MESSAGE_POINTS: usize = 512;
+/// The most sources that are kept; anybody on the bus may invent one.
+const DEVICES_MAX: usize = 256;
 
 impl EdgeNode {
-    /// The device of a source, made known if it was not, and whether the poll is its present.
-    pub(super) fn device(&mut self, source: &Source, poll: &Poll, now: &Stamp) -> (usize, bool) {
+    /// The device of a source, made known if it was not, and whether the poll is its present;
+    /// `None` for one too many.
+    pub(super) fn device(
+        &mut self,
+        source: &Source,
+        poll: &Poll,
+        now: &Stamp,
+    ) -> Option<(usize, bool)> {
         let known = self
             .devices
             .iter()
             .position(|device| device.source == *source);
+        if known.is_none() && self.devices.len() == DEVICES_MAX {
+            return None;
+        }
         let at = known.unwrap_or_else(|| {
             let is_home = self.config.home.as_ref() == Some(source);
             let topics = (!is_home)
@@ -29,7 +40,7 @@ impl EdgeNode {
             self.devices.push(Device::new(source.clone(), topics));
             self.devices.len() - 1
         });
-        (at, self.devices[at].is_present(&poll.stamp, now))
+        Some((at, self.devices[at].is_present(&poll.stamp, now)))
     }
 
     pub(super) fn absorb(&mut self, at: usize, poll: &Poll, is_present: bool) -> Absorbed {
@@ -61,7 +72,13 @@ impl EdgeNode {
         let Some(first) = records.first() else {
             return;
         };
-        let (at, is_present) = self.device(first.source, first.poll, now);
+        let Some((at, is_present)) = self.device(first.source, first.poll, now) else {
+            for record in records {
+                self.counts.points_refused += record.poll.points.len() as u64;
+                out.push(Effect::Delivered(record.key));
+            }
+            return;
+        };
         let is_live = is_present && !first.is_backlog;
         if !self.is_ready() {
             // They come again as backlog; until then a live one is the present all the same.
