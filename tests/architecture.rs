@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The crates by floor, lowest first. A crate may lean on floors below its own, never on its own.
 const FLOORS: [&[&str]; 4] = [
-    &["tm-types", "tm-proto", "tm-columns"],
+    &["tm-types", "tm-proto", "tm-columns", "tm-sparkplug"],
     &["tm-journal", "tm-service"],
     &[
         "tm-modem",
@@ -21,8 +21,8 @@ const FLOORS: [&[&str]; 4] = [
     &["tm"],
 ];
 
-/// The one arrow on a floor: the codec speaks the vocabulary.
-const WITHIN_A_FLOOR: &[(&str, &str)] = &[("tm-columns", "tm-types")];
+/// The arrows on a floor: what is encoded is the vocabulary.
+const WITHIN_A_FLOOR: &[(&str, &str)] = &[("tm-columns", "tm-types"), ("tm-sparkplug", "tm-types")];
 
 /// What a crate that is never shipped may lean on.
 const SIMULATOR: (&str, &[&str]) = ("tm-sim", &["tm-proto"]);
