@@ -244,14 +244,12 @@ impl Driver<'_> {
 
     async fn credentials(&self) -> Option<(String, Secret)> {
         if let Some((user, password)) = &self.options.credentials {
-            let password = match &self.options.password_file {
-                Some(path) => {
-                    let content = tokio::fs::read_to_string(path).await.unwrap_or_default();
-                    Secret::new(content.lines().next().unwrap_or_default())
-                }
-                None => password.clone(),
+            let renewed = match &self.options.password_file {
+                Some(path) => tokio::fs::read_to_string(path).await.ok(),
+                None => None,
             };
-            return Some((user.clone(), password));
+            let renewed = renewed.and_then(|content| Some(Secret::new(content.lines().next()?)));
+            return Some((user.clone(), renewed.unwrap_or_else(|| password.clone())));
         }
         let path = self.options.credentials_file.as_ref()?;
         let content = tokio::fs::read_to_string(path).await.ok()?;

@@ -156,7 +156,7 @@ pub struct Options {
     /// User and password.
     pub credentials: Option<(String, Secret)>,
     /// File whose first line is the password for the user of the `credentials`, read anew for every connection: a
-    /// token that somebody renews.
+    /// token that somebody renews. Without the file the password of the `credentials` counts.
     pub password_file: Option<PathBuf>,
     /// File whose first line is `user:password`, read anew for every connection when there are no
     /// `credentials`: it may be written after we start. Without the file we are anonymous.
