@@ -1,9 +1,7 @@
 //! Who beside the satellites knows the time: NTP, the mobile network, the machine's own clock chip.
 
-use tm_types::{Anchor, Clock, Stamp};
+use tm_types::{Anchor, Clock, Stamp, Timestamp};
 
-/// 2026-11-01T00:00:00Z: this software is younger; a clock chip without a battery begins in 1970 or 2000.
-const FLOOR_MS: i64 = 1_793_491_200_000;
 /// A quartz goes wrong by one part in so many (100 ppm) while it only counts.
 const QUARTZ: u64 = 10_000;
 /// How far a time that agrees with NTP may be off.
@@ -49,7 +47,8 @@ impl Witnesses {
     /// What the clock chip says at `now`; nothing when there is none, or it stood still.
     pub(crate) fn on_rtc(&mut self, unix_s: Option<i64>, now: &Stamp) {
         let utc_ms = unix_s.map(|unix_s| unix_s.saturating_mul(1000));
-        let utc_ms = utc_ms.filter(|utc_ms| *utc_ms >= FLOOR_MS);
+        // Without a battery it begins in 1970 or 2000.
+        let utc_ms = utc_ms.filter(|utc_ms| *utc_ms >= Timestamp::FLOOR.unix_ms());
         self.rtc = utc_ms.and_then(|utc_ms| Told::of(now.mono_ms, utc_ms));
     }
 
@@ -88,7 +87,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use tm_types::{BootId, Timestamp};
+    use tm_types::BootId;
 
     use super::*;
 

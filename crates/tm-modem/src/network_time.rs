@@ -2,8 +2,7 @@
 
 use tm_types::{Anchor, Clock, Stamp, Timestamp};
 
-/// 2026-11-01T00:00:00Z: this software is younger, so an earlier time is wrong.
-const FLOOR_MS: i64 = 1_793_491_200_000;
+const FLOOR_MS: i64 = Timestamp::FLOOR.unix_ms();
 /// Twenty years of service; a later time is a network's mistake.
 const CEILING_MS: i64 = FLOOR_MS + 20 * 365 * 86_400_000;
 /// Two readings agree when both clocks passed the same time between them, to the second they are printed in

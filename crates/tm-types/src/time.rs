@@ -26,6 +26,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The Unix epoch. A start for arithmetic, never a measurement's time.
     pub const EPOCH: Self = Self(0);
+    /// 2026-11-01T00:00:00Z. This software is younger: a clock that tells an earlier time is wrong.
+    pub const FLOOR: Self = Self(1_793_491_200_000);
 
     /// From Unix milliseconds; times beyond the years 1 to 9999 are held at the border.
     pub fn of_unix_ms(ms: i64) -> Self {
@@ -33,7 +35,7 @@ impl Timestamp {
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
-    pub fn unix_ms(self) -> i64 {
+    pub const fn unix_ms(self) -> i64 {
         self.0
     }
 

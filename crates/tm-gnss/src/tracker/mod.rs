@@ -13,7 +13,9 @@ use std::time::Duration;
 use tm_proto::calendar::Date;
 use tm_proto::nmea0183::{Epoch, Epochs, FixMode, Framer};
 use tm_service::port::{OpenError, PortEvent};
-use tm_types::{Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satellite, Stamp, code};
+use tm_types::{
+    Cause, Fix, GnssPresence, GnssState, HealthStatus, Reason, Satellite, Stamp, Timestamp, code,
+};
 use tokio::time::Instant;
 
 use crate::antenna::{Antenna, Reception};
@@ -39,8 +41,6 @@ const CHANGE_PERIOD: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_mins(15);
 /// A port that is open but silent is opened anew so often: its peer may be gone without a word.
 const REOPEN_PERIOD: Duration = Duration::from_mins(1);
-/// 2026-11-01: this software is younger, so an earlier date is a rolled-over week counter or nonsense.
-const FLOOR: (i16, u8, u8) = (2026, 11, 1);
 
 /// Follows one source of sentences.
 #[derive(Debug)]
@@ -99,8 +99,9 @@ impl Tracker {
         place: Kept,
         now: Instant,
     ) -> Self {
-        let (year, month, day) = FLOOR;
-        let floor = Date::new(year, month, day).expect("the first of November exists");
+        // An earlier date is a rolled-over week counter or nonsense.
+        let floor = Date::from_unix_days(Timestamp::FLOOR.unix_ms() / 86_400_000);
+        let floor = floor.expect("the first of November exists");
         Self {
             seen,
             floor,

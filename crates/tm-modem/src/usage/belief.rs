@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tm_types::{BootId, Stamp, Timestamp};
 
-/// 2026-11-01T00:00:00Z: this software is younger.
-const FLOOR_MS: i64 = 1_793_491_200_000;
+const FLOOR_MS: i64 = Timestamp::FLOOR.unix_ms();
 /// Twenty years of service.
 const CEILING_MS: i64 = FLOOR_MS + 20 * 365 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;

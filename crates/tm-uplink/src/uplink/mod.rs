@@ -34,7 +34,6 @@ const DISK_RETRY: Duration = Duration::from_mins(1);
 const STATE_TOKEN: Token = Token::MAX;
 /// Names health messages, of which only the newest counts.
 const HEALTH_TOKEN: Token = Token::MAX - 1;
-
 /// Names the echo that is under way.
 const ECHO_TOKEN: Token = Token::MAX - 2;
 
