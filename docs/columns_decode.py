@@ -1,5 +1,5 @@
-"""Decodes one `columns` v1 payload (columns.md): gzip on stdin, one JSON line per poll on stdout."""
-import datetime, gzip, heapq, itertools, json, sys
+"""Decodes one `columns` v1 payload (columns.md) on stdin, one JSON line per poll on stdout; arguments: files with announced dictionaries."""
+import datetime, gzip, heapq, itertools, json, sys, zlib
 HEADS, DIGITS, KINDS = "zyxwvutsrqponmlkjihgfedcba0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789ABCDEF", {"g": "gauge", "c": "counter", "s": "state"}
 def unpack(text, n):
     return [(HEADS.index(text[i]) - 26) * 10**(w - 1) + int("0" + text[i + 1:i + w]) for w in [len(text) // n] for i in range(0, n * w, w)]
@@ -25,6 +25,9 @@ def polls(s):
         time = (datetime.datetime(1970, 1, 1) + datetime.timedelta(milliseconds=ms)).isoformat(timespec="milliseconds") + "Z"
         poll = {"source": s["source"]} | ({"run": run, "n": int(n)} if run else {}) | {"time": time, "mono_ms": ms - int(zero)}
         yield ms, poll | {"boot": boot, "clock": clock, "err_ms": err_ms, "points": [next(series[i]) for i in shapes[x]]}
-batch = json.load(gzip.open(sys.stdin.buffer)); sources = [polls(s) for s in batch["sources"]]
+announced = (gzip.decompress(open(name, "rb").read()) for name in sys.argv[1:])
+dictionaries, payload = {zlib.adler32(text).to_bytes(4, "big"): text for text in announced}, sys.stdin.buffer.read()
+text = gzip.decompress(payload) if payload[:1] == b"\x1f" else zlib.decompressobj(zdict=dictionaries[payload[2:6]]).decompress(payload)
+batch = json.loads(text); sources = [polls(s) for s in batch["sources"]]
 order = (next(sources[i]) for i in column(batch["order"], batch["n"])) if "order" in batch else heapq.merge(*sources, key=lambda poll: poll[0])
 for seq, (_, poll) in enumerate(order, int(batch["seq"])): print(json.dumps({k: batch[k] for k in ("device", "class", "stream") if k in batch} | {"seq": seq} | poll))

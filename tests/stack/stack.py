@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -165,6 +166,9 @@ class Cloud:
 
     def _listen(self):
         decoder = ROOT / "docs/columns_decode.py"
+        # Files with announced dictionaries: a batch without records is one.
+        known = tempfile.TemporaryDirectory()
+        announced = []
         while not self.stop:
             try:
                 listener = subprocess.Popen(
@@ -175,7 +179,10 @@ class Cloud:
                 continue
             for line in listener.stdout:
                 payload = bytes.fromhex(line.strip())
-                decoded = subprocess.run([sys.executable, decoder], input=payload, capture_output=True, check=True)
+                decoded = subprocess.run([sys.executable, decoder, *announced], input=payload, capture_output=True, check=True)
+                if not decoded.stdout:
+                    announced.append(f"{known.name}/{len(announced)}")
+                    Path(announced[-1]).write_bytes(payload)
                 for poll in map(json.loads, decoded.stdout.splitlines()):
                     if poll.get("run"):
                         self.polls.setdefault((poll["source"], poll["run"]), {})[poll["n"]] = poll["time"]

@@ -1,4 +1,5 @@
-//! Writes payloads (`NAME.json.gz`) and what this decoder makes of them (`NAME.jsonl`).
+//! Writes payloads (`NAME.json.gz`), the dictionaries that some lean on (`NAME.dictionary.gz`) and what this decoder
+//! makes of them (`NAME.jsonl`).
 //!
 //! `cargo run -p tm-columns --example columns_sample -- DIRECTORY`; the stage `columns-decoder`
 //! of the continuous integration compares the lines with those of `docs/columns_decode.py`.
@@ -9,7 +10,7 @@ use std::path::Path;
 use anyhow::Context;
 use fastrand::Rng;
 use tm_columns::cabinet::Cabinet;
-use tm_columns::{Header, decode, encode};
+use tm_columns::{Batch, Encoder, Header, Vocabulary, decode, encode};
 use tm_types::{
     BootId, Clock, Decimal, Kind, Number, Point, PointName, Poll, Quality, Reading, Reason, RunId,
     Sequence, Source, Stamp, Timestamp, Unit, Value,
@@ -57,8 +58,26 @@ fn write(directory: &Path, name: &str, seed: u64, rows: &[Row]) -> anyhow::Resul
         lines.extend_from_slice(&decoded.line(record));
         lines.push(b'\n');
     }
-    fs::write(directory.join(name).with_extension("json.gz"), payload)?;
-    fs::write(directory.join(name).with_extension("jsonl"), lines)?;
+    let file = |name: &str, ending| directory.join(format!("{name}.{ending}"));
+    fs::write(file(name, "json.gz"), payload)?;
+    fs::write(file(name, "jsonl"), &lines)?;
+    // The same, leaning on a dictionary of its first half.
+    let (mut encoder, mut vocabulary, mut batch) =
+        (Encoder::new(), Vocabulary::default(), Batch::new());
+    let half = rows.len() / 2;
+    for (i, (seq, source, poll)) in rows.iter().enumerate() {
+        if i == half {
+            encoder.learn(&batch, &mut vocabulary);
+        }
+        batch.push_poll(*seq, source, poll)?;
+    }
+    let (mut announcement, mut payload) = (Vec::new(), Vec::new());
+    let dictionary = encoder.announce(&vocabulary, &header, batch.first_seq(), &mut announcement);
+    encoder.encode_with(&dictionary, &header, &batch, &mut payload);
+    let name = format!("{name}-leaning");
+    fs::write(file(&name, "dictionary.gz"), announcement)?;
+    fs::write(file(&name, "json.gz"), payload)?;
+    fs::write(file(&name, "jsonl"), &lines)?;
     Ok(())
 }
 

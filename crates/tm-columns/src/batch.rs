@@ -193,6 +193,21 @@ impl Batch {
         self.series.len()
     }
 
+    /// Its sources, in the order of their first records.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &SourceRows> {
+        self.used
+            .iter()
+            .map(|source| &self.sources[*source as usize])
+    }
+
+    /// The series that it has of one of its sources, in the order of their first points.
+    pub(crate) fn series_of<'a>(
+        &'a self,
+        source: &'a SourceRows,
+    ) -> impl Iterator<Item = &'a Series> + Clone {
+        source.used.iter().map(|key| &self.series[*key as usize])
+    }
+
     /// Drops the records; keys stay good and memory stays reserved.
     pub fn clear(&mut self) {
         for source in self.used.drain(..) {

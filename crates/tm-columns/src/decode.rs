@@ -6,14 +6,17 @@ use tm_types::{Poll, Source, Value};
 
 use crate::column::{Column, integer};
 use crate::polls::Polls;
-use crate::{Header, JSON_MAX, POINTS_MAX, RECORDS_MAX, VERSION, gzip, order};
+use crate::{Header, JSON_MAX, POINTS_MAX, RECORDS_MAX, VERSION, deflate, order};
 
 /// Why a payload cannot be decoded.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Not gzip, damaged, or cut short.
+    /// It leans on a dictionary that was not announced, or not to this reader.
+    #[error("the payload leans on the dictionary {0:08x}, which is not known")]
+    Dictionary(u32),
+    /// Neither gzip nor zlib, damaged, or cut short.
     #[error("unpack the payload: {0}")]
-    Gzip(#[from] std::io::Error),
+    Packed(#[from] std::io::Error),
     /// Larger than any batch may be, packed or by its own counts.
     #[error("the payload holds more than a batch may")]
     TooLarge,
@@ -50,14 +53,14 @@ pub struct Decoded {
     pub records: Vec<Record>,
 }
 
-/// Reads a payload.
+/// Reads a payload that stands alone; [`Dictionaries`](crate::Dictionaries) reads the others too.
 pub fn decode(payload: &[u8]) -> Result<Decoded, Error> {
     decode_json(&unpack(payload)?)
 }
 
-/// The JSON in a payload, of at most [`JSON_MAX`] bytes; [`decode_json`] reads it.
+/// The JSON in a payload that stands alone, of at most [`JSON_MAX`] bytes; [`decode_json`] reads it.
 pub fn unpack(payload: &[u8]) -> Result<Vec<u8>, Error> {
-    gzip::read(payload, JSON_MAX)?.ok_or(Error::TooLarge)
+    deflate::read_gzip(payload, JSON_MAX)?.ok_or(Error::TooLarge)
 }
 
 /// Reads a payload that is already unpacked.

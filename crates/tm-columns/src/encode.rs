@@ -6,7 +6,8 @@ use std::io::Write;
 
 use tm_types::{Poll, Source};
 
-use crate::gzip::Gzip;
+use crate::deflate::Deflater;
+use crate::dictionary::{ANNOUNCEMENT, Dictionary, Vocabulary};
 use crate::integers::{self, LIMIT, Scratch, integer};
 use crate::literals::{self, string};
 use crate::source::SourceRows;
@@ -16,7 +17,7 @@ use crate::{Batch, Header, PushError, VERSION, order};
 #[derive(Debug)]
 pub struct Encoder {
     json: Vec<u8>,
-    gzip: Gzip,
+    deflater: Deflater,
     scratch: Scratch,
     integers: Vec<i64>,
 }
@@ -37,7 +38,7 @@ impl Encoder {
     pub fn new() -> Self {
         Self {
             json: Vec::new(),
-            gzip: Gzip::new(),
+            deflater: Deflater::new(),
             scratch: Scratch::default(),
             integers: Vec::new(),
         }
@@ -46,13 +47,81 @@ impl Encoder {
     /// Appends the payload of the batch: gzip.
     pub fn encode(&mut self, header: &Header, batch: &Batch, payload: &mut Vec<u8>) {
         self.json(header, batch);
-        self.gzip.write(&self.json, payload);
+        self.deflater.gzip(&self.json, payload);
+    }
+
+    /// Appends the payload of the batch: zlib that leans on the dictionary.
+    pub fn encode_with(
+        &mut self,
+        dictionary: &Dictionary,
+        header: &Header,
+        batch: &Batch,
+        payload: &mut Vec<u8>,
+    ) {
+        self.json(header, batch);
+        self.deflater.zlib(&self.json, dictionary, payload);
+    }
+
+    /// Takes what is new in the batch into the vocabulary; whether there was anything.
+    pub fn learn(&mut self, batch: &Batch, vocabulary: &mut Vocabulary) -> bool {
+        let mut has_new = false;
+        for source in batch.used() {
+            let names = batch.series_of(source).map(|series| series.name.as_str());
+            let names = names.collect::<Vec<_>>().join(" ");
+            if vocabulary.knows(&source.name, &names) {
+                continue;
+            }
+            self.json.clear();
+            self.head(batch, source);
+            self.json.extend_from_slice(b",\"values\":[]}");
+            vocabulary.learn(source.name.clone(), names, self.json.clone());
+            has_new = true;
+        }
+        has_new
+    }
+
+    /// The dictionary of what was learnt, and appends the payload that announces it: a batch without records,
+    /// of which `next_seq` is the number that comes next.
+    pub fn announce(
+        &mut self,
+        vocabulary: &Vocabulary,
+        header: &Header,
+        next_seq: u64,
+        payload: &mut Vec<u8>,
+    ) -> Dictionary {
+        self.json.clear();
+        self.json.extend_from_slice(ANNOUNCEMENT);
+        for (i, head) in vocabulary.heads().enumerate() {
+            self.json.push(if i == 0 { b'[' } else { b',' });
+            self.json.extend_from_slice(head);
+        }
+        let end: &[u8] = if vocabulary.is_empty() { b"[]" } else { b"]" };
+        self.json.extend_from_slice(end);
+        self.whose(header, next_seq, 0);
+        self.key("sources");
+        self.json.extend_from_slice(b"[]}");
+        self.deflater.gzip(&self.json, payload);
+        Dictionary::new(self.json.clone())
     }
 
     /// The payload of the batch before gzip: JSON, good until the next call.
     pub fn json(&mut self, header: &Header, batch: &Batch) -> &[u8] {
         self.json.clear();
         self.put(|out| write!(out, "{{\"v\":{VERSION}").expect(INFALLIBLE));
+        self.whose(header, batch.first_seq, batch.order.len());
+        self.order(batch);
+        self.key("sources");
+        for (i, source) in batch.used().enumerate() {
+            self.json.push(if i == 0 { b'[' } else { b',' });
+            self.source(batch, source);
+        }
+        self.json
+            .extend_from_slice(if batch.used.is_empty() { b"[]}" } else { b"]}" });
+        &self.json
+    }
+
+    /// Which records these are.
+    fn whose(&mut self, header: &Header, first_seq: u64, n: usize) {
         if let Some(device) = &header.device {
             self.key("device");
             self.put(|out| string(out, device));
@@ -62,18 +131,9 @@ impl Encoder {
         self.key("stream");
         self.put(|out| string(out, &header.stream));
         self.key("seq");
-        self.put(|out| integer(out, batch.first_seq.into()));
+        self.put(|out| integer(out, first_seq.into()));
         self.key("n");
-        self.put(|out| integer(out, batch.order.len() as i128));
-        self.order(batch);
-        self.key("sources");
-        for (i, source) in batch.used.iter().enumerate() {
-            self.json.push(if i == 0 { b'[' } else { b',' });
-            self.source(batch, &batch.sources[*source as usize]);
-        }
-        self.json
-            .extend_from_slice(if batch.used.is_empty() { b"[]}" } else { b"]}" });
-        &self.json
+        self.put(|out| integer(out, n as i128));
     }
 
     /// Which source each record is of, unless a merge by time tells.
@@ -97,19 +157,24 @@ impl Encoder {
     }
 
     fn source(&mut self, batch: &Batch, source: &SourceRows) {
+        self.head(batch, source);
+        if !source.shapes.is_plain(source.used.len()) {
+            self.shapes(source);
+        }
+        let series = batch.series_of(source);
+        self.values(series.clone(), &batch.texts);
+        self.quality(series);
+        self.json.push(b'}');
+    }
+
+    /// What batch after batch says alike of a source: its polls and its series, open for their values.
+    fn head(&mut self, batch: &Batch, source: &SourceRows) {
         self.put(|out| out.extend_from_slice(b"{\"source\":"));
         self.put(|out| string(out, source.name.as_str()));
         self.key("polls");
         self.put(|out| integer(out, source.polls.len() as i128));
         self.polls(source);
-        let series = source.used.iter().map(|key| &batch.series[*key as usize]);
-        self.series(series.clone());
-        if !source.shapes.is_plain(source.used.len()) {
-            self.shapes(source);
-        }
-        self.values(series.clone(), &batch.texts);
-        self.quality(series);
-        self.json.push(b'}');
+        self.series(batch.series_of(source));
     }
 
     /// Sequence and stamp of every poll.

@@ -2,7 +2,8 @@
 //!
 //! A batch is one contiguous range of one class of the journal; [`Batch`] takes its rows without
 //! allocating per point, [`Encoder`] makes the payload, [`decode`] gives the same rows back, bit
-//! for bit. The format `columns` v1 is described in `docs/columns.md`. No I/O, no clock.
+//! for bit. [`Vocabulary`] collects what batches repeat, so that a [`Dictionary`] says it once for
+//! all of them. The format `columns` v1 is described in `docs/columns.md`. No I/O, no clock.
 
 mod batch;
 mod reading;
@@ -18,7 +19,8 @@ mod decode;
 mod polls;
 mod source;
 
-mod gzip;
+mod deflate;
+mod dictionary;
 mod header;
 mod line;
 
@@ -26,6 +28,7 @@ pub mod cabinet;
 
 pub use batch::{Batch, PushError, SeriesKey, SourceKey};
 pub use decode::{Decoded, Error, Record, decode, decode_json, unpack};
+pub use dictionary::{DICTIONARIES_MAX, DICTIONARY_MAX, Dictionaries, Dictionary, Vocabulary};
 pub use encode::{Encoder, encode};
 pub use header::Header;
 pub use reading::{ReadingRef, ValueRef};

@@ -119,7 +119,7 @@ fn other_versions_and_other_things() {
             "{column}"
         );
     }
-    assert!(matches!(decode(SOUND.as_bytes()), Err(Error::Gzip(_))));
+    assert!(matches!(decode(SOUND.as_bytes()), Err(Error::Packed(_))));
     assert_eq!(decode(&gzip(SOUND.as_bytes())).unwrap().records.len(), 3);
 }
 

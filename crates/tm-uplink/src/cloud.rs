@@ -16,6 +16,7 @@ use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, WireState, code};
 use crate::config::Config;
 use crate::downlink::Kind;
 use crate::flapping::{Flapping, SETTLED};
+use crate::outlet::DICTIONARY;
 
 /// Messages that may be unacknowledged at once. At 16 KiB each it fills a path of 60 ms and 70 Mbit/s.
 pub(crate) const WINDOW: usize = 32;
@@ -137,7 +138,11 @@ impl Cloud {
         let Some(session) = &self.session else {
             return false;
         };
-        let retain = class == "health";
+        // A dictionary goes ahead of the batches that lean on it, by the same topic: so nothing comes between.
+        let (class, retain) = match class {
+            DICTIONARY => ("data", true),
+            other => (other, other == "health"),
+        };
         let message = Outgoing {
             token,
             topic: self.topic(class).to_owned(),

@@ -64,6 +64,8 @@ tm_service::settings! {
         pub client_key_file: Option<String> = None,
         /// `columns` (batches, the fewest bytes) or `json` (one readable object per poll).
         pub payload: Payload = "columns",
+        /// Whether batches in columns lean on a dictionary, which is announced once per connection and retained: a third fewer bytes. Without it each batch stands alone.
+        pub dictionary: bool = true => false,
         /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`, and down to the device `cmd` and `cfg`.
         pub topic: TopicTemplate = "tm/{site}/{class}",
         /// How often something goes out: `live` (every 5 s), `balanced` (every minute) or `thrifty` (every 15 minutes). Another one can be chosen while it runs.

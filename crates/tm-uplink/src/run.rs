@@ -72,6 +72,7 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
         device: host.device.id.clone(),
         topic_names_device: config.topic.names_device(&host.device),
         payload: config.payload,
+        has_dictionary: config.dictionary,
         is_ring: config.url.is_none(),
     };
     let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tm::decode::decode;
+use tm_columns::Dictionaries;
 use tm_service::session::{Options, Outgoing, Qos, Session, SessionEvent};
 use tm_sim::broker::Broker;
 use tm_sim::gate::{Gate, GateMode};
@@ -98,11 +99,12 @@ async fn publish(session: &mut Session, numbers: std::ops::Range<u64>) {
 struct Arrived {
     records: BTreeSet<(String, u64)>,
     numbers: BTreeMap<u64, u32>,
+    dictionaries: Dictionaries,
 }
 
 impl Arrived {
     fn take(&mut self, payload: &[u8]) {
-        for line in decode(payload).unwrap() {
+        for line in decode(&mut self.dictionaries, payload).unwrap() {
             let line: Json = serde_json::from_slice(&line.json).unwrap();
             if line["class"] != "data" || line["source"] != "outside" {
                 continue;

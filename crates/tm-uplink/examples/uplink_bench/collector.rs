@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use tm_columns::Dictionaries;
 use tm_service::session::{Options, Qos, Session, SessionEvent};
 
 /// Counts what arrives at the cloud.
@@ -14,6 +15,7 @@ pub(crate) struct Collector {
     pub(crate) batches: u64,
     pub(crate) payload_bytes: u64,
     is_up: bool,
+    dictionaries: Dictionaries,
 }
 
 impl Collector {
@@ -39,6 +41,7 @@ impl Collector {
             batches: 0,
             payload_bytes: 0,
             is_up: false,
+            dictionaries: Dictionaries::default(),
         })
     }
 
@@ -87,22 +90,31 @@ impl Collector {
                 self.is_up = !message.payload.windows(6).any(|text| text == b"\"down\"");
             }
             if message.topic.ends_with("/data") {
-                self.records += records_of(&message.payload).context("read a batch")?;
-                self.batches += 1;
+                let records = self.records_of(&message.payload)?;
+                self.records += records;
+                self.batches += u64::from(records > 0);
                 self.payload_bytes += message.payload.len() as u64;
             }
         }
         Ok(())
     }
+
+    /// How many records a batch has: of one that stands alone, by its first bytes.
+    fn records_of(&mut self, payload: &[u8]) -> Result<u64> {
+        let mut head = [0; 256];
+        let read = flate2::read::GzDecoder::new(payload).read(&mut head);
+        if let Some(n) = read.ok().and_then(|read| n_of(head.get(..read)?)) {
+            return Ok(n);
+        }
+        n_of(&self.dictionaries.unpack(payload)?).context("read a batch")
+    }
 }
 
-/// The field `n` of a batch, from the first bytes of its JSON.
-fn records_of(payload: &[u8]) -> Option<u64> {
-    let mut head = [0; 256];
-    let mut decoder = flate2::read::GzDecoder::new(payload);
-    let read = decoder.read(&mut head).ok()?;
-    let text = std::str::from_utf8(head.get(..read)?).ok()?;
-    text.split("\"n\":")
+/// The field `n` of a batch.
+fn n_of(json: &[u8]) -> Option<u64> {
+    let (_, behind_class) = std::str::from_utf8(json).ok()?.split_once("\"class\":")?;
+    behind_class
+        .split("\"n\":")
         .nth(1)?
         .split([',', '}'])
         .next()?

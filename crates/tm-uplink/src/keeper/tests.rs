@@ -43,6 +43,7 @@ impl Bench {
         let data = MemoryDisk::new();
         let journals = Journals::open(MemoryDisk::new(), data.clone(), 64 << 20).unwrap();
         let terms = Terms {
+            has_dictionary: true,
             device: "test".into(),
             topic_names_device: true,
             payload: Payload::Columns,

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tm_columns::Header;
 use tm_journal::{Record, StreamId};
 use tm_types::Stamp;
 
+use super::DICTIONARY;
 use super::columns::Columns;
 use super::{Present, Step};
-use crate::schedule::{Message, Request};
+use crate::schedule::{Message, Part, Request};
 
 /// An answer in the making.
 pub(super) struct Answer<'a> {
     pub(super) present: Present<'a>,
+    request: &'a Request,
     /// One past the last record asked for.
     pub(super) end: u64,
     /// The next record to look at.
@@ -29,9 +30,10 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn to(request: &Request, present: Present<'a>) -> Self {
+    pub(super) fn to(request: &'a Request, present: Present<'a>) -> Self {
         Self {
             present,
+            request,
             end: request.records.end,
             at: request.records.start,
             bytes: 0,
@@ -54,11 +56,24 @@ impl<'a> Answer<'a> {
             stream: stream.to_string(),
         };
         let records = columns.first_seq()..columns.first_seq() + columns.records() as u64;
-        let payload = Bytes::from(columns.encode(&header));
+        // Backlog goes out in large batches that need no dictionary, and beside live data in no order with it.
+        let payload = if terms.has_dictionary && self.request.part == Part::Live {
+            let now = Duration::from_millis(self.present.now.mono_ms);
+            let (announcement, payload) =
+                columns.encode_leaning(&header, self.request.connection, now);
+            self.messages.extend(announcement.map(|payload| Message {
+                records: records.start..records.start,
+                kind: DICTIONARY,
+                payload: payload.into(),
+            }));
+            payload
+        } else {
+            columns.encode(&header)
+        };
         self.messages.push(Message {
             records,
             kind: "data",
-            payload,
+            payload: payload.into(),
         });
     }
 

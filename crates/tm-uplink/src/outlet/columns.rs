@@ -1,13 +1,17 @@
 //! Rows of the journal into a batch, without an allocation per point.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use tm_columns::{Batch, Encoder, Header, PushError, SeriesKey, SourceKey};
+use tm_columns::{Batch, Dictionary, Encoder, Header, PushError, SeriesKey, SourceKey, Vocabulary};
 use tm_journal::{Row, Series};
 use tm_types::{Reading, Source, Stamp};
 
 /// With more series than this known, the batch is replaced: names of long gone devices must not stay for ever.
 const KNOWN_SERIES_MAX: usize = 16 * 1024;
+/// Names that are new are announced this long after the last announcement: series that come and go in turn must
+/// not cost more than they save.
+const ANNOUNCE_AGAIN: Duration = Duration::from_mins(10);
 
 /// A batch and what is needed to fill it quickly.
 #[derive(Default)]
@@ -17,6 +21,18 @@ pub(crate) struct Columns {
     encoder: Option<Encoder>,
     sources: HashMap<Source, Known>,
     points: Vec<(SeriesKey, Reading)>,
+    vocabulary: Vocabulary,
+    announced: Option<Announced>,
+}
+
+/// The dictionary that batches lean on.
+struct Announced {
+    dictionary: Dictionary,
+    /// The cloud connection that it was announced on: the broker may have forgotten it since.
+    connection: u64,
+    at: Duration,
+    /// Something was learnt that it does not say.
+    is_old: bool,
 }
 
 /// What is known of a source: its key, and the keys of its series by their numbers in the journal's dictionary.
@@ -78,19 +94,64 @@ impl Columns {
         self.batch.points()
     }
 
-    /// The payload of what was pushed; the batch is empty afterwards.
+    /// The payload of what was pushed, standing alone; the batch is empty afterwards.
     pub(crate) fn encode(&mut self, header: &Header) -> Vec<u8> {
         let mut payload = Vec::new();
         self.encoder
             .get_or_insert_default()
             .encode(header, &self.batch, &mut payload);
+        self.clear();
+        payload
+    }
+
+    /// The payload of what was pushed, and before it that of the dictionary it leans on, if that has to be announced
+    /// on this cloud connection; the batch is empty afterwards.
+    pub(crate) fn encode_leaning(
+        &mut self,
+        header: &Header,
+        connection: u64,
+        now: Duration,
+    ) -> (Option<Vec<u8>>, Vec<u8>) {
+        let encoder = self.encoder.get_or_insert_default();
+        let has_new = encoder.learn(&self.batch, &mut self.vocabulary);
+        if let Some(announced) = &mut self.announced {
+            announced.is_old |= has_new;
+        }
+        let standing = self.announced.take().filter(|announced| {
+            let is_due = announced.is_old && now >= announced.at + ANNOUNCE_AGAIN;
+            announced.connection == connection && !is_due
+        });
+        let mut announcement = None;
+        let announced = standing.unwrap_or_else(|| {
+            let mut payload = Vec::new();
+            let dictionary = encoder.announce(
+                &self.vocabulary,
+                header,
+                self.batch.first_seq(),
+                &mut payload,
+            );
+            announcement = Some(payload);
+            Announced {
+                dictionary,
+                connection,
+                at: now,
+                is_old: false,
+            }
+        });
+        let mut payload = Vec::new();
+        encoder.encode_with(&announced.dictionary, header, &self.batch, &mut payload);
+        self.announced = Some(announced);
+        self.clear();
+        (announcement, payload)
+    }
+
+    fn clear(&mut self) {
         if self.batch.known_series() > KNOWN_SERIES_MAX {
             self.batch = Batch::new();
             self.sources.clear();
         } else {
             self.batch.clear();
         }
-        payload
     }
 }
 
@@ -116,5 +177,44 @@ impl Known {
             self.series[slot] = Some((series.clone(), key));
         }
         key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tm_columns::cabinet::Cabinet;
+
+    use super::*;
+
+    /// Encodes one poll of a source on that connection at that minute; whether a dictionary was announced.
+    fn announces(columns: &mut Columns, source: &str, connection: u64, minute: u64) -> bool {
+        let (_, poll) = Cabinet::new(1, false).next().unwrap();
+        let source = Source::new(source).unwrap();
+        columns.batch.push_poll(0, &source, &poll).unwrap();
+        let now = Duration::from_mins(minute);
+        let (announcement, payload) = columns.encode_leaning(&Header::default(), connection, now);
+        assert!(columns.records() == 0 && payload.starts_with(b"x"));
+        announcement.is_some()
+    }
+
+    #[test]
+    fn a_dictionary_is_announced_per_connection_and_for_new_names_every_ten_minutes() {
+        let mut columns = Columns::default();
+        for (source, connection, minute, expected) in [
+            ("a", 1, 0, true),
+            ("a", 1, 60, false),
+            ("b", 1, 61, true),
+            ("c", 1, 62, false),
+            ("d", 1, 70, false),
+            ("a", 1, 71, true),
+            ("d", 1, 100, false),
+            ("d", 2, 100, true),
+            ("e", 2, 101, false),
+            ("a", 3, 102, true),
+            ("e", 3, 200, false),
+        ] {
+            let got = announces(&mut columns, source, connection, minute);
+            assert_eq!(got, expected, "{source} {connection} {minute}");
+        }
     }
 }

@@ -29,6 +29,9 @@ const SINGLE_BYTES: usize = 64 * 1024;
 /// A journal that cannot be read at the moment is asked again after this.
 const READ_AGAIN: Duration = Duration::from_secs(2);
 
+/// The kind of a message that announces a dictionary: it goes where the batches go, and stays there.
+pub(crate) const DICTIONARY: &str = "dictionary";
+
 /// What does not change between requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
@@ -38,6 +41,8 @@ pub(crate) struct Terms {
     pub(crate) topic_names_device: bool,
     /// How measurements look on the wire.
     pub(crate) payload: Payload,
+    /// Whether live batches lean on a dictionary.
+    pub(crate) has_dictionary: bool,
     /// Whether nobody waits for the records: the oldest give way without a word.
     pub(crate) is_ring: bool,
 }

@@ -32,9 +32,9 @@ impl Part {
 /// A payload and the records it carries.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Message {
-    /// Its records, by number within their journal.
+    /// Its records, by number within their journal; none for what goes ahead of others.
     pub(crate) records: Range<u64>,
-    /// What stands for `{class}` in its topic: `data`, `event`, `alarm`, `res`.
+    /// What stands for `{class}` in its topic: `data`, `event`, `alarm`, `res`, or `dictionary`.
     pub(crate) kind: &'static str,
     /// What goes over the wire.
     pub(crate) payload: Bytes,

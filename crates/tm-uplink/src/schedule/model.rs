@@ -191,7 +191,12 @@ impl World {
         let end = request.records.end.min(start + most);
         let mut at = end.min(start + lost);
         self.done.extend((start..at).map(|seq| (class, seq)));
-        let mut messages = Vec::new();
+        // What goes ahead of them has no records.
+        let mut messages = vec![Message {
+            records: at..at,
+            kind: "dictionary",
+            payload: Bytes::new(),
+        }];
         while at < end {
             let next = end.min(at + per_message);
             messages.push(Message {

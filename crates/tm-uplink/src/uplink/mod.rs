@@ -55,6 +55,14 @@ enum Happening {
     Tick,
 }
 
+/// What is under way to the cloud.
+#[derive(Clone, Copy)]
+struct UnderWay {
+    /// Of its payload.
+    bytes: usize,
+    has_records: bool,
+}
+
 /// Everything the loop holds.
 pub(crate) struct Uplink<'a> {
     config: &'a Config,
@@ -69,8 +77,7 @@ pub(crate) struct Uplink<'a> {
     states: States,
     profiles: Profiles,
     is_state_sent: bool,
-    /// Payload bytes of what is under way.
-    in_flight: HashMap<Token, usize>,
+    in_flight: HashMap<Token, UnderWay>,
     report: Report,
     batches_acked: u64,
     bytes_acked: u64,
@@ -279,8 +286,9 @@ impl<'a> Uplink<'a> {
 
     fn acked(&mut self, token: Token) {
         self.last_ack = Some(self.host.clock.mono());
-        if let Some(bytes) = self.in_flight.remove(&token) {
-            self.bytes_acked += bytes as u64;
+        if let Some(acked) = self.in_flight.remove(&token) {
+            self.bytes_acked += acked.bytes as u64;
+            self.batches_acked += u64::from(acked.has_records);
         }
         match token {
             STATE_TOKEN => {
@@ -291,7 +299,6 @@ impl<'a> Uplink<'a> {
             ECHO_TOKEN => self.downlink.echo_acked(self.host.clock.mono()),
             ticket => {
                 self.cloud.flapping.acked();
-                self.batches_acked += 1;
                 self.schedule(Event::Acked { ticket });
             }
         }
@@ -352,8 +359,12 @@ impl<'a> Uplink<'a> {
                 message,
             } => {
                 let bytes = message.payload.len();
-                self.in_flight.insert(ticket, bytes);
-                self.keeper.tell(Command::Sent(class, message.records));
+                let has_records = !message.records.is_empty();
+                self.in_flight
+                    .insert(ticket, UnderWay { bytes, has_records });
+                if has_records {
+                    self.keeper.tell(Command::Sent(class, message.records));
+                }
                 if self.cloud.send(ticket, message.kind, message.payload) {
                     // No broker will ever take it, and nothing behind it shall wait.
                     tracing::error!(

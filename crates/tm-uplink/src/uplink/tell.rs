@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tm_types::{Cause, HealthStatus, LinkStatus, UplinkState};
 
-use super::{DISK_RETRY, STATE_TOKEN, Uplink};
+use super::{DISK_RETRY, STATE_TOKEN, UnderWay, Uplink};
 use crate::config::Payload;
 use crate::keeper::{Command, Opened};
 use crate::schedule::Event;
@@ -62,7 +62,10 @@ impl Uplink<'_> {
                 Payload::Columns => gzip(&payload),
                 Payload::Json => payload,
             };
-            self.in_flight.insert(STATE_TOKEN, payload.len());
+            let bytes = payload.len();
+            let has_records = false;
+            self.in_flight
+                .insert(STATE_TOKEN, UnderWay { bytes, has_records });
             self.is_state_sent = true;
             self.cloud.send(STATE_TOKEN, "state", payload.into());
         }

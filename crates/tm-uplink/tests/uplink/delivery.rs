@@ -1,6 +1,11 @@
 //! What the bus brings arrives at the cloud, whatever happens to the link between.
 
-use crate::world::{Client, EVERYTHING, Polls, World, arrive, has_reason, health_says, standing};
+use serde_json::Value as Json;
+
+use crate::world::{
+    Client, EVERYTHING, Polls, Seen, World, arrive, has_reason, health_says, standing,
+};
+use tm_service::session::Incoming;
 use tm_sim::gate::GateMode;
 use tm_uplink::{Config, Payload};
 
@@ -74,6 +79,77 @@ async fn events_alarms_and_results_are_wrapped_and_overtake() {
         ]
     );
     running.stop().await;
+}
+
+#[tokio::test]
+async fn live_batches_lean_on_a_dictionary_that_is_announced_on_every_connection() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(world.config());
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    for connection in 1..=2 {
+        // On connecting it says so: once what was sent before has gone.
+        let is_up = |seen: &Seen| {
+            let healths = seen.messages.iter();
+            let healths = healths.filter(|message| message.topic == "tm/test/health");
+            let ups = healths.filter(|message| {
+                let health: Json = serde_json::from_slice(&message.payload).unwrap();
+                health["status"] != "down"
+            });
+            ups.count() as u64 == connection
+        };
+        collector.until("a connection", is_up).await;
+        for batch in 1..=2 {
+            source.publish_all(polls.take(1)).await;
+            arrive(&mut collector, &polls, connection * 2 + batch - 2).await;
+        }
+        // Whoever subscribes now has what was said before.
+        let mut late = Client::connect("late", &world.cloud, &["tm/test/data"]).await;
+        let is_there = |seen: &Seen| seen.messages.iter().any(is_announcement);
+        late.until("the dictionary", is_there).await;
+        assert_eq!(late.seen.messages.len(), 1);
+        world.gate.cut();
+    }
+    let data = collector.seen.messages.iter();
+    let kinds = data
+        .filter(|message| message.topic == "tm/test/data")
+        .map(|message| (is_announcement(message), message.payload.starts_with(b"x")));
+    let (announced, leaning, alone) = ((true, false), (false, true), (false, false));
+    let kinds: Vec<_> = kinds.filter(|kind| *kind != alone).collect();
+    assert_eq!(
+        kinds,
+        [announced, leaning, leaning, announced, leaning, leaning]
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_dictionary_every_batch_stands_alone() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let running = world.start(Config {
+        dictionary: false,
+        ..world.config()
+    });
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    for count in 1..=2 {
+        source.publish_all(polls.take(1)).await;
+        arrive(&mut collector, &polls, count).await;
+    }
+    let data = collector.seen.messages.iter();
+    let data: Vec<_> = data
+        .filter(|message| message.topic == "tm/test/data")
+        .map(|message| tm_columns::decode(&message.payload).unwrap().records.len())
+        .collect();
+    assert_eq!(data, [1, 1]);
+    running.stop().await;
+}
+
+fn is_announcement(message: &Incoming) -> bool {
+    tm_columns::unpack(&message.payload)
+        .is_ok_and(|json| json.starts_with(b"{\"v\":1,\"dictionary\":"))
 }
 
 /// A crew on site wants to see something now.

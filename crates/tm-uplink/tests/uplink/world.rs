@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use tm_columns::Dictionaries;
 use tm_service::session::{Incoming, Options, Outgoing, Qos, Session, SessionEvent};
 use tm_service::{Clock, Host, ManualClock};
 use tm_sim::broker::Broker;
@@ -272,6 +273,7 @@ pub(crate) struct Arrived {
     /// Payloads of urgent messages, in order.
     pub(crate) urgent: Vec<(String, Json)>,
     pub(crate) repeats: u64,
+    dictionaries: Dictionaries,
 }
 
 impl Arrived {
@@ -297,14 +299,13 @@ impl Arrived {
     }
 
     fn data(&mut self, payload: &[u8]) {
-        if payload.starts_with(&[0x1f, 0x8b]) {
-            let batch = tm_columns::decode(payload).unwrap();
-            for record in &batch.records {
-                let line: Json = serde_json::from_slice(&batch.line(record)).unwrap();
-                self.poll(&line);
-            }
-        } else {
-            self.poll(&serde_json::from_slice(payload).unwrap());
+        if payload.starts_with(b"{") {
+            return self.poll(&serde_json::from_slice(payload).unwrap());
+        }
+        let batch = self.dictionaries.decode(payload).unwrap();
+        for record in &batch.records {
+            let line: Json = serde_json::from_slice(&batch.line(record)).unwrap();
+            self.poll(&line);
         }
     }
 

@@ -2,9 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
-
-/// First bytes of a gzip member.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+use tm_columns::Dictionaries;
 
 /// One poll, event, alarm, result or state, as one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,15 +12,20 @@ pub struct Line {
 }
 
 /// Decodes one payload: `columns`, or objects of the `json` payload, the urgent classes and the
-/// states, packed with gzip or not.
+/// states, packed or not. Dictionaries that `columns` lean on are remembered from their announcements.
 ///
 /// # Errors
 /// When it is neither; the message says where it stops being one.
-pub fn decode(payload: &[u8]) -> Result<Vec<Line>> {
-    if !payload.starts_with(&GZIP) {
+pub fn decode(dictionaries: &mut Dictionaries, payload: &[u8]) -> Result<Vec<Line>> {
+    if payload
+        .first()
+        .is_none_or(|first| b"{[ \t\r\n".contains(first))
+    {
         return objects(serde_json::from_slice(payload).context("decode a JSON payload")?);
     }
-    let json = tm_columns::unpack(payload).context("decode a packed payload")?;
+    let json = dictionaries
+        .unpack(payload)
+        .context("decode a packed payload")?;
     match tm_columns::decode_json(&json) {
         Ok(batch) => {
             let lines = batch.records.iter().map(|record| Line {
@@ -83,7 +86,7 @@ mod tests {
         };
         let source = Source::new("tank").unwrap();
         let payload = encode(&header, &[(4, source.clone(), poll()), (5, source, poll())]).unwrap();
-        let lines = decode(&payload).unwrap();
+        let lines = decode(&mut Dictionaries::default(), &payload).unwrap();
         assert_eq!(lines.len(), 2);
         let second: Json = serde_json::from_slice(&lines[1].json).unwrap();
         assert_eq!(
@@ -97,19 +100,27 @@ mod tests {
     fn a_packed_object_is_one_line_and_another_version_is_refused() {
         // `gzip -n` of {"class":"state"} and of {"v":2}.
         let states = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x4a\xce\x49\x2c\x2e\x56\xb2\x52\x2a\x2e\x49\x2c\x49\x55\xaa\x05\x00\xce\x72\x96\x1b\x11\x00\x00\x00";
-        assert_eq!(decode(states).unwrap()[0].json, br#"{"class":"state"}"#);
+        assert_eq!(
+            decode(&mut Dictionaries::default(), states).unwrap()[0].json,
+            br#"{"class":"state"}"#
+        );
         let newer = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xab\x56\x2a\x53\xb2\x32\xaa\x05\x00\xfe\xb4\xf6\xaf\x07\x00\x00\x00";
-        let error = decode(newer).unwrap_err();
+        let error = decode(&mut Dictionaries::default(), newer).unwrap_err();
         assert!(format!("{error:#}").contains("version 2"), "{error:#}");
     }
 
     #[test]
     fn json_objects_pass_and_the_rest_is_refused() {
         assert_eq!(
-            decode(br#"{"class":"event"}"#).unwrap()[0].json,
+            decode(&mut Dictionaries::default(), br#"{"class":"event"}"#).unwrap()[0].json,
             br#"{"class":"event"}"#
         );
-        assert_eq!(decode(br"[{},{}]").unwrap().len(), 2);
+        assert_eq!(
+            decode(&mut Dictionaries::default(), br"[{},{}]")
+                .unwrap()
+                .len(),
+            2
+        );
         for bad in [
             &b""[..],
             b"1",
@@ -118,7 +129,10 @@ mod tests {
             b"\x1f\x8b",
             b"\x1f\x8bgarbage",
         ] {
-            assert!(decode(bad).is_err(), "{bad:?}");
+            assert!(
+                decode(&mut Dictionaries::default(), bad).is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde_json::Value as Json;
+use tm_columns::Dictionaries;
 use tm_service::session::{Options, Qos, Session, SessionEvent};
 use tm_types::Timestamp;
 use tokio::task::JoinHandle;
@@ -55,6 +56,7 @@ pub struct Received {
     /// Sources that were heard.
     pub sources: HashSet<String>,
     records: HashSet<(String, String, u64)>,
+    dictionaries: Dictionaries,
 }
 
 /// A subscriber at the cloud broker. Dropping it ends the subscription.
@@ -117,7 +119,7 @@ impl Received {
         if payload.is_empty() {
             return;
         }
-        let Ok(lines) = decode::decode(payload) else {
+        let Ok(lines) = decode::decode(&mut self.dictionaries, payload) else {
             self.undecodable += 1;
             return;
         };
