@@ -14,6 +14,7 @@ const DRIFT_MS_PER_MS: u64 = 10_000;
 /// What is known about wall time in terms of monotonic time, for the boots seen since start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Anchors {
+    /// In the order of their boots.
     known: Vec<Anchor>,
 }
 
@@ -21,6 +22,22 @@ pub(crate) struct Anchors {
 const BOOTS_MAX: usize = 8;
 
 impl Anchors {
+    /// What an earlier run knew.
+    pub(crate) fn of_earlier(mut known: Vec<Anchor>) -> Self {
+        known.truncate(BOOTS_MAX);
+        Self { known }
+    }
+
+    /// Whether there is an anchor of that boot.
+    pub(crate) fn is_known(&self, boot: BootId) -> bool {
+        self.of(boot).is_some()
+    }
+
+    /// What is known: one anchor of each boot.
+    pub(crate) fn known(&self) -> &[Anchor] {
+        &self.known
+    }
+
     /// Takes in an anchor; whether it is the first of its boot.
     ///
     /// Of one boot the surest is kept, and of two alike the later.
@@ -45,13 +62,13 @@ impl Anchors {
         true
     }
 
-    /// The stamp as it is to be sent.
-    pub(crate) fn corrected(&self, stamp: Stamp) -> Stamp {
+    /// The stamp as it is to be sent in this boot.
+    pub(crate) fn corrected(&self, stamp: Stamp, boot: BootId) -> Stamp {
         if !is_poor(stamp.clock) {
             return stamp;
         }
         let Some(anchor) = self.of(stamp.boot) else {
-            return stamp;
+            return self.bounded(stamp, boot);
         };
         let passed = stamp.mono_ms.wrapping_sub(anchor.mono_ms).cast_signed();
         let drift = u32::try_from(passed.unsigned_abs() / DRIFT_MS_PER_MS).unwrap_or(u32::MAX);
@@ -63,10 +80,39 @@ impl Anchors {
         }
     }
 
+    /// A stamp of an earlier boot that nobody has ever set the clock of.
+    ///
+    /// A restored clock begins with a moment that had been before that boot, so the time is no earlier than it says;
+    /// and that boot was over when this one began.
+    fn bounded(&self, stamp: Stamp, boot: BootId) -> Stamp {
+        let present = self
+            .of(boot)
+            .filter(|_| stamp.boot != boot && stamp.clock == Clock::Restored);
+        let Some(present) = present else {
+            return stamp;
+        };
+        let began = present
+            .utc
+            .plus_ms(-i64::try_from(present.mono_ms).unwrap_or(i64::MAX));
+        let Ok(after) = u32::try_from(began.ms_since(stamp.time)) else {
+            // Later than this boot: it was not restored from what had been.
+            return stamp;
+        };
+        Stamp {
+            clock: Clock::Estimated,
+            err_ms: Some(after.saturating_add(present.err_ms)),
+            ..stamp
+        }
+    }
+
     /// Until which monotonic time of this boot the stamp should wait for an anchor; `None` when it need not.
+    ///
+    /// One of an earlier boot waits for this boot's anchor, which bounds it, unless there is one of its own.
     pub(crate) fn hold(&self, stamp: &Stamp, now: &Stamp) -> Option<u64> {
-        let may_improve =
-            is_poor(stamp.clock) && stamp.boot == now.boot && self.of(stamp.boot).is_none();
+        let may_improve = is_poor(stamp.clock)
+            && self.of(stamp.boot).is_none()
+            && self.of(now.boot).is_none()
+            && (stamp.boot == now.boot || stamp.clock == Clock::Restored);
         (may_improve && now.mono_ms < HOLD_MS).then_some(HOLD_MS)
     }
 
@@ -97,6 +143,13 @@ mod tests {
         }
     }
 
+    fn of_earlier(mono_ms: u64, clock: Clock) -> Stamp {
+        Stamp {
+            boot: BootId(1),
+            ..stamp(mono_ms, clock)
+        }
+    }
+
     fn anchor(mono_ms: u64, utc_ms: i64, err_ms: u32) -> Anchor {
         Anchor {
             boot: BOOT,
@@ -111,7 +164,7 @@ mod tests {
     fn a_poor_stamp_is_reckoned_from_the_anchor_of_its_boot() {
         let mut anchors = Anchors::default();
         assert!(anchors.note(anchor(50_000, 1_790_000_000_000, 20)));
-        let corrected = anchors.corrected(stamp(20_000, Clock::None));
+        let corrected = anchors.corrected(stamp(20_000, Clock::None), BOOT);
         assert_eq!(corrected.time.unix_ms(), 1_789_999_970_000);
         assert_eq!(
             (corrected.clock, corrected.err_ms),
@@ -120,7 +173,7 @@ mod tests {
         assert_eq!(corrected.mono_ms, 20_000);
         for clock in [Clock::Ntp, Clock::Rtc, Clock::Estimated] {
             assert_eq!(
-                anchors.corrected(stamp(20_000, clock)),
+                anchors.corrected(stamp(20_000, clock), BOOT),
                 stamp(20_000, clock)
             );
         }
@@ -128,7 +181,37 @@ mod tests {
             boot: BootId(8),
             ..stamp(20_000, Clock::None)
         };
-        assert_eq!(anchors.corrected(other), other);
+        assert_eq!(anchors.corrected(other, BOOT), other);
+    }
+
+    #[test]
+    fn a_boot_that_was_never_set_is_bounded_by_the_next_one() {
+        let mut anchors = Anchors::default();
+        let restored = of_earlier(20_000, Clock::Restored);
+        assert_eq!(anchors.corrected(restored, BOOT), restored);
+        // This boot began an hour after the time that the other one's clock shows.
+        assert!(anchors.note(anchor(50_000, 1_000 + 3_600_000 + 50_000, 20)));
+        let bounded = anchors.corrected(restored, BOOT);
+        assert_eq!(bounded.time, restored.time);
+        assert_eq!(
+            (bounded.clock, bounded.err_ms),
+            (Clock::Estimated, Some(3_600_020))
+        );
+        let unknown = of_earlier(20_000, Clock::None);
+        assert_eq!(anchors.corrected(unknown, BOOT), unknown);
+        let future = Stamp {
+            time: Timestamp::of_unix_ms(4_000_000),
+            ..restored
+        };
+        assert_eq!(anchors.corrected(future, BOOT), future);
+        // Its own anchor knows better.
+        assert!(anchors.note(Anchor {
+            boot: BootId(1),
+            ..anchor(20_000, 1_000_000, 20)
+        }));
+        assert_eq!(anchors.corrected(restored, BOOT).err_ms, Some(20));
+        let again = Anchors::of_earlier(anchors.known().to_vec());
+        assert_eq!(again.corrected(restored, BOOT).err_ms, Some(20));
     }
 
     #[test]
@@ -137,12 +220,18 @@ mod tests {
         assert!(anchors.note(anchor(0, 1_000_000, 20)));
         assert!(!anchors.note(anchor(0, 2_000_000, 500)));
         assert_eq!(
-            anchors.corrected(stamp(0, Clock::None)).time.unix_ms(),
+            anchors
+                .corrected(stamp(0, Clock::None), BOOT)
+                .time
+                .unix_ms(),
             1_000_000
         );
         assert!(!anchors.note(anchor(0, 3_000_000, 20)));
         assert_eq!(
-            anchors.corrected(stamp(0, Clock::None)).time.unix_ms(),
+            anchors
+                .corrected(stamp(0, Clock::None), BOOT)
+                .time
+                .unix_ms(),
             3_000_000
         );
         let guess = Anchor {
@@ -162,13 +251,8 @@ mod tests {
             (stamp(60_000, Clock::Restored), Some(900_000)),
             (stamp(60_000, Clock::Ntp), None),
             (stamp(60_000, Clock::Estimated), None),
-            (
-                Stamp {
-                    boot: BootId(1),
-                    ..stamp(60_000, Clock::None)
-                },
-                None,
-            ),
+            (of_earlier(60_000, Clock::None), None),
+            (of_earlier(60_000, Clock::Restored), Some(900_000)),
         ];
         for (stamp, expected) in cases {
             assert_eq!(anchors.hold(&stamp, &now), expected, "{stamp:?}");

@@ -8,10 +8,11 @@ use tm_service::Host;
 use tm_service::bus::{Bus, BusOptions};
 use tm_types::{HealthStatus, code, topic};
 
+use crate::anchors::Anchors;
 use crate::config::Config;
 use crate::keeper::{Keeper, Opened, Start};
 use crate::outlet::Terms;
-use crate::uplink::{Ended, OPERATIONS, Uplink};
+use crate::uplink::{ANCHORS, Ended, OPERATIONS, Uplink};
 
 /// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
 const LOCKED_RETRY: Duration = Duration::from_secs(1);
@@ -75,16 +76,18 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
         has_dictionary: config.dictionary,
         is_ring: config.url.is_none(),
     };
+    let known = host.store.load(ANCHORS).unwrap_or_default();
+    let anchors = Anchors::of_earlier(known);
     let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));
     match opened {
-        Opened::Disk(journals) => Keeper::start(journals, None, terms, clock, commit_ms)
+        Opened::Disk(journals) => Keeper::start(journals, None, terms, clock, commit_ms, anchors)
             .map(|(keeper, start)| (keeper, start, false)),
         Opened::Nothing(journals, cause) => {
             tracing::warn!(
                 code = cause.code,
                 "the journals cannot be opened; nothing is acknowledged before the cloud has it"
             );
-            Keeper::start(journals, Some(cause), terms, clock, commit_ms)
+            Keeper::start(journals, Some(cause), terms, clock, commit_ms, anchors)
                 .map(|(keeper, start)| (keeper, start, true))
         }
     }

@@ -33,6 +33,13 @@ impl Boots {
         }
     }
 
+    /// Whether the true time of that boot is known.
+    pub(super) fn knows(&self, number: u8) -> bool {
+        self.0
+            .get(usize::from(number))
+            .is_some_and(|(_, anchor)| anchor.is_some())
+    }
+
     /// The true time of a moment in a boot; absent without an anchor, and for shared numbers.
     pub(super) fn true_time(&self, number: u8, mono_ms: u64) -> Option<Timestamp> {
         let (_, anchor) = self.0.get(usize::from(number))?;

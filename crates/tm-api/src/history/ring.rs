@@ -122,6 +122,12 @@ impl History {
             },
         };
         let boot = self.boots.number(stamp.boot);
+        // The first time of a clock that was set corrects what was measured before.
+        if !self.boots.knows(boot)
+            && let Some(anchor) = Anchor::of(stamp)
+        {
+            self.boots.learn(anchor);
+        }
         let at = self.next;
         put(&mut self.series, at, number);
         put(&mut self.time_ms, at, stamp.time.unix_ms());
@@ -439,6 +445,20 @@ mod tests {
         });
         let rows = raw(&history, "a/b");
         assert_eq!((rows[0].0, rows[1].0), (6_000, 1_789_999_995_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_corrects_what_was_before() {
+        let mut history = History::new(16);
+        let restored = Stamp {
+            time: t(1_000),
+            ..stamp(5_000, Clock::Restored)
+        };
+        history.append(&series("a/b"), &restored, &gauge(1));
+        assert_eq!(raw(&history, "a/b")[0].0, 1_000);
+        history.append(&series("a/b"), &stamp(6_000, Clock::Ntp), &gauge(2));
+        let rows = raw(&history, "a/b");
+        assert_eq!((rows[0].0, rows[1].0), (5_000, 6_000));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::sort::{Sorted, sort, told};
 use super::work::Work;
 use super::{Answer, Report};
 
+/// Where an anchor would stand that the host's own clock gives.
+const OWN_CLOCK: &str = "tm/v1/clock/uplink";
+
 /// What a record has beyond its payload at most: its head, its topic or source, its stamp.
 const RECORD_OVERHEAD: usize = 512;
 
@@ -155,10 +158,26 @@ impl<D: Disk> Work<D> {
         }
     }
 
+    /// The host's own clock is an anchor too, once somebody has set it.
+    pub(super) fn note_own_clock(&mut self) {
+        let stamp = self.clock.stamp();
+        if self.anchors.is_known(stamp.boot) {
+            return;
+        }
+        if let Some(anchor) = Anchor::of(&stamp) {
+            let payload = serde_json::to_vec(&anchor).expect("an anchor has only string keys");
+            self.note_anchor(anchor, OWN_CLOCK, &payload.into());
+        }
+    }
+
     /// Takes in a time anchor. What was sent before it with a poor time can be corrected by who has it:
     /// then the anchor itself travels as an event.
     pub(super) fn note_anchor(&mut self, anchor: Anchor, topic: &str, payload: &Bytes) {
-        if !self.anchors.note(anchor) || anchor.boot != self.clock.boot() {
+        if !self.anchors.note(anchor) {
+            return;
+        }
+        self.say(Answer::Anchors(self.anchors.known().to_vec()));
+        if anchor.boot != self.clock.boot() {
             return;
         }
         self.say(Answer::ClockKnown);

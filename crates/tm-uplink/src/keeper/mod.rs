@@ -27,6 +27,7 @@ use tokio::sync::mpsc as answers;
 
 pub(crate) use journals::{Journals, Opened};
 
+use crate::anchors::Anchors;
 use crate::outlet::Terms;
 use crate::schedule::{Prepared, Request};
 
@@ -79,6 +80,8 @@ pub(crate) enum Answer {
     Prepared(Prepared),
     /// An anchor for this boot is known now.
     ClockKnown,
+    /// The first anchor of some boot is known now: all of them, to be kept for the next run.
+    Anchors(Vec<Anchor>),
     /// To be told on the bus.
     Event(Severity, Cause),
     /// As asked for, and whenever the disk turns bad or good.
@@ -125,6 +128,7 @@ impl Keeper {
         terms: Terms,
         clock: Clock,
         commit_ms: u64,
+        anchors: Anchors,
     ) -> std::io::Result<(Self, Start)>
     where
         D: Disk + Send + 'static,
@@ -133,7 +137,8 @@ impl Keeper {
         let (commands, inbox) = mpsc::channel();
         // Unbounded, and yet few: every answer but a report belongs to a command, and messages are counted.
         let (outbox, answers) = answers::unbounded_channel();
-        let (work, start) = work::Work::new(journals, absent, terms, clock, commit_ms, outbox);
+        let (mut work, start) = work::Work::new(journals, absent, terms, clock, commit_ms, outbox);
+        work.anchors = anchors;
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || work.run(&inbox))?;

@@ -11,6 +11,7 @@ use crate::schedule::Request;
 impl<D: Disk> Work<D> {
     /// Reads and encodes what a request asks for.
     pub(super) fn prepare(&mut self, request: &Request) {
+        self.note_own_clock();
         let present = Present {
             terms: &self.terms,
             anchors: &self.anchors,
@@ -31,6 +32,7 @@ impl<D: Disk> Work<D> {
 
     /// Answers with how things stand.
     pub(super) fn make_report(&mut self) {
+        self.note_own_clock();
         let mut journal = std::mem::take(&mut self.report.journal);
         (journal.records_pending, journal.points_pending) = (0, 0);
         (journal.bytes_on_disk, journal.records_dropped) = (0, 0);

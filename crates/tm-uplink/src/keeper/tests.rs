@@ -49,7 +49,15 @@ impl Bench {
             payload: Payload::Columns,
             is_ring: false,
         };
-        let (keeper, _) = Keeper::start(journals, None, terms, Clock::system(), 20).unwrap();
+        let (keeper, _) = Keeper::start(
+            journals,
+            None,
+            terms,
+            Clock::system(),
+            20,
+            crate::anchors::Anchors::default(),
+        )
+        .unwrap();
         keeper.tell(Command::Connected(1));
         Self {
             keeper,

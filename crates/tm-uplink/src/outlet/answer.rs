@@ -109,7 +109,7 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn stamp(&mut self, raw: &Stamp) -> Stamp {
-        let stamp = self.present.anchors.corrected(*raw);
+        let stamp = self.present.anchors.corrected(*raw, self.present.now.boot);
         self.has_poor_time |= !stamp.clock.is_trusted() && stamp.clock == raw.clock;
         stamp
     }

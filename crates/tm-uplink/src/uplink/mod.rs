@@ -40,6 +40,9 @@ const ECHO_TOKEN: Token = Token::MAX - 2;
 /// The file that keeps a profile that was chosen.
 const PROFILE: &str = "profile";
 
+/// The file that keeps the time anchors of the last boots.
+pub(crate) const ANCHORS: &str = "anchors";
+
 /// Why the loop ends without failing.
 pub(crate) enum Ended {
     /// The disk that could not be opened can be tried again: everything starts afresh.
@@ -321,6 +324,7 @@ impl<'a> Uplink<'a> {
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
+            Answer::Anchors(anchors) => self.host.store.save(ANCHORS, &anchors),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),
             Answer::Event(severity, cause) => self.bus.event(severity, cause),
             Answer::Report(report) => {
