@@ -6,9 +6,11 @@
 
 mod config;
 mod profile;
+mod timetable;
 mod topic;
 
 mod anchors;
+mod budget;
 mod outlet;
 mod schedule;
 mod states;
@@ -25,4 +27,5 @@ mod uplink;
 pub use config::{Config, Payload};
 pub use profile::Profile;
 pub use run::run;
+pub use timetable::Timetable;
 pub use topic::{BadTemplate, TopicTemplate};
