@@ -5,6 +5,7 @@
 //! Decisions are pure: [`tm_journal::Rules`] says what is committed and acknowledged, `schedule` what is sent and when.
 
 mod config;
+mod intervals;
 mod profile;
 mod timetable;
 mod topic;
@@ -25,6 +26,7 @@ mod run;
 mod uplink;
 
 pub use config::{Config, Payload};
+pub use intervals::Intervals;
 pub use profile::Profile;
 pub use run::run;
 pub use timetable::Timetable;

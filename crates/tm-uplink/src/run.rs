@@ -10,7 +10,7 @@ use tm_types::{HealthStatus, code, topic};
 
 use crate::config::Config;
 use crate::keeper::{Keeper, Opened, Start};
-use crate::outlet::Terms;
+use crate::outlet::{Terms, Thinning};
 use crate::uplink::{Ended, OPERATIONS, Uplink};
 
 /// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
@@ -73,6 +73,10 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
         topic_names_device: config.topic.names_device(&host.device),
         payload: config.payload,
         is_ring: config.url.is_none(),
+        thinning: Thinning {
+            intervals: config.intervals.clone(),
+            is_sparse: false,
+        },
     };
     let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));
     match opened {

@@ -9,6 +9,7 @@ use tm_types::{BudgetState, BudgetStep, Cause, Severity};
 use super::{HEALTH_TOKEN, Uplink};
 use crate::budget::{Budget, Costs, Growth};
 use crate::config::Config;
+use crate::keeper::Command;
 use crate::schedule::{Allowed, Event};
 
 /// With nothing new on the wire, the costs are looked at this often.
@@ -24,6 +25,9 @@ pub(super) struct Spending {
     /// As the scheduler was told last.
     allowed: Allowed,
     look_at: Duration,
+    /// Whether gauges are thinned while a budget does not last, and whether they are now.
+    may_thin: bool,
+    is_thin: bool,
     /// What is to be told once somebody listens.
     news: Option<(Severity, Cause)>,
 }
@@ -37,6 +41,8 @@ impl Spending {
             growth: Growth::new(now),
             allowed: Allowed::EVERYTHING,
             look_at: now,
+            may_thin: config.budget_thin,
+            is_thin: false,
             news: None,
         }
     }
@@ -68,6 +74,10 @@ impl Uplink<'_> {
         if std::mem::replace(&mut spending.allowed, allowed) != allowed {
             self.schedule(Event::Allow(allowed));
         }
+        let is_thin = is_low && self.spending.may_thin;
+        if std::mem::replace(&mut self.spending.is_thin, is_thin) != is_thin {
+            self.keeper.tell(Command::Sparse(is_thin));
+        }
         if self.profiles.follow(local_time, is_low) {
             self.follow_profile(now);
         }
@@ -94,7 +104,7 @@ impl Uplink<'_> {
             day: day.state(),
             month: month.state(),
             room_hours: self.spending.growth.hours_for(room, now),
-            points_thinned: 0,
+            points_thinned: self.report.points_thinned,
         }
     }
 }
