@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tm_service::{Host, ManualClock, Store};
-use tm_types::{BootId, BudgetStep, Clock as Quality, Stamp, UplinkState};
+use tm_types::{BootId, BudgetStep, Clock as Quality, ProfileReason, Stamp, UplinkState};
 use tm_uplink::{Config, Payload};
 
 use crate::world::{
@@ -124,6 +124,59 @@ async fn a_spent_day_holds_measurements_and_lets_alarms_through_until_the_next_o
         .filter_map(|(_, event)| event["cause"]["code"].as_str())
         .collect();
     assert_eq!(codes, ["uplink.budget_spent", "uplink.budget_lasts"]);
+    running.stop().await;
+}
+
+/// At six in the morning half of the day's budget is gone.
+#[tokio::test]
+async fn a_budget_that_does_not_last_makes_batches_long_and_thin_where_that_is_allowed() {
+    let world = World::new();
+    let mut collector = Client::connect("collector", &world.cloud, EVERYTHING).await;
+    let morning = Stamp {
+        time: "2026-12-01T04:00:00Z".parse().unwrap(),
+        ..evening()
+    };
+    let (host, hand) = world.host_by_hand(morning);
+    has_used(&host, 1 << 19);
+    let running = world.start_on(
+        Config {
+            budget_day_mib: Some(1),
+            budget_thin: true,
+            ..world.config()
+        },
+        host,
+    );
+    let mut source = standing(&world).await;
+    awake(&world, &hand, async {
+        health_says(&mut source, "a budget that does not last", |health| {
+            has_reason(health, "uplink.budget_low")
+        })
+        .await;
+    })
+    .await;
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(50)).await;
+    let told = async |source: &mut Client, what: &str, is_it: fn(&UplinkState) -> bool| {
+        let told = source.until(what, |seen| state(seen).is_some_and(|state| is_it(&state)));
+        awake(&world, &hand, told).await;
+    };
+    told(&mut source, "long batches", |state| {
+        let profile = &state.profile;
+        profile.reason == ProfileReason::Budget
+            && profile.batch_s == 900
+            && state.budget.step == BudgetStep::Thrifty
+            && state.journal.records_pending == 50
+    })
+    .await;
+    assert!(collector.seen.arrived.polls.is_empty(), "collected");
+    let ask = r#"{"id":"f","args":{},"ttl_ms":5000,"issuer":"test","issued_at":"2026-12-01T04:00:00.000Z"}"#;
+    source.publish("tm/v1/cmd/uplink/flush", ask).await;
+    awake(&world, &hand, arrive(&mut collector, &polls, 50)).await;
+    // Two series: of each the first and the last, which are the smallest and the largest, or all the same.
+    told(&mut source, "what was left out", |state| {
+        state.budget.points_thinned == 96
+    })
+    .await;
     running.stop().await;
 }
 
