@@ -45,11 +45,13 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    // Connections last long enough for several things to happen on one.
     prop_oneof![
-        (any::<bool>(), 1_u64..20).prop_map(|(urgent, records)| Step::Commit { urgent, records }),
-        Just(Step::Up),
-        Just(Step::Down),
-        (
+        4 => (prop::bool::weighted(0.3), 1_u64..30)
+            .prop_map(|(urgent, records)| Step::Commit { urgent, records }),
+        1 => Just(Step::Up),
+        1 => Just(Step::Down),
+        4 => (
             any::<usize>(),
             1_u64..20,
             1_u64..6,
@@ -63,11 +65,10 @@ fn step() -> impl Strategy<Value = Step> {
                 lost,
                 held
             }),
-        any::<usize>().prop_map(|which| Step::Ack { which }),
-        any::<usize>().prop_map(|which| Step::Ack { which }),
-        (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
-        (0_u64..30).prop_map(|below| Step::Drop { below }),
-        (any::<bool>(), prop::sample::select(vec![0, 1, usize::MAX]))
+        4 => any::<usize>().prop_map(|which| Step::Ack { which }),
+        2 => (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
+        1 => (0_u64..30).prop_map(|below| Step::Drop { below }),
+        3 => (any::<bool>(), prop::sample::select(vec![0, 1, usize::MAX]))
             .prop_map(|(live, backlog)| Step::Allow(Allowed { live, backlog })),
     ]
 }

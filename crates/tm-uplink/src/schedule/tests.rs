@@ -310,3 +310,30 @@ fn a_live_batch_that_was_collected_is_held_too() {
         (Part::Backlog, 5..9)
     );
 }
+
+#[test]
+fn what_came_while_a_question_was_open_over_a_hold_is_not_forgotten() {
+    let mut bench = Bench::holding(0, 0);
+    bench.on(Event::Up, 0);
+    let committed = |end| Event::Committed {
+        class: Class::Data,
+        end,
+        bytes: 1000,
+    };
+    let asked = requests(&bench.on(committed(5), 1));
+    let held = Allowed {
+        live: false,
+        backlog: 0,
+    };
+    bench.on(Event::Allow(held), 2);
+    bench.on(committed(8), 3);
+    bench.on(Event::Allow(Allowed::EVERYTHING), 4);
+    bench.answer(asked[0].clone(), 5);
+    bench.on(Event::Acked { ticket: 0 }, 6);
+    assert_eq!(bench.scheduler.deadline(), Some(s(64)));
+    let asked = requests(&bench.on(Event::Tick, 64));
+    assert_eq!(
+        (asked[0].part, asked[0].records.clone()),
+        (Part::Live, 5..8)
+    );
+}
