@@ -15,6 +15,7 @@ mod store;
 pub mod bus;
 pub mod dedup;
 pub mod doctor;
+pub mod metering;
 pub mod port;
 pub mod probe;
 pub mod session;

@@ -42,8 +42,10 @@ struct State {
     failed: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Slot {
+    /// Between two writes.
+    interval: Duration,
     written: Option<Instant>,
     waiting: Option<Vec<u8>>,
 }
@@ -96,8 +98,18 @@ impl Store {
 
     /// As [`save`](Self::save), for bytes.
     pub fn save_bytes(&self, name: &str, payload: Vec<u8>) {
+        self.save_within(name, WRITE_INTERVAL, payload);
+    }
+
+    /// As [`save`](Self::save), with another wait than a minute: for what changes all the time and may be lost.
+    pub fn save_every<T: Serialize>(&self, name: &str, interval: Duration, value: &T) {
+        self.save_within(name, interval, encode(value));
+    }
+
+    fn save_within(&self, name: &str, interval: Duration, payload: Vec<u8>) {
         let mut state = self.state();
         let slot = state.files.entry(name.to_owned()).or_default();
+        slot.interval = interval;
         slot.waiting = Some(payload);
         if slot.is_due() {
             self.write_waiting(&mut state, name);
@@ -224,10 +236,20 @@ impl Store {
     }
 }
 
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            interval: WRITE_INTERVAL,
+            written: None,
+            waiting: None,
+        }
+    }
+}
+
 impl Slot {
     fn is_due(&self) -> bool {
         self.written
-            .is_none_or(|written| written.elapsed() >= WRITE_INTERVAL)
+            .is_none_or(|written| written.elapsed() >= self.interval)
     }
 }
 
@@ -401,6 +423,20 @@ mod tests {
         store.save("n", &5);
         drop(store);
         assert_eq!(bench.store().load("n"), Some(5), "and at the end");
+    }
+
+    #[test]
+    fn what_may_be_lost_is_written_as_often_as_its_owner_says() {
+        let bench = Bench::new();
+        let store = bench.store();
+        for (n, interval_s, on_disk) in [(1, 600, 1), (2, 600, 1), (3, 0, 3), (4, 600, 3)] {
+            store.save_every("n", Duration::from_secs(interval_s), &n);
+            store.write_due();
+            assert_eq!(store.load("n"), Some(n));
+            assert_eq!(bench.store().load("n"), Some(on_disk), "{n}");
+        }
+        drop(store);
+        assert_eq!(bench.store().load("n"), Some(4));
     }
 
     #[test]

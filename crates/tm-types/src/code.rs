@@ -356,6 +356,12 @@ codes! {
     UPLINK_COMMAND_REFUSED = "uplink.command_refused";
     /// Commands came faster than they are passed on, and some were dropped.
     UPLINK_COMMANDS_FLOODED = "uplink.commands_flooded";
+    /// A data budget will not last for its period at this pace.
+    UPLINK_BUDGET_LOW = "uplink.budget_low";
+    /// A data budget is used up: measurements wait for the next period.
+    UPLINK_BUDGET_SPENT = "uplink.budget_spent";
+    /// The data budgets last again.
+    UPLINK_BUDGET_LASTS = "uplink.budget_lasts";
 
     /// The disk is full.
     JOURNAL_DISK_FULL = "journal.disk_full";

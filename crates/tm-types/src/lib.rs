@@ -46,10 +46,11 @@ pub use problem::{FieldError, Problem};
 pub use reading::{Quality, Reading, Reason};
 pub use stamp::{BootId, Clock, RunId, Stamp};
 pub use state::{
-    AgentState, Balance, Cell, CommandsState, CommandsStatus, DataBytes, DataContext, DataUsage,
-    Device, Fix, FixMode, GnssEngine, GnssPresence, GnssState, JournalState, LinkStatus, Messages,
-    Modem, ModemIdentity, ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem,
-    PrivateText, ProfileState, Recovery, RecoveryStatus, RecoveryStep, Registration,
+    AgentState, Balance, BudgetPeriod, BudgetState, BudgetStep, Cell, CommandsState,
+    CommandsStatus, DataBytes, DataContext, DataUsage, Device, Fix, FixMode, GnssEngine,
+    GnssPresence, GnssState, JournalState, LinkStatus, Messages, Modem, ModemIdentity,
+    ModemPresence, ModemPrivate, ModemState, PacketData, Place, PrivateModem, PrivateText,
+    ProfileReason, ProfileState, Recovery, RecoveryStatus, RecoveryStep, Registration,
     RegistrationStatus, Satellite, SatelliteSignal, SensorDevice, SensorPresence, SensorsState,
     ServiceHealth, Signal, Sim, SimStatus, SpoofingSuspicion, Supervisor, TextMessage, UplinkState,
     WireState,

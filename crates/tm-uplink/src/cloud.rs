@@ -9,7 +9,7 @@ use tm_service::Host;
 use tm_service::config::Secret;
 use tm_service::session::{
     Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Pem, Qos, Session, SessionEvent,
-    TlsOptions, Token, Will,
+    TlsOptions, Token, Will, Wire,
 };
 use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, WireState, code};
 
@@ -111,6 +111,12 @@ impl Cloud {
             received_bytes: wire.received(),
             connections: wire.connections(),
         }
+    }
+
+    /// Where what goes over the wire is counted, over all connections.
+    pub(crate) fn counter(&self) -> Wire {
+        let wire = self.options.as_ref().map(|options| &options.wire);
+        wire.cloned().unwrap_or_default()
     }
 
     /// Whether the connection stands.

@@ -2,7 +2,9 @@
 
 use tm_service::config::Secret;
 
+use crate::intervals::Intervals;
 use crate::profile::Profile;
+use crate::timetable::Timetable;
 use crate::topic::TopicTemplate;
 
 /// How measurements look on the wire (`docs/uplink.md`).
@@ -31,6 +33,18 @@ tm_service::setting!(
     TopicTemplate,
     "topic template",
     "a topic with {class} and perhaps {site} and {device}, without + and #"
+);
+
+tm_service::setting!(
+    Timetable,
+    "timetable",
+    "windows such as 22:00-06:00 thrifty; Mo-Fr 08:00-17:00 live"
+);
+
+tm_service::setting!(
+    Intervals,
+    "intervals",
+    "patterns over source/series with seconds (1 to 86400) such as gnss/*=60; sensors/cpu-temperature=300"
 );
 
 tm_service::settings! {
@@ -74,6 +88,18 @@ tm_service::settings! {
         pub batch_s: Option<u32> = None,
         /// Seconds between two reports of the services' states, when they have changed (0 to 86400; 0 sends none), instead of the profile's.
         pub state_s: Option<u32> = None,
+        /// Other profiles at certain times of the week, in the zone of `TM_DEVICE_TIMEZONE`: `22:00-06:00 thrifty; Mo-Fr 08:00-17:00 live`. Of windows that overlap the later one counts; while the clock is not set, none does.
+        pub schedule: Timetable = "",
+        /// MiB a day that the cloud connection may cost in both directions, TLS and headers included; without it, or with 0, no limit.
+        pub budget_day_mib: Option<u32> = None,
+        /// MiB a billing month that the cloud connection may cost in both directions, TLS and headers included; without it, or with 0, no limit.
+        pub budget_month_mib: Option<u32> = None,
+        /// Day of the month on which the operator's billing month begins (1 to 28), as in `TM_MODEM_BILLING_DAY`.
+        pub billing_day: u32 [1..=28] = 1,
+        /// Whether gauges are thinned to windows of ten minutes while a budget does not last: measurements are left out then.
+        pub budget_thin: bool = false,
+        /// Seconds of which only the smallest, the largest and the last value of a series go out, by patterns over `source/series`: `gnss/*=60; sensors/cpu-temperature=300`. The first pattern that fits counts; a window is never longer than a batch.
+        pub intervals: Intervals = "",
         /// Milliseconds after which what was taken from the bus is on flash (10 to 60000).
         pub commit_ms: u32 [10..=60_000] = 1000,
         /// MiB of flash that the journals may take; without it 15 % of what is free, at most 2048 (2 to 65536).

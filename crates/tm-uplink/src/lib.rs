@@ -5,10 +5,13 @@
 //! Decisions are pure: [`tm_journal::Rules`] says what is committed and acknowledged, `schedule` what is sent and when.
 
 mod config;
+mod intervals;
 mod profile;
+mod timetable;
 mod topic;
 
 mod anchors;
+mod budget;
 mod outlet;
 mod schedule;
 mod states;
@@ -23,6 +26,8 @@ mod run;
 mod uplink;
 
 pub use config::{Config, Payload};
+pub use intervals::Intervals;
 pub use profile::Profile;
 pub use run::run;
+pub use timetable::Timetable;
 pub use topic::{BadTemplate, TopicTemplate};

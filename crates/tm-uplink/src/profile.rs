@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use tm_types::ProfileState;
+use tm_service::metering::LocalTime;
+use tm_types::{ProfileReason, ProfileState};
 
 use crate::config::Config;
+use crate::timetable::Timetable;
 
 /// The longest time for which another profile is chosen: a day.
 const FOR_S_MAX: u32 = 86_400;
@@ -76,10 +78,15 @@ struct Wanted {
     for_s: Option<u32>,
 }
 
-/// The configured profile, and one that was chosen instead.
+/// The configured profile, and what stands in its place: the schedule's, one that was chosen, the budget's.
 #[derive(Debug)]
 pub(crate) struct Profiles {
     configured: (Profile, Paces),
+    timetable: Timetable,
+    /// The schedule's at this time; nothing while the clock is not set.
+    scheduled: Option<Profile>,
+    /// Whether a budget does not last.
+    is_low: bool,
     chosen: Option<Profile>,
     /// When the choice ends, since boot.
     until: Option<Duration>,
@@ -100,6 +107,9 @@ impl Profiles {
         };
         Self {
             configured: (config.profile, paces),
+            timetable: config.schedule.clone(),
+            scheduled: None,
+            is_low: false,
             chosen,
             until: None,
         }
@@ -107,10 +117,34 @@ impl Profiles {
 
     /// The paces in force.
     pub(crate) fn paces(&self) -> Paces {
-        match self.chosen {
-            None => self.configured.1,
-            Some(profile) => profile.paces(),
+        self.in_force().1
+    }
+
+    /// The profile in force, what it means, and why it is this one.
+    fn in_force(&self) -> (Profile, Paces, ProfileReason) {
+        let asked = match (self.chosen, self.scheduled) {
+            (Some(chosen), _) => (chosen, chosen.paces(), ProfileReason::Chosen),
+            (None, Some(scheduled)) => (scheduled, scheduled.paces(), ProfileReason::Schedule),
+            (None, None) => (
+                self.configured.0,
+                self.configured.1,
+                ProfileReason::Configured,
+            ),
+        };
+        let thrifty = Profile::Thrifty.paces();
+        if self.is_low && asked.1.batch < thrifty.batch {
+            return (Profile::Thrifty, thrifty, ProfileReason::Budget);
         }
+        asked
+    }
+
+    /// Takes in the time by the clock on the wall, if that is known, and whether a budget does not last; whether
+    /// another profile is in force by that, or the same one for another reason.
+    pub(crate) fn follow(&mut self, now: Option<LocalTime>, is_low: bool) -> bool {
+        let before = self.in_force();
+        self.scheduled = now.and_then(|now| self.timetable.at(now));
+        self.is_low = is_low;
+        self.in_force() != before
     }
 
     /// When a choice ends.
@@ -150,11 +184,12 @@ impl Profiles {
 
     /// As it is told.
     pub(crate) fn state(&self, now: Duration) -> ProfileState {
-        let (paces, until) = (self.paces(), self.until);
-        let name = self.chosen.unwrap_or(self.configured.0);
+        let (name, paces, reason) = self.in_force();
+        let until = self.until;
         ProfileState {
             name: name.as_str().to_owned(),
             is_chosen: self.chosen.is_some(),
+            reason,
             batch_s: u32::try_from(paces.batch.as_secs()).unwrap_or(u32::MAX),
             ends_in_s: until.map(|until| until.saturating_sub(now).as_secs()),
         }
@@ -229,6 +264,46 @@ mod tests {
             (profiles.kept(), profiles.state(at(800)).is_chosen),
             (None, false)
         );
+    }
+
+    #[test]
+    fn the_budget_goes_before_a_choice_that_before_the_schedule_and_that_before_the_configured_one()
+    {
+        use ProfileReason::{Budget, Chosen, Configured, Schedule};
+        let config = Config {
+            schedule: "08:00-17:00 live".parse().unwrap(),
+            batch_s: Some(30),
+            ..Config::default()
+        };
+        let mut profiles = Profiles::new(&config, None);
+        let noon = Some(LocalTime {
+            weekday: 0,
+            minute: 720,
+        });
+        let night = Some(LocalTime {
+            weekday: 0,
+            minute: 1200,
+        });
+        let told = |profiles: &Profiles| {
+            let state = profiles.state(at(0));
+            (state.name, state.batch_s, state.reason)
+        };
+        let mut check = |now, is_low, chosen: Json, expected: (&str, u32, ProfileReason)| {
+            profiles.choose(&json!({"profile": chosen}), at(0)).unwrap();
+            let before = told(&profiles);
+            let has_changed = profiles.follow(now, is_low);
+            assert_eq!(has_changed, told(&profiles) != before);
+            let expected = (expected.0.to_owned(), expected.1, expected.2);
+            assert_eq!(told(&profiles), expected);
+        };
+        check(None, false, Json::Null, ("balanced", 30, Configured));
+        check(night, false, Json::Null, ("balanced", 30, Configured));
+        check(noon, false, Json::Null, ("live", 5, Schedule));
+        check(noon, false, json!("balanced"), ("balanced", 60, Chosen));
+        check(noon, true, json!("balanced"), ("thrifty", 900, Budget));
+        check(noon, true, json!("thrifty"), ("thrifty", 900, Chosen));
+        check(noon, true, Json::Null, ("thrifty", 900, Budget));
+        check(None, false, Json::Null, ("balanced", 30, Configured));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tm_types::{HealthStatus, code, topic};
 use crate::anchors::Anchors;
 use crate::config::Config;
 use crate::keeper::{Keeper, Opened, Start};
-use crate::outlet::Terms;
+use crate::outlet::{Terms, Thinning};
 use crate::uplink::{ANCHORS, Ended, OPERATIONS, Uplink};
 
 /// Somebody else holds the journals: perhaps our predecessor, who is just writing its cursor.
@@ -75,6 +75,10 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
         payload: config.payload,
         has_dictionary: config.dictionary,
         is_ring: config.url.is_none(),
+        thinning: Thinning {
+            intervals: config.intervals.clone(),
+            is_sparse: false,
+        },
     };
     let known = host.store.load(ANCHORS).unwrap_or_default();
     let anchors = Anchors::of_earlier(known);

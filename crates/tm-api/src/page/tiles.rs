@@ -262,6 +262,12 @@ fn queue(out: &mut String, page: &Page<'_>) {
         labels.lost,
         Some(journal.records_dropped.saturating_add(state.lost_on_bus)),
     );
+    // Without a budget the modem's tile has the month of all traffic already.
+    let month = &state.budget.month;
+    if let Some(limit) = month.limit_bytes {
+        let used = format!("{} / {}", size(month.used_bytes), size(limit));
+        html_row(out, labels.month_data, &used);
+    }
     // The way to the cloud in words: below, so that the heads of all tiles are of one height.
     let _ = write!(
         out,

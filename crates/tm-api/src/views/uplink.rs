@@ -1,5 +1,7 @@
 use serde::Serialize;
-use tm_types::{CommandsState, JournalState, LinkStatus, ProfileState, UplinkState, WireState};
+use tm_types::{
+    BudgetState, CommandsState, JournalState, LinkStatus, ProfileState, UplinkState, WireState,
+};
 
 use super::{Explained, Look, uplink_state};
 
@@ -47,6 +49,8 @@ pub(crate) struct UplinkFields {
     profile: ProfileState,
     /// What went over the cloud connection since start.
     wire: WireState,
+    /// What the cloud connection costs, and what may still go out for it.
+    pub(crate) budget: BudgetState,
 }
 
 /// What waits for the cloud.
@@ -93,6 +97,7 @@ impl From<&UplinkState> for UplinkFields {
             commands: state.commands,
             profile: state.profile.clone(),
             wire: state.wire,
+            budget: state.budget.clone(),
         }
     }
 }

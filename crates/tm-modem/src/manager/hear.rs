@@ -179,7 +179,7 @@ impl Manager {
     fn count(&mut self, counters: Option<Counters>, now: Now) {
         if let Some(counters) = counters {
             self.usage.on_counters(&counters, &self.best_stamp(now));
-            let memory = super::json(self.usage.memory());
+            let memory = super::json(&self.usage.memory());
             self.effects.push(Effect::Save(File::Usage, memory));
         }
     }

@@ -21,5 +21,6 @@ pub use modem::{
 };
 pub use sensors::{SensorDevice, SensorPresence, SensorsState};
 pub use uplink::{
-    CommandsState, CommandsStatus, JournalState, LinkStatus, ProfileState, UplinkState, WireState,
+    BudgetPeriod, BudgetState, BudgetStep, CommandsState, CommandsStatus, JournalState, LinkStatus,
+    ProfileReason, ProfileState, UplinkState, WireState,
 };

@@ -39,6 +39,9 @@ pub struct UplinkState {
     /// What went over the cloud connection since start.
     #[serde(default)]
     pub wire: WireState,
+    /// What the cloud connection costs, and what may still go out for it.
+    #[serde(default)]
+    pub budget: BudgetState,
 }
 
 /// What went over the cloud connection: TLS and MQTT, without the headers of TCP and IP.
@@ -61,10 +64,79 @@ pub struct ProfileState {
     pub name: String,
     /// Whether it was chosen by an operation, instead of the configured one.
     pub is_chosen: bool,
+    /// Why it is this one.
+    #[serde(default)]
+    pub reason: ProfileReason,
     /// Seconds of live measurements in one batch.
     pub batch_s: u32,
     /// Seconds until the configured one is back; null when it stays.
     pub ends_in_s: Option<u64>,
+}
+
+/// Why a profile is in force; what stands later here goes before what stands earlier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileReason {
+    /// It is the configured one.
+    #[default]
+    Configured,
+    /// The schedule says so at this time of the day.
+    Schedule,
+    /// An operation has chosen it.
+    Chosen,
+    /// A budget does not last.
+    Budget,
+}
+
+/// What the cloud connection costs, headers of TCP and IP included as they are reckoned.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BudgetState {
+    /// What may go out for what was used.
+    pub step: BudgetStep,
+    /// The present day, from midnight in the cabinet's time zone.
+    pub day: BudgetPeriod,
+    /// The present billing month.
+    pub month: BudgetPeriod,
+    /// Hours until the journal is full if nothing goes out, at the rate of the last hour; null while that is not known.
+    pub room_hours: Option<u64>,
+    /// Points left out because of an interval, since start.
+    pub points_thinned: u64,
+}
+
+/// A day or a month, and its budget.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BudgetPeriod {
+    /// Bytes used, both directions together.
+    pub used_bytes: u64,
+    /// Bytes that may be used; null without a budget.
+    pub limit_bytes: Option<u64>,
+    /// Bytes at its end if it goes on like this; null while the clock is not set.
+    pub forecast_bytes: Option<u64>,
+    /// Hours that the rest of the budget lasts at this pace; null without one or while nothing is used.
+    pub lasts_hours: Option<u64>,
+    /// When it ends; null until the clock was set once.
+    pub ends: Option<Timestamp>,
+}
+
+/// What may go out for what was used. Alarms, events, results and health always may.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetStep {
+    /// Everything.
+    #[default]
+    Free,
+    /// Live measurements; states and backlog wait.
+    Lean,
+    /// Live measurements, collected for a quarter of an hour; states and backlog wait.
+    Thrifty,
+    /// No measurements: they wait for the next period.
+    Spent,
 }
 
 /// How commands from the cloud stand.

@@ -56,6 +56,8 @@ pub(crate) enum Command {
         topic: String,
         payload: Bytes,
     },
+    /// Whether all gauges are thinned from now on.
+    Sparse(bool),
     /// Answer with a [`Report`].
     Report,
 }
@@ -101,6 +103,8 @@ pub(crate) struct Report {
     pub(crate) lost_on_bus: u64,
     /// Since start.
     pub(crate) messages_unreadable: u64,
+    /// Since start.
+    pub(crate) points_thinned: u64,
     /// Why the disk is bad, if it is.
     pub(crate) trouble: Option<Cause>,
 }

@@ -23,6 +23,7 @@ impl<D: Disk> Work<D> {
         };
         let outcome = self.outlets.prepare(journal, request, present);
         self.has_sent_poor_time |= outcome.has_poor_time;
+        self.report.points_thinned += outcome.thinned;
         self.note_damaged(outcome.damaged);
         if let Some(error) = outcome.trouble {
             tracing::warn!(error, "the journal cannot be read at the moment");

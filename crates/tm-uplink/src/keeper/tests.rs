@@ -47,6 +47,7 @@ impl Bench {
             device: "test".into(),
             topic_names_device: true,
             payload: Payload::Columns,
+            thinning: crate::outlet::Thinning::default(),
             is_ring: false,
         };
         let (keeper, _) = Keeper::start(

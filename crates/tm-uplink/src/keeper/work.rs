@@ -191,6 +191,7 @@ impl<D: Disk> Work<D> {
                 topic,
                 payload,
             } => self.note_anchor(anchor, &topic, &payload),
+            Command::Sparse(is_sparse) => self.terms.thinning.is_sparse = is_sparse,
             Command::Report => self.make_report(),
         }
     }

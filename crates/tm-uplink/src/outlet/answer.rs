@@ -27,6 +27,7 @@ pub(super) struct Answer<'a> {
     pub(super) held_until: Option<Duration>,
     pub(super) unreadable: u64,
     pub(super) has_poor_time: bool,
+    pub(super) thinned: u64,
 }
 
 impl<'a> Answer<'a> {
@@ -42,6 +43,7 @@ impl<'a> Answer<'a> {
             held_until: None,
             unreadable: 0,
             has_poor_time: false,
+            thinned: 0,
         }
     }
 

@@ -7,6 +7,8 @@ use tm_columns::{Batch, Dictionary, Encoder, Header, PushError, SeriesKey, Sourc
 use tm_journal::{Row, Series};
 use tm_types::{Reading, Source, Stamp};
 
+use super::thin::Kept;
+
 /// With more series than this known, the batch is replaced: names of long gone devices must not stay for ever.
 const KNOWN_SERIES_MAX: usize = 16 * 1024;
 /// Names that are new are announced this long after the last announcement: series that come and go in turn must
@@ -52,8 +54,14 @@ pub(crate) enum Refused {
 }
 
 impl Columns {
-    /// Adds a row under its number; `stamp` is the row's as it is to be sent.
-    pub(crate) fn push(&mut self, seq: u64, row: &Row<'_>, stamp: Stamp) -> Result<(), Refused> {
+    /// Adds the points of a row that are kept under its number; `stamp` is the row's as it is to be sent.
+    pub(super) fn push(
+        &mut self,
+        seq: u64,
+        row: &Row<'_>,
+        stamp: Stamp,
+        kept: Kept<'_>,
+    ) -> Result<(), Refused> {
         let batch = &mut self.batch;
         if !self.sources.contains_key(&row.source) {
             let key = batch.source(&row.source);
@@ -63,8 +71,11 @@ impl Columns {
         }
         let known = self.sources.get_mut(&row.source).expect("just made known");
         self.points.clear();
-        for point in row.points() {
+        for (at, point) in row.points().enumerate() {
             let point = point.ok_or(Refused::Unreadable)?;
+            if !kept.has(at) {
+                continue;
+            }
             let series = known.series_key(batch, point.id, &point.series);
             self.points.push((series, point.reading));
         }

@@ -7,6 +7,8 @@ use tm_journal::{Class, Row, StreamId};
 use tm_types::Stamp;
 use tm_types::topic::{self, Class as Topic};
 
+use super::thin::Kept;
+
 /// The key of a record, as its journal knows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key<'a> {
@@ -18,9 +20,13 @@ pub(crate) struct Key<'a> {
     pub(crate) seq: u64,
 }
 
-/// A poll as one object: its key, then the message as it stands on the bus; `None` when the row makes no sense.
-pub(crate) fn poll(key: Key<'_>, row: &Row<'_>, stamp: Stamp) -> Option<Vec<u8>> {
+/// A poll as one object: its key, then the message as it stands on the bus, with the points that are kept; `None`
+/// when the row makes no sense.
+pub(super) fn poll(key: Key<'_>, row: &Row<'_>, stamp: Stamp, kept: Kept<'_>) -> Option<Vec<u8>> {
     let mut poll = row.to_poll()?;
+    let mut places = 0..;
+    poll.points
+        .retain(|_| places.next().is_none_or(|at| kept.has(at)));
     poll.stamp = stamp;
     let mut out = opening(key, Class::Data);
     put(&mut out, format_args!(",\"source\":\"{}\",", row.source));

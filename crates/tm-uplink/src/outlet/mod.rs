@@ -3,6 +3,9 @@
 mod answer;
 mod columns;
 pub(crate) mod json;
+mod thin;
+#[cfg(test)]
+mod thin_tests;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,6 +19,9 @@ use crate::schedule::{Message, Part, Prepared, Request};
 use answer::Answer;
 use columns::{Columns, Refused};
 use json::Key;
+use thin::Thinner;
+
+pub(crate) use thin::Thinning;
 
 /// Points of a full batch. At the standard load a batch of 60 s has 1122; backlog fills larger ones,
 /// about 16 KiB on the wire: under 7 s on an EDGE link of 20 kbit/s.
@@ -45,6 +51,8 @@ pub(crate) struct Terms {
     pub(crate) has_dictionary: bool,
     /// Whether nobody waits for the records: the oldest give way without a word.
     pub(crate) is_ring: bool,
+    /// Which points are left out.
+    pub(crate) thinning: Thinning,
 }
 
 /// What a request is answered by.
@@ -66,12 +74,15 @@ pub(crate) struct Outcome {
     pub(crate) trouble: Option<String>,
     /// A measurement goes out whose time nobody can vouch for.
     pub(crate) has_poor_time: bool,
+    /// Points that were left out because of an interval.
+    pub(crate) thinned: u64,
 }
 
 /// Reads and encodes all parts.
 pub(crate) struct Outlets<F> {
     places: [Place<F>; 3],
     columns: Columns,
+    thinner: Thinner,
 }
 
 /// Where a part's reading stands.
@@ -79,14 +90,21 @@ struct Place<F> {
     reader: Reader<F>,
     /// The numbers that the reader's records cover.
     held: Range<u64>,
+    /// Reads ahead where points are left out.
+    scout: Option<Reader<F>>,
 }
 
 impl<F> Outlets<F> {
     /// Outlets over the journals that these readers belong to: one for each [`Part`], in their order.
     pub(crate) fn new(readers: [Reader<F>; 3]) -> Self {
         Self {
-            places: readers.map(|reader| Place { reader, held: 0..0 }),
+            places: readers.map(|reader| Place {
+                reader,
+                held: 0..0,
+                scout: None,
+            }),
             columns: Columns::default(),
+            thinner: Thinner::default(),
         }
     }
 
@@ -98,16 +116,24 @@ impl<F> Outlets<F> {
         present: Present<'_>,
     ) -> Outcome {
         let is_batch = request.part != Part::Urgent && present.terms.payload == Payload::Columns;
-        let Self { places, columns } = self;
+        let Self {
+            places,
+            columns,
+            thinner,
+        } = self;
         let place = &mut places[request.part as usize];
         let mut answer = Answer::to(request, present);
+        thinner.begin();
+        if request.part != Part::Urgent {
+            answer.end = place.survey(journal, request, &present.terms.thinning, thinner);
+        }
         let (mut damaged, mut trouble) = (0, None);
-        while answer.at < request.records.end {
+        while answer.at < answer.end {
             if place.held.contains(&answer.at) {
                 let step = if is_batch {
-                    place.fill_batch(columns, &mut answer)
+                    place.fill_batch(columns, thinner, &mut answer)
                 } else {
-                    place.make_messages(&mut answer)
+                    place.make_messages(thinner, &mut answer)
                 };
                 match step {
                     Step::GoOn => continue,
@@ -116,7 +142,7 @@ impl<F> Outlets<F> {
             }
             match place.read(journal, answer.at) {
                 Ok(true) => {
-                    let asked = answer.at..request.records.end;
+                    let asked = answer.at..answer.end;
                     damaged += place
                         .reader
                         .lost()
@@ -152,6 +178,7 @@ impl<F> Outlets<F> {
             damaged,
             trouble,
             has_poor_time: answer.has_poor_time,
+            thinned: answer.thinned,
         }
     }
 }
@@ -171,8 +198,52 @@ impl<F> Place<F> {
         Ok(is_more && !self.held.is_empty())
     }
 
+    /// Where points are left out: looks ahead over as many records as one answer can have, to know which; where
+    /// that ends, and the answer with it.
+    fn survey<D: Disk<File = F>>(
+        &mut self,
+        journal: &Journal<D>,
+        request: &Request,
+        thinning: &Thinning,
+        thinner: &mut Thinner,
+    ) -> u64 {
+        let wanted = request.records.clone();
+        if thinning.is_idle() {
+            return wanted.end;
+        }
+        let scout = self
+            .scout
+            .get_or_insert_with(|| journal.reader(wanted.start));
+        if scout.next_seq() != wanted.start {
+            scout.seek(wanted.start);
+        }
+        let mut bytes = 0;
+        // What cannot be read ends the stretch; whoever reads it for sending says why.
+        while scout.next_seq() < wanted.end
+            && bytes < BATCH_BYTES
+            && matches!(journal.read(scout), Ok(true))
+        {
+            for record in scout.records() {
+                bytes += record.payload.len();
+                if wanted.contains(&record.seq)
+                    && let Some(row) = record.row()
+                {
+                    thinner.look(thinning, record.seq, &row);
+                }
+            }
+        }
+        thinner.finish();
+        let end = scout.next_seq().min(wanted.end);
+        if end > wanted.start { end } else { wanted.end }
+    }
+
     /// Takes held records into the open batch until they, the request or the batch end.
-    fn fill_batch(&self, columns: &mut Columns, answer: &mut Answer<'_>) -> Step {
+    fn fill_batch(
+        &self,
+        columns: &mut Columns,
+        thinner: &Thinner,
+        answer: &mut Answer<'_>,
+    ) -> Step {
         let stream = self.reader.stream();
         if *answer.stream.get_or_insert(stream) != stream {
             if columns.records() > 0 {
@@ -194,8 +265,12 @@ impl<F> Place<F> {
                 return Step::Enough;
             }
             let stamp = answer.stamp(&row.stamp);
-            match columns.push(record.seq, &row, stamp) {
-                Ok(()) => answer.took(&record),
+            let kept = thinner.kept(record.seq);
+            match columns.push(record.seq, &row, stamp, kept) {
+                Ok(()) => {
+                    answer.took(&record);
+                    answer.thinned += kept.left_out();
+                }
                 Err(Refused::Unreadable) => answer.pass_over(&record),
                 Err(Refused::Full) => return Step::Enough,
             }
@@ -207,7 +282,7 @@ impl<F> Place<F> {
     }
 
     /// Makes a message of each held record until they, the request or the room end.
-    fn make_messages(&self, answer: &mut Answer<'_>) -> Step {
+    fn make_messages(&self, thinner: &Thinner, answer: &mut Answer<'_>) -> Step {
         let stream = self.reader.stream();
         let wanted = answer.at..answer.end;
         for record in self
@@ -230,7 +305,13 @@ impl<F> Place<F> {
                     return Step::Enough;
                 }
                 let stamp = answer.stamp(&row.stamp);
-                json::poll(key, &row, stamp).map(|payload| ("data", payload))
+                let kept = thinner.kept(record.seq);
+                answer.thinned += kept.left_out();
+                if kept.is_nothing() {
+                    answer.took(&record);
+                    continue;
+                }
+                json::poll(key, &row, stamp, kept).map(|payload| ("data", payload))
             } else {
                 None
             };

@@ -85,10 +85,38 @@ pub(crate) enum Event {
     ClockKnown,
     /// Live data is collected for so long from now on.
     Batch(Duration),
-    /// What was collected goes out now.
+    /// What was collected goes out now, unless live data is held.
     Flush,
+    /// What may go out from now on.
+    Allow(Allowed),
     /// Time has passed.
     Tick,
+}
+
+/// What may go out of the data class; urgent messages always may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Allowed {
+    /// Whether live data may. While it may not, what is committed belongs to the backlog.
+    pub(crate) live: bool,
+    /// Messages of backlog that may be unacknowledged; none holds it back.
+    pub(crate) backlog: usize,
+}
+
+impl Allowed {
+    /// Nothing is held back.
+    pub(crate) const EVERYTHING: Self = Self {
+        live: true,
+        backlog: usize::MAX,
+    };
+
+    /// Whether anything of that part may go.
+    pub(super) fn allows(self, part: Part) -> bool {
+        match part {
+            Part::Urgent => true,
+            Part::Live => self.live,
+            Part::Backlog => self.backlog > 0,
+        }
+    }
 }
 
 /// What is to be done.

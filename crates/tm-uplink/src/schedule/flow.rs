@@ -18,8 +18,10 @@ const READY_BYTES: usize = 64 * 1024;
 pub(super) struct Flow {
     /// The first record not yet asked for.
     next: u64,
-    /// One past the last record that may be asked for.
+    /// One past the last record that may be asked for, of this stretch.
     pub(super) until: u64,
+    /// Further stretches, ascending.
+    later: VecDeque<Range<u64>>,
     is_asked: bool,
     ready: VecDeque<Message>,
     ready_bytes: usize,
@@ -53,14 +55,39 @@ impl Flow {
         if self.is_asked || self.ready.len() >= READY_MESSAGES || self.ready_bytes >= READY_BYTES {
             return None;
         }
-        let from = cursor.settled_until(self.next);
-        let to = cursor.next_settled(from).min(self.until);
-        if from >= to {
-            return None;
+        loop {
+            let from = cursor.settled_until(self.next);
+            let to = cursor.next_settled(from).min(self.until);
+            if from < to {
+                self.next = from;
+                self.is_asked = true;
+                return Some(from..to);
+            }
+            let stretch = self.later.pop_front()?;
+            (self.next, self.until) = (stretch.start, stretch.end);
         }
-        self.next = from;
-        self.is_asked = true;
-        Some(from..to)
+    }
+
+    /// Gives up what is not yet asked for, up to `end`, and goes on from there; nothing while a question is open.
+    pub(super) fn give_up(&mut self, end: u64) -> Range<u64> {
+        if self.is_asked {
+            return end..end;
+        }
+        let rest = self.next..end;
+        (self.next, self.until) = (end, end);
+        rest
+    }
+
+    /// Takes over records behind all that it has.
+    pub(super) fn append(&mut self, records: Range<u64>) {
+        if records.is_empty() {
+            return;
+        }
+        match self.later.back_mut() {
+            Some(last) if last.end == records.start => last.end = records.end,
+            None if self.until == records.start => self.until = records.end,
+            _ => self.later.push_back(records),
+        }
     }
 
     /// Takes in the answer to what was asked for.

@@ -2,6 +2,7 @@
 //!
 //! Records flow to the cloud in three streams, the first that has something goes first:
 //! urgent messages at once, live data in batches, the backlog of earlier times as fast as the path bears it.
+//! The last two may be held back: what is held stays in the journal, and goes as backlog when it may.
 //! Nothing leaves the journal before its own PUBACK; after a lost connection all that is unsettled is read and sent again.
 
 mod event;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use tm_journal::{Class, Cursor};
 
-pub(crate) use event::{Effect, Event, Message, Part, Prepared, Request, Rules};
+pub(crate) use event::{Allowed, Effect, Event, Message, Part, Prepared, Request, Rules};
 
 use flow::Flow;
 use pace::Pace;
@@ -43,6 +44,7 @@ struct Journal {
 /// The state machine.
 pub(crate) struct Scheduler {
     rules: Rules,
+    allowed: Allowed,
     urgent: Journal,
     data: Journal,
     flows: [Flow; 3],
@@ -65,6 +67,7 @@ impl Scheduler {
         let journal = |(cursor, end)| Journal { cursor, end };
         Self {
             rules,
+            allowed: Allowed::EVERYTHING,
             urgent: journal(urgent),
             data: journal(data),
             flows: Default::default(),
@@ -97,10 +100,12 @@ impl Scheduler {
                 }
             }
             Event::Batch(batch) => self.rules.batch = batch,
+            Event::Allow(allowed) => self.allow(allowed, now),
             Event::Flush if self.live_since.is_some() => self.live_bytes = self.rules.batch_bytes,
             Event::Flush | Event::Tick => {}
         }
         if self.is_up {
+            self.set_aside();
             self.close_live_batch(now);
             self.send(now, effects);
             self.request(now, effects);
@@ -115,7 +120,9 @@ impl Scheduler {
         }
         let batch = self.live_since.map(|since| since + self.rules.batch);
         let stalled = self.stalls_at();
-        let held = self.flows.iter().filter_map(|flow| flow.held_until);
+        let parts = Part::ALL.into_iter();
+        let allowed = parts.filter(|part| self.allowed.allows(*part));
+        let held = allowed.filter_map(|part| self.flows[part as usize].held_until);
         held.chain(batch).chain(stalled).min()
     }
 
@@ -200,6 +207,27 @@ impl Scheduler {
         }
     }
 
+    fn allow(&mut self, allowed: Allowed, now: Duration) {
+        self.allowed = allowed;
+        let (live, end) = (self.flows[Part::Live as usize].until, self.data.end);
+        if self.is_up && allowed.live && live < end {
+            // Committed while a question about live data was open, and so never set aside.
+            self.live_since.get_or_insert(now);
+        }
+    }
+
+    /// While live data is held, what is not yet asked for goes later, at the backlog's pace.
+    fn set_aside(&mut self) {
+        if self.allowed.live {
+            return;
+        }
+        self.live_since = None;
+        self.live_bytes = 0;
+        let end = self.data.end;
+        let rest = self.flow(Part::Live).give_up(end);
+        self.flow(Part::Backlog).append(rest);
+    }
+
     fn close_live_batch(&mut self, now: Duration) {
         let Some(since) = self.live_since else { return };
         if now >= since + self.rules.batch || self.live_bytes >= self.rules.batch_bytes {
@@ -215,8 +243,9 @@ impl Scheduler {
         for part in Part::ALL {
             let slots = match part {
                 Part::Urgent => window,
+                Part::Live if !self.allowed.live => 0,
                 Part::Live => window.saturating_sub(1).max(1),
-                Part::Backlog => self.pace.window().min(window),
+                Part::Backlog => self.pace.window().min(window).min(self.allowed.backlog),
             };
             while self.in_flight.len() < slots {
                 let Some(message) = self.flow(part).take() else {
@@ -248,6 +277,9 @@ impl Scheduler {
 
     fn request(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         for part in Part::ALL {
+            if !self.allowed.allows(part) {
+                continue;
+            }
             let cursor = match part.class() {
                 Class::Urgent => &self.urgent.cursor,
                 Class::Data => &self.data.cursor,

@@ -41,14 +41,17 @@ enum Step {
     Drop {
         below: u64,
     },
+    Allow(Allowed),
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    // Connections last long enough for several things to happen on one.
     prop_oneof![
-        (any::<bool>(), 1_u64..20).prop_map(|(urgent, records)| Step::Commit { urgent, records }),
-        Just(Step::Up),
-        Just(Step::Down),
-        (
+        4 => (prop::bool::weighted(0.3), 1_u64..30)
+            .prop_map(|(urgent, records)| Step::Commit { urgent, records }),
+        1 => Just(Step::Up),
+        1 => Just(Step::Down),
+        4 => (
             any::<usize>(),
             1_u64..20,
             1_u64..6,
@@ -62,10 +65,11 @@ fn step() -> impl Strategy<Value = Step> {
                 lost,
                 held
             }),
-        any::<usize>().prop_map(|which| Step::Ack { which }),
-        any::<usize>().prop_map(|which| Step::Ack { which }),
-        (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
-        (0_u64..30).prop_map(|below| Step::Drop { below }),
+        4 => any::<usize>().prop_map(|which| Step::Ack { which }),
+        2 => (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
+        1 => (0_u64..30).prop_map(|below| Step::Drop { below }),
+        3 => (any::<bool>(), prop::sample::select(vec![0, 1, usize::MAX]))
+            .prop_map(|(live, backlog)| Step::Allow(Allowed { live, backlog })),
     ]
 }
 
@@ -81,6 +85,7 @@ struct World {
     sent: BTreeSet<(Class, u64)>,
     is_up: bool,
     is_stalled: bool,
+    allowed: Allowed,
 }
 
 impl World {
@@ -96,6 +101,7 @@ impl World {
             sent: BTreeSet::new(),
             is_up: false,
             is_stalled: false,
+            allowed: Allowed::EVERYTHING,
         }
     }
 
@@ -119,6 +125,7 @@ impl World {
         prop_assert!(self.is_up, "{effect:?} without a connection");
         match effect {
             Effect::Prepare(request) => {
+                prop_assert!(self.allowed.allows(request.part), "{request:?} is held");
                 let class = request.part.class();
                 prop_assert!(!request.records.is_empty());
                 prop_assert!(request.records.end <= self.end[&class], "not committed yet");
@@ -134,6 +141,7 @@ impl World {
                 class,
                 message,
             } => {
+                self.check_allowed(ticket)?;
                 for seq in message.records.clone() {
                     prop_assert!(self.sent.insert((class, seq)), "{seq} is sent twice");
                 }
@@ -151,6 +159,17 @@ impl World {
                 prop_assert!(!self.is_stalled && !self.in_flight.is_empty());
                 self.is_stalled = true;
             }
+        }
+        Ok(())
+    }
+
+    fn check_allowed(&self, ticket: u64) -> Result<(), TestCaseError> {
+        let part = self.scheduler.in_flight[&ticket].part;
+        prop_assert!(self.allowed.allows(part), "{part:?} is held");
+        let backlog = self.scheduler.in_flight.range(..=ticket);
+        let backlog = backlog.filter(|(_, sent)| sent.part == Part::Backlog);
+        if part == Part::Backlog {
+            prop_assert!(backlog.count() <= self.allowed.backlog);
         }
         Ok(())
     }
@@ -288,13 +307,20 @@ impl World {
                     records: 0..below,
                 })
             }
+            Step::Allow(allowed) => {
+                self.allowed = allowed;
+                self.on(Event::Allow(allowed))
+            }
             Step::Answer { .. } | Step::Ack { .. } => Ok(()),
         }
     }
 
-    /// With a world that answers everything, everything arrives.
+    /// With a world that answers and allows everything, everything arrives: also on the connection that stands.
     fn finish(&mut self) -> Result<(), TestCaseError> {
-        self.up()?;
+        self.take(Step::Allow(Allowed::EVERYTHING))?;
+        if !self.is_up {
+            self.up()?;
+        }
         for _ in 0..2000 {
             if let Some(request) = self.open.pop() {
                 self.answer(&request, 7, 3, 0, false)?;
@@ -321,7 +347,7 @@ impl World {
 
 proptest! {
     #[test]
-    fn everything_arrives_nothing_twice_on_a_connection(steps in prop::collection::vec(step(), 0..120)) {
+    fn everything_arrives_nothing_twice_on_a_connection_and_nothing_while_it_is_held(steps in prop::collection::vec(step(), 0..120)) {
         let mut world = World::new();
         for step in steps {
             world.take(step)?;

@@ -252,3 +252,88 @@ fn what_the_quota_dropped_is_not_asked_for() {
     );
     assert_eq!(requests(&bench.on(Event::Up, 0))[0].records, 6..10);
 }
+
+#[test]
+fn what_is_held_stays_and_goes_as_backlog_when_it_may() {
+    let mut bench = Bench::holding(0, 10);
+    let held = Allowed {
+        live: false,
+        backlog: 0,
+    };
+    assert!(bench.on(Event::Allow(held), 0).is_empty());
+    assert!(bench.on(Event::Up, 0).is_empty());
+    let committed = |class, end| Event::Committed {
+        class,
+        end,
+        bytes: 5000,
+    };
+    assert!(bench.on(committed(Class::Data, 30), 1).is_empty());
+    assert!(bench.on(Event::Flush, 1).is_empty());
+    assert_eq!(bench.scheduler.deadline(), None, "nothing to wake up for");
+    let asked = requests(&bench.on(committed(Class::Urgent, 1), 2));
+    assert_eq!(asked[0].part, Part::Urgent, "an alarm is never held");
+    let slowly = Allowed {
+        live: true,
+        backlog: 1,
+    };
+    let asked = requests(&bench.on(Event::Allow(slowly), 3));
+    assert_eq!(
+        (asked[0].part, asked[0].records.clone()),
+        (Part::Backlog, 0..30)
+    );
+}
+
+#[test]
+fn a_live_batch_that_was_collected_is_held_too() {
+    let mut bench = Bench::holding(0, 0);
+    bench.on(Event::Up, 0);
+    let committed = |end| Event::Committed {
+        class: Class::Data,
+        end,
+        bytes: 1000,
+    };
+    let asked = requests(&bench.on(committed(5), 1));
+    let held = Allowed {
+        live: false,
+        backlog: 0,
+    };
+    bench.on(Event::Allow(held), 2);
+    // It was asked for before; what came since was not.
+    assert!(bench.on(committed(8), 3).is_empty());
+    assert!(bench.answer(asked[0].clone(), 4).is_empty());
+    assert!(bench.on(committed(9), 5).is_empty());
+    let effects = bench.on(Event::Allow(Allowed::EVERYTHING), 6);
+    assert_eq!(sent(&effects), [(0, Class::Data, 0..5)]);
+    let asked = requests(&effects);
+    assert_eq!(
+        (asked[0].part, asked[0].records.clone()),
+        (Part::Backlog, 5..9)
+    );
+}
+
+#[test]
+fn what_came_while_a_question_was_open_over_a_hold_is_not_forgotten() {
+    let mut bench = Bench::holding(0, 0);
+    bench.on(Event::Up, 0);
+    let committed = |end| Event::Committed {
+        class: Class::Data,
+        end,
+        bytes: 1000,
+    };
+    let asked = requests(&bench.on(committed(5), 1));
+    let held = Allowed {
+        live: false,
+        backlog: 0,
+    };
+    bench.on(Event::Allow(held), 2);
+    bench.on(committed(8), 3);
+    bench.on(Event::Allow(Allowed::EVERYTHING), 4);
+    bench.answer(asked[0].clone(), 5);
+    bench.on(Event::Acked { ticket: 0 }, 6);
+    assert_eq!(bench.scheduler.deadline(), Some(s(64)));
+    let asked = requests(&bench.on(Event::Tick, 64));
+    assert_eq!(
+        (asked[0].part, asked[0].records.clone()),
+        (Part::Live, 5..8)
+    );
+}

@@ -2,6 +2,7 @@
 
 mod command;
 mod operation;
+mod spend;
 mod tell;
 
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ use crate::schedule::{Effect, Event, Rules, Scheduler};
 use crate::states::States;
 
 pub(crate) use operation::OPERATIONS;
+
+use spend::Spending;
 
 /// How often the state is told, and a disk that is absent is looked for.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -79,6 +82,7 @@ pub(crate) struct Uplink<'a> {
     effects: Vec<Effect>,
     states: States,
     profiles: Profiles,
+    spending: Spending,
     is_state_sent: bool,
     in_flight: HashMap<Token, UnderWay>,
     report: Report,
@@ -114,12 +118,15 @@ impl<'a> Uplink<'a> {
         let check = Some(config.commands_check_s).filter(|seconds| *seconds > 0);
         let check = check.map(|seconds| Duration::from_secs(seconds.into()));
         bus.speak_while(ingest.standing());
+        let cloud = Cloud::open(config, host);
+        let spending = Spending::new(config, host, cloud.counter());
         Self {
             config,
             host,
             bus,
             ingest,
-            cloud: Cloud::open(config, host),
+            cloud,
+            spending,
             keeper,
             downlink: Downlink::new(check, host.clock.stamp().mono_ms),
             scheduler: Scheduler::new(rules, start.urgent, start.data),
@@ -179,6 +186,7 @@ impl<'a> Uplink<'a> {
         }
         let now = self.host.clock.mono();
         self.check_commands(now);
+        self.check_budget(now);
         self.check_profile(now);
         if now >= self.report_at {
             self.report_at = now + PERIOD;
@@ -320,6 +328,7 @@ impl<'a> Uplink<'a> {
                 self.bus.speak_while(self.ingest.standing());
             }
             Answer::Committed { class, end, bytes } => {
+                self.spending.growth.add(bytes, self.host.clock.mono());
                 self.schedule(Event::Committed { class, end, bytes });
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),

@@ -41,7 +41,7 @@ impl Uplink<'_> {
         }
     }
 
-    fn follow_profile(&mut self, now: Duration) {
+    pub(super) fn follow_profile(&mut self, now: Duration) {
         let paces = self.profiles.paces();
         self.states.send_every(paces.states, now);
         self.schedule(Event::Batch(paces.batch));

@@ -13,10 +13,7 @@ use crate::schedule::Event;
 impl Uplink<'_> {
     /// When the loop has to look at the clock again.
     pub(super) fn deadline(&self) -> Duration {
-        let states = self
-            .states
-            .deadline()
-            .filter(|_| self.cloud.is_up() && !self.is_state_sent);
+        let states = self.states.deadline().filter(|_| self.may_send_state());
         let others = [
             self.scheduler.deadline(),
             states,
@@ -52,9 +49,13 @@ impl Uplink<'_> {
         self.say_state();
     }
 
+    fn may_send_state(&self) -> bool {
+        self.cloud.is_up() && !self.is_state_sent && self.spending.allows_states()
+    }
+
     /// Sends the services' states when that is due.
     pub(super) fn send_state(&mut self, now: Duration) {
-        if !self.cloud.is_up() || self.is_state_sent {
+        if !self.may_send_state() {
             return;
         }
         if let Some(payload) = self.states.take(&self.host.device.id, now) {
@@ -94,6 +95,10 @@ impl Uplink<'_> {
             status = HealthStatus::Degraded;
             reasons.push(trouble);
         }
+        if let Some(trouble) = self.spending.budget.trouble() {
+            status = HealthStatus::Degraded;
+            reasons.push(trouble.clone());
+        }
         if let Some(trouble) = &self.report.trouble {
             status = HealthStatus::Degraded;
             reasons.push(trouble.clone());
@@ -131,6 +136,7 @@ impl Uplink<'_> {
             commands: self.downlink.state(),
             profile: self.profiles.state(now),
             wire: self.cloud.wire(),
+            budget: self.budget_state(now),
         };
         let mut lasting = UplinkState {
             ack_age_ms: None,

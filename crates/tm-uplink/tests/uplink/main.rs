@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod abort;
+mod budget;
 mod commands;
 mod delivery;
 mod disk;

@@ -344,6 +344,35 @@ async fn usage_is_told_with_its_share_of_the_limit() {
 }
 
 #[tokio::test]
+async fn the_uplinks_costs_are_told_and_the_page_shows_its_budget() {
+    let cabinet = fixture();
+    let uplink = get(&cabinet, "/api/v1/uplink").await;
+    assert_eq!(uplink["budget"]["step"], "free", "of an older uplink");
+    let (_, page) = get_text(&cabinet, "/?lang=en").await;
+    let row = "31.5\u{a0}<small>MB</small> / 105\u{a0}<small>MB</small>";
+    assert!(!page.contains(row));
+    say(
+        &cabinet,
+        "state/uplink",
+        r#"{"link":"connected","cause":{"code":"uplink.connected","args":{"broker":"cloud:8883"}},
+        "broker":"cloud:8883","since":null,"ack_age_ms":1200,
+        "journal":{"records_pending":3,"points_pending":30,"bytes_on_disk":1000,"quota_bytes":4000,
+        "oldest":null,"records_dropped":0,"records_damaged":0},"messages_received":10,
+        "duplicates_dropped":0,"lost_on_bus":0,"messages_unreadable":0,"batches_acked":1,"bytes_acked":100,
+        "profile":{"name":"thrifty","is_chosen":false,"reason":"budget","batch_s":900,"ends_in_s":null},
+        "budget":{"step":"thrifty","day":{"used_bytes":5,"limit_bytes":null,"forecast_bytes":10,"lasts_hours":null,
+        "ends":null},"month":{"used_bytes":31500000,"limit_bytes":104857600,"forecast_bytes":130000000,
+        "lasts_hours":500,"ends":"2026-11-30T22:00:00.000Z"},"room_hours":900,"points_thinned":3}}"#,
+    );
+    let uplink = get(&cabinet, "/api/v1/uplink").await;
+    assert_eq!(uplink["profile"]["reason"], "budget");
+    assert_eq!(uplink["budget"]["month"]["lasts_hours"], 500);
+    assert_eq!(uplink["budget"]["room_hours"], 900);
+    let (_, page) = get_text(&cabinet, "/?lang=en").await;
+    assert!(page.contains(row), "{page}");
+}
+
+#[tokio::test]
 async fn the_page_shows_contract_and_recovery() {
     let cabinet = fixture_with_contract();
     for (lang, words) in [

@@ -1,13 +1,12 @@
 //! Days or months, each with its bytes.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use tm_types::{DataBytes, Timestamp};
+use tm_types::DataBytes;
 
+use super::add;
 use super::belief::Trust;
-use super::{add, number_of};
+use super::calendar::number_of;
 
 /// Periods that are remembered, for a clock that comes back from a leap.
 const KEPT: usize = 4;
@@ -92,39 +91,5 @@ impl Periods {
     /// The present period's first day.
     pub(super) fn began(&self) -> Option<i32> {
         self.0.last()?.began
-    }
-}
-
-/// Where days and months begin.
-#[derive(Debug)]
-pub(super) struct Calendar {
-    pub(super) zone: TimeZone,
-    pub(super) billing_day: i8,
-}
-
-impl Calendar {
-    /// The local day of that time.
-    pub(super) fn day(&self, time: Timestamp) -> Date {
-        // Every one of our timestamps is within the years that jiff knows.
-        let time = jiff::Timestamp::from_millisecond(time.unix_ms()).unwrap_or_default();
-        self.zone.to_datetime(time).date()
-    }
-
-    /// The first day of that day's billing month.
-    pub(super) fn month(&self, day: Date) -> Date {
-        let first = day.first_of_month();
-        let first = if day.day() >= self.billing_day {
-            first
-        } else {
-            first.checked_sub(1.month()).unwrap_or(first)
-        };
-        first.with().day(self.billing_day).build().unwrap_or(first)
-    }
-
-    /// When that day, counted from 1970-01-01, begins here.
-    pub(super) fn began(&self, number: i32) -> Option<Timestamp> {
-        let day = Date::constant(1970, 1, 1).checked_add(number.days()).ok()?;
-        let midnight = day.to_zoned(self.zone.clone()).ok()?;
-        Some(Timestamp::of_unix_ms(midnight.timestamp().as_millisecond()))
     }
 }
