@@ -233,7 +233,7 @@ impl<'a> Uplink<'a> {
                     self.on_ingest(event);
                 }
             }
-            SessionEvent::Acked(_) => {}
+            SessionEvent::Acked(_) | SessionEvent::Connects(_) => {}
         }
     }
 
