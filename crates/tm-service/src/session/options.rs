@@ -148,6 +148,10 @@ const QUEUE: usize = 256;
 
 /// Everything about a session; start from [`Options::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "settings that have nothing to do with each other"
+)]
 pub struct Options {
     /// Unique at the broker: equal ids throw each other out for ever.
     pub client_id: String,

@@ -10,6 +10,7 @@ use tm_types::{Anchor, Cause, Poll, Severity, Source, Stamp, code};
 use super::sort::{Sorted, sort, told};
 use super::work::Work;
 use super::{Answer, Report};
+use crate::config::Payload;
 
 /// What a record has beyond its payload at most: its head, its topic or source, its stamp.
 const RECORD_OVERHEAD: usize = 512;
@@ -115,6 +116,11 @@ impl<D: Disk> Work<D> {
         }
         let before = self.data.buffered_bytes();
         let appended = self.data.append_row(source, poll);
+        if appended.is_ok() && self.terms.payload == Payload::Sparkplug {
+            let mut poll = poll.clone();
+            poll.stamp = self.anchors.corrected(poll.stamp);
+            self.say(Answer::Polled(source.clone(), poll));
+        }
         self.appended(Class::Data, topic, payload, before, appended)
     }
 

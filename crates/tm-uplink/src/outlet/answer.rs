@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tm_columns::Header;
 use tm_journal::{Record, StreamId};
 use tm_types::Stamp;
 
-use super::columns::Columns;
+use super::batch::Batch;
 use super::{Present, Step};
-use crate::schedule::{Message, Request};
+use crate::schedule::{Message, Part, Request};
 
 /// An answer in the making.
 pub(super) struct Answer<'a> {
     pub(super) present: Present<'a>,
+    pub(super) is_backlog: bool,
     /// One past the last record asked for.
     pub(super) end: u64,
     /// The next record to look at.
@@ -32,6 +32,7 @@ impl<'a> Answer<'a> {
     pub(super) fn to(request: &Request, present: Present<'a>) -> Self {
         Self {
             present,
+            is_backlog: request.part == Part::Backlog,
             end: request.records.end,
             at: request.records.start,
             bytes: 0,
@@ -43,8 +44,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(super) fn finish_batch(&mut self, columns: &mut Columns) {
-        let (Some(stream), true) = (self.stream, columns.records() > 0) else {
+    pub(super) fn finish_batch(&mut self, batch: &mut dyn Batch) {
+        let (Some(stream), true) = (self.stream, batch.records() > 0) else {
             return;
         };
         let terms = self.present.terms;
@@ -53,12 +54,13 @@ impl<'a> Answer<'a> {
             class: "data".to_owned(),
             stream: stream.to_string(),
         };
-        let records = columns.first_seq()..columns.first_seq() + columns.records() as u64;
-        let payload = Bytes::from(columns.encode(&header));
+        let records = batch.first_seq()..batch.first_seq() + batch.records() as u64;
+        let payload = batch.finish(&header);
         self.messages.push(Message {
             records,
             kind: "data",
             payload,
+            is_backlog: self.is_backlog,
         });
     }
 

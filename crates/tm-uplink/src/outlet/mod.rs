@@ -1,8 +1,10 @@
 //! From records to payloads: reads a journal where it is asked to, and encodes what goes over the wire.
 
 mod answer;
+mod batch;
 mod columns;
 pub(crate) mod json;
+mod series;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -12,8 +14,9 @@ use tm_types::Stamp;
 
 use crate::anchors::Anchors;
 use crate::config::Payload;
-use crate::schedule::{Message, Part, Prepared, Request};
+use crate::schedule::{Body, Message, Part, Prepared, Request};
 use answer::Answer;
+use batch::{Batch, Polls};
 use columns::{Columns, Refused};
 use json::Key;
 
@@ -67,6 +70,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Outlets<F> {
     places: [Place<F>; 3],
     columns: Columns,
+    polls: Polls,
 }
 
 /// Where a part's reading stands.
@@ -82,6 +86,7 @@ impl<F> Outlets<F> {
         Self {
             places: readers.map(|reader| Place { reader, held: 0..0 }),
             columns: Columns::default(),
+            polls: Polls::default(),
         }
     }
 
@@ -92,17 +97,24 @@ impl<F> Outlets<F> {
         request: &Request,
         present: Present<'_>,
     ) -> Outcome {
-        let is_batch = request.part != Part::Urgent && present.terms.payload == Payload::Columns;
-        let Self { places, columns } = self;
+        let Self {
+            places,
+            columns,
+            polls,
+        } = self;
+        let mut batch: Option<&mut dyn Batch> = match (request.part, present.terms.payload) {
+            (Part::Urgent, _) | (_, Payload::Json | Payload::Series) => None,
+            (_, Payload::Columns) => Some(columns),
+            (_, Payload::Sparkplug) => Some(polls),
+        };
         let place = &mut places[request.part as usize];
         let mut answer = Answer::to(request, present);
         let (mut damaged, mut trouble) = (0, None);
         while answer.at < request.records.end {
             if place.held.contains(&answer.at) {
-                let step = if is_batch {
-                    place.fill_batch(columns, &mut answer)
-                } else {
-                    place.make_messages(&mut answer)
+                let step = match &mut batch {
+                    Some(batch) => place.fill_batch(*batch, &mut answer),
+                    None => place.make_messages(&mut answer),
                 };
                 match step {
                     Step::GoOn => continue,
@@ -131,8 +143,8 @@ impl<F> Outlets<F> {
                 }
             }
         }
-        if is_batch {
-            answer.finish_batch(columns);
+        if let Some(batch) = batch {
+            answer.finish_batch(batch);
         }
         damaged += answer.unreadable;
         let prepared = Prepared {
@@ -167,10 +179,10 @@ impl<F> Place<F> {
     }
 
     /// Takes held records into the open batch until they, the request or the batch end.
-    fn fill_batch(&self, columns: &mut Columns, answer: &mut Answer<'_>) -> Step {
+    fn fill_batch(&self, batch: &mut dyn Batch, answer: &mut Answer<'_>) -> Step {
         let stream = self.reader.stream();
         if *answer.stream.get_or_insert(stream) != stream {
-            if columns.records() > 0 {
+            if batch.records() > 0 {
                 return Step::Enough;
             }
             answer.stream = Some(stream);
@@ -185,16 +197,16 @@ impl<F> Place<F> {
                 answer.pass_over(&record);
                 continue;
             };
-            if answer.holds_back(&row.stamp, columns.records() == 0) {
+            if answer.holds_back(&row.stamp, batch.records() == 0) {
                 return Step::Enough;
             }
             let stamp = answer.stamp(&row.stamp);
-            match columns.push(record.seq, &row, stamp) {
+            match batch.push(record.seq, &row, stamp) {
                 Ok(()) => answer.took(&record),
                 Err(Refused::Unreadable) => answer.pass_over(&record),
                 Err(Refused::Full) => return Step::Enough,
             }
-            if columns.points() >= BATCH_POINTS || answer.bytes >= BATCH_BYTES {
+            if batch.is_full() || answer.bytes >= BATCH_BYTES {
                 return Step::Enough;
             }
         }
@@ -219,13 +231,18 @@ impl<F> Place<F> {
                 seq: record.seq,
             };
             let encoded = if let Some(message) = record.message() {
-                Some(json::message(key, message.topic, message.payload))
+                let (kind, payload) = json::message(key, message.topic, message.payload);
+                Some((kind, payload.into()))
             } else if let Some(row) = record.row() {
                 if answer.holds_back(&row.stamp, answer.messages.is_empty()) {
                     return Step::Enough;
                 }
                 let stamp = answer.stamp(&row.stamp);
-                json::poll(key, &row, stamp).map(|payload| ("data", payload))
+                let body = match answer.present.terms.payload {
+                    Payload::Series => series::parts(key, &row, stamp).map(Body::Parts),
+                    _ => json::poll(key, &row, stamp).map(Body::from),
+                };
+                body.map(|body| ("data", body))
             } else {
                 None
             };
@@ -234,10 +251,18 @@ impl<F> Place<F> {
                 continue;
             };
             answer.took(&record);
+            if matches!(&payload, Body::Parts(parts) if parts.is_empty()) {
+                continue;
+            }
+            if matches!(payload, Body::Parts(_)) {
+                // Names and units with each point: far more than in the journal.
+                answer.bytes += payload.len();
+            }
             answer.messages.push(Message {
                 records: record.seq..record.seq + 1,
                 kind,
-                payload: payload.into(),
+                payload,
+                is_backlog: answer.is_backlog,
             });
         }
         answer.skip_to(self.held.end)

@@ -13,6 +13,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_mins(1),
     batch_bytes: 500,
     window: 6,
+    unsettled: 8,
     stalled_after: Duration::from_secs(30),
 };
 
@@ -33,6 +34,10 @@ enum Step {
         held: bool,
     },
     Ack {
+        which: usize,
+    },
+    /// Read, and not acknowledged.
+    Read {
         which: usize,
     },
     Wait {
@@ -62,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
                 lost,
                 held
             }),
+        any::<usize>().prop_map(|which| Step::Read { which }),
         any::<usize>().prop_map(|which| Step::Ack { which }),
         any::<usize>().prop_map(|which| Step::Ack { which }),
         (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
@@ -77,6 +83,8 @@ struct World {
     done: BTreeSet<(Class, u64)>,
     open: Vec<Request>,
     in_flight: BTreeMap<u64, (Class, Range<u64>)>,
+    /// Those of them that are read.
+    read: BTreeSet<u64>,
     /// What was sent on this connection, and the highest of each part.
     sent: BTreeSet<(Class, u64)>,
     is_up: bool,
@@ -93,6 +101,7 @@ impl World {
             done: BTreeSet::new(),
             open: Vec::new(),
             in_flight: BTreeMap::new(),
+            read: BTreeSet::new(),
             sent: BTreeSet::new(),
             is_up: false,
             is_stalled: false,
@@ -105,7 +114,8 @@ impl World {
         for effect in effects {
             self.check(effect)?;
         }
-        prop_assert!(self.in_flight.len() <= RULES.window);
+        prop_assert!(self.in_flight.len() - self.read.len() <= RULES.window);
+        prop_assert!(self.in_flight.len() <= RULES.unsettled);
         let deadline = self.scheduler.deadline();
         prop_assert!(
             deadline.is_none_or(|at| at > self.now),
@@ -148,7 +158,7 @@ impl World {
                 }
             }
             Effect::Stalled => {
-                prop_assert!(!self.is_stalled && !self.in_flight.is_empty());
+                prop_assert!(!self.is_stalled && self.in_flight.len() > self.read.len());
                 self.is_stalled = true;
             }
         }
@@ -163,6 +173,7 @@ impl World {
     fn connection_is_new(&mut self, is_up: bool) {
         self.open.clear();
         self.in_flight.clear();
+        self.read.clear();
         self.sent.clear();
         self.is_up = is_up;
         self.is_stalled = false;
@@ -197,7 +208,8 @@ impl World {
             messages.push(Message {
                 records: at..next,
                 kind: "data",
-                payload: Bytes::from_static(&[0; 1000]),
+                payload: Bytes::from_static(&[0; 1000]).into(),
+                is_backlog: false,
             });
             at = next;
         }
@@ -214,6 +226,7 @@ impl World {
         if let Some((class, records)) = self.in_flight.remove(&ticket) {
             self.done.extend(records.map(|seq| (class, seq)));
         }
+        self.read.remove(&ticket);
         self.on(Event::Acked { ticket })
     }
 
@@ -252,6 +265,15 @@ impl World {
                     .expect("within the length");
                 self.ack(ticket)
             }
+            Step::Read { which } if !self.in_flight.is_empty() => {
+                let ticket = *self
+                    .in_flight
+                    .keys()
+                    .nth(which % self.in_flight.len())
+                    .expect("within the length");
+                self.read.insert(ticket);
+                self.on(Event::Read { ticket })
+            }
             Step::Wait { seconds } => {
                 self.now += Duration::from_secs(seconds);
                 self.on(Event::Tick)
@@ -283,7 +305,7 @@ impl World {
                     records: 0..below,
                 })
             }
-            Step::Answer { .. } | Step::Ack { .. } => Ok(()),
+            Step::Answer { .. } | Step::Ack { .. } | Step::Read { .. } => Ok(()),
         }
     }
 
