@@ -86,6 +86,8 @@ pub enum Event<'a> {
     DeviceLost(&'a Source),
     /// A fence was answered; see [`Effect::Fence`].
     Fenced(u64),
+    /// A fence is wanted now behind what was sent, not when it is due: the pace of what follows depends on the answer.
+    Hurry,
     /// Time has passed; wanted at [`EdgeNode::deadline_ms`](crate::EdgeNode::deadline_ms) at the latest.
     Tick,
     /// The connection is gone, or was never made.

@@ -3,8 +3,6 @@
 mod inbound;
 mod publish;
 
-use std::sync::Arc;
-
 use tm_types::{Poll, Source, Stamp};
 
 use crate::config::{Config, later, millis};
@@ -126,21 +124,27 @@ impl EdgeNode {
         self.bd_seq = self.next_bd_seq;
         self.next_bd_seq = self.bd_seq.wrapping_add(1);
         self.phase = Phase::Connecting;
-        let subscribe = |topic: &Arc<str>| Subscription {
-            topic: topic.clone(),
-            qos: Qos::AtLeastOnce,
-        };
-        let mut subscriptions = vec![subscribe(&self.topics.command)];
         if let Some(host) = &mut self.host {
             host.begin(server);
-            subscriptions.push(subscribe(&host.topic));
         }
         Connect {
             will: self.death(now),
             clean_session: true,
-            subscriptions,
+            subscriptions: self.subscriptions(),
             next_bd_seq: self.next_bd_seq,
         }
+    }
+
+    /// What to subscribe to on every connection, as each [`Connect`] says it.
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        let host = self.host.as_ref().map(|host| &host.topic);
+        let topics = [Some(&self.topics.command), host].into_iter().flatten();
+        topics
+            .map(|topic| Subscription {
+                topic: topic.clone(),
+                qos: Qos::AtLeastOnce,
+            })
+            .collect()
     }
 
     /// Takes note of a poll without sending it, so that the next birth knows its metrics and readings.
@@ -209,6 +213,10 @@ impl EdgeNode {
                 self.flights.answered(fence);
                 self.deliver(now, out);
             }
+            Event::Hurry if self.flights.open() > 0 => {
+                out.push(Effect::Fence(self.flights.fence()));
+            }
+            Event::Hurry => {}
             Event::Tick => self.tick(now, out),
             Event::Disconnected { connect_was_sent } => {
                 if !connect_was_sent && self.phase == Phase::Connecting {

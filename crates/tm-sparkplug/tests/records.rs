@@ -47,6 +47,19 @@ fn many_records_are_fenced_without_waiting() {
 }
 
 #[test]
+fn a_fence_can_be_had_at_once_where_there_is_something_before_it() {
+    let (mut rig, _) = Rig::born();
+    assert_eq!(rig.on(Event::Hurry).effects, []);
+    rig.live(1, "tank", vec![point("level", 1)]);
+    let behind = fence(&rig.on(Event::Hurry).effects);
+    assert_eq!(rig.on(Event::Hurry).effects, [], "one is enough");
+    assert_eq!(
+        rig.on(Event::Fenced(behind)).effects,
+        [Effect::Delivered(1)]
+    );
+}
+
+#[test]
 fn records_on_their_way_have_a_bound() {
     let mut rig = Rig::new(Config {
         records_max: 2,

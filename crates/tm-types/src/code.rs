@@ -352,6 +352,10 @@ codes! {
     UPLINK_COMMANDS_FORBIDDEN = "uplink.commands_forbidden";
     /// What the cloud sends does not arrive any more, although measurements are acknowledged.
     UPLINK_COMMANDS_DEAD = "uplink.commands_dead";
+    /// Sparkplug's primary host is not there; everything is kept until it is.
+    UPLINK_WAITS_FOR_HOST = "uplink.waits_for_host";
+    /// A Sparkplug node does not connect before the clock is set.
+    UPLINK_WAITS_FOR_CLOCK = "uplink.waits_for_clock";
     /// A command from the cloud was not passed on.
     UPLINK_COMMAND_REFUSED = "uplink.command_refused";
     /// Commands came faster than they are passed on, and some were dropped.

@@ -9,17 +9,23 @@ use tm_service::Host;
 use tm_service::config::Secret;
 use tm_service::session::{
     Address, BadAddress, DownReason, NotTaken, Options, Outgoing, Pem, Qos, Session, SessionEvent,
-    TlsOptions, Token, Will, Wire,
+    TlsOptions, Token, Turn, Will, Wire,
 };
 use tm_types::{Cause, HealthStatus, LinkStatus, Timestamp, WireState, code};
 
-use crate::config::Config;
+use crate::config::{Config, Payload};
 use crate::downlink::Kind;
 use crate::flapping::{Flapping, SETTLED};
 use crate::outlet::DICTIONARY;
+use crate::schedule::BodyPart;
+use crate::sparkplug::Edge;
 
 /// Messages that may be unacknowledged at once. At 16 KiB each it fills a path of 60 ms and 70 Mbit/s.
 pub(crate) const WINDOW: usize = 32;
+/// The same where a record is a message for each point. Some brokers allow a hundred.
+const WINDOW_PARTS: u16 = 80;
+/// Messages of the edge node that may wait for the wire: those of a whole window, each record its own.
+const QUEUE: usize = 32 * 1024;
 /// Beside the journals' messages, a state and a health message may be under way.
 const WINDOW_EXTRA: u16 = 8;
 /// Without a PUBACK for that long while one is due, the connection is dead (design §7).
@@ -68,7 +74,7 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     /// Starts connecting, if there is something to connect to.
-    pub(crate) fn open(config: &Config, host: &Host) -> Self {
+    pub(crate) fn open(config: &Config, host: &Host, edge: Option<&Edge>) -> Self {
         let topics = CLASSES.map(|class| (class, config.topic.topic(&host.device, class)));
         let (options, link) = match addresses(config) {
             Ok(None) => (
@@ -88,6 +94,9 @@ impl Cloud {
                 };
                 let mut options = options(config, host, address);
                 options.fallback = fallback;
+                if let Some(edge) = edge {
+                    for_edge(&mut options, edge);
+                }
                 (Some(options), link)
             }
         };
@@ -141,20 +150,82 @@ impl Cloud {
     ///
     /// One that is refused for want of a connection is lost with it: the `Down` is on its way.
     pub(crate) fn send(&self, token: Token, class: &str, payload: Bytes) -> bool {
-        let Some(session) = &self.session else {
-            return false;
-        };
         // A dictionary goes ahead of the batches that lean on it, by the same topic: so nothing comes between.
         let (class, retain) = match class {
             DICTIONARY => ("data", true),
             other => (other, other == "health"),
         };
-        let message = Outgoing {
+        self.feed(Outgoing {
             token,
             topic: self.topic(class).to_owned(),
             payload,
             qos: Qos::AtLeastOnce,
             retain,
+        })
+    }
+
+    /// Whether there is room for another part of a message.
+    pub(crate) fn has_room(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.room() > usize::from(WINDOW_EXTRA))
+    }
+
+    /// Hands over a part of a message; gives back whether it can never be sent.
+    pub(crate) fn send_part(&self, token: Token, class: &str, part: BodyPart) -> bool {
+        self.feed(Outgoing {
+            token,
+            topic: format!("{}/{}", self.topic(class), part.below),
+            payload: part.payload,
+            qos: Qos::AtLeastOnce,
+            retain: false,
+        })
+    }
+
+    /// Hands over a message of the edge node.
+    pub(crate) fn publish(&self, token: Token, message: tm_sparkplug::Message) {
+        let topic = message.topic.to_string();
+        let is_unsendable = self.feed(Outgoing {
+            token,
+            qos: qos(message.qos),
+            retain: message.retain,
+            payload: message.payload.into(),
+            topic,
+        });
+        if is_unsendable {
+            // A host misses its number, and asks for a birth.
+            tracing::error!(topic = %message.topic, "a message is too large to be sent");
+        }
+    }
+
+    /// Asks the broker something, behind everything that was handed over.
+    pub(crate) fn ask(&self, token: Token) {
+        if let Some(session) = &self.session {
+            // Where there is no connection any more, its end is on its way.
+            let _ = session.ask(token);
+        }
+    }
+
+    /// Leaves the broker in good order, and connects again.
+    pub(crate) fn leave(&self, turn: Turn) {
+        if let Some(session) = &self.session {
+            session.leave(turn);
+        }
+    }
+
+    /// Takes the session away, to be closed by who takes it.
+    pub(crate) fn take_session(&mut self) -> Option<Session> {
+        self.session.take()
+    }
+
+    /// Which of the brokers that is: 0 the first, 1 the other.
+    pub(crate) fn server(&self, address: &Address) -> u32 {
+        let first = self.options.as_ref().map(|options| &options.address);
+        u32::from(first != Some(address))
+    }
+
+    fn feed(&self, message: Outgoing) -> bool {
+        let Some(session) = &self.session else {
+            return false;
         };
         match session.feed(message) {
             Ok(()) | Err(NotTaken::Down(_)) => false,
@@ -217,6 +288,12 @@ impl Cloud {
         self.fail(reason.cause_for_uplink(&broker), now);
     }
 
+    /// Notes that something other than the connection is waited for.
+    pub(crate) fn waits(&mut self, status: LinkStatus, cause: Cause) {
+        self.link.status = status;
+        self.link.cause = cause;
+    }
+
     /// Why the connection does not last, if that is so.
     pub(crate) fn trouble(&self) -> Option<Cause> {
         let code = self.flapping.suspicion()?;
@@ -265,7 +342,7 @@ impl Link {
 }
 
 /// The brokers, if there are any.
-fn addresses(config: &Config) -> Result<Option<(Address, Option<Address>)>, BadAddress> {
+pub(crate) fn addresses(config: &Config) -> Result<Option<(Address, Option<Address>)>, BadAddress> {
     let parse = |url: &Option<String>| url.as_deref().map(str::parse::<Address>).transpose();
     let (first, fallback) = (parse(&config.url)?, parse(&config.fallback_url)?);
     Ok(first.map(|first| (first, fallback)))
@@ -310,9 +387,11 @@ fn options(config: &Config, host: &Host, address: Address) -> Options {
         retain: true,
     });
     options.max_packet = MAX_PACKET;
-    options.window = u16::try_from(WINDOW)
-        .unwrap_or(u16::MAX)
-        .saturating_add(WINDOW_EXTRA);
+    let window = match config.payload {
+        Payload::Series => WINDOW_PARTS,
+        _ => u16::try_from(WINDOW).unwrap_or(u16::MAX),
+    };
+    options.window = window.saturating_add(WINDOW_EXTRA);
     let pem =
         |text: &Option<Secret>, file: &Option<String>| Pem::of(text.as_ref(), file.as_deref());
     options.tls = TlsOptions {
@@ -323,6 +402,26 @@ fn options(config: &Config, host: &Host, address: Address) -> Options {
     };
     options.back_off.settled = SETTLED;
     options
+}
+
+/// What the edge node asks of its connections: a will of its own for each, and its subscriptions, which all must stand.
+fn for_edge(options: &mut Options, edge: &Edge) {
+    options.will = None;
+    options.asks_for_will = true;
+    options.queue = QUEUE;
+    options.needs_subscriptions = true;
+    let own = edge.subscriptions().into_iter();
+    let own = own.map(|own| (own.topic.to_string(), qos(own.qos)));
+    let others = std::mem::take(&mut options.subscriptions);
+    options.subscriptions = own.chain(others).collect();
+}
+
+/// The delivery, as the session has it.
+pub(crate) fn qos(qos: tm_sparkplug::Qos) -> Qos {
+    match qos {
+        tm_sparkplug::Qos::AtMostOnce => Qos::AtMostOnce,
+        tm_sparkplug::Qos::AtLeastOnce => Qos::AtLeastOnce,
+    }
 }
 
 /// The retained message on the class `health`, and the last will.

@@ -14,6 +14,10 @@ pub enum Payload {
     Columns,
     /// One readable object per poll: no decoder needed.
     Json,
+    /// One readable object per point, each series on a topic of its own.
+    Series,
+    /// A Sparkplug B edge node (`docs/sparkplug.md`).
+    Sparkplug,
 }
 
 impl std::str::FromStr for Payload {
@@ -23,12 +27,37 @@ impl std::str::FromStr for Payload {
         match text {
             "columns" => Ok(Self::Columns),
             "json" => Ok(Self::Json),
+            "series" => Ok(Self::Series),
+            "sparkplug" => Ok(Self::Sparkplug),
             _ => Err(()),
         }
     }
 }
 
-tm_service::setting!(Payload, "word", "columns or json");
+/// A group, node or host of Sparkplug: one level of a topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SparkplugId(pub(crate) tm_sparkplug::Id);
+
+impl std::str::FromStr for SparkplugId {
+    type Err = tm_sparkplug::BadId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl std::fmt::Display for SparkplugId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+tm_service::setting!(
+    SparkplugId,
+    "Sparkplug id",
+    "1 to 128 bytes without +, / and #"
+);
+tm_service::setting!(Payload, "word", "columns, json, series or sparkplug");
 tm_service::setting!(
     TopicTemplate,
     "topic template",
@@ -76,12 +105,18 @@ tm_service::settings! {
         pub client_certificate_file: Option<String> = None,
         /// PEM file of the key of our own certificate.
         pub client_key_file: Option<String> = None,
-        /// `columns` (batches, the fewest bytes) or `json` (one readable object per poll).
+        /// `columns` (batches, the fewest bytes), `json` (one readable object per poll), `series` (one per point, each series on a topic of its own) or `sparkplug` (Sparkplug B).
         pub payload: Payload = "columns",
         /// Whether batches in columns lean on a dictionary, which is announced once per connection and retained: a third fewer bytes. Without it each batch stands alone.
         pub dictionary: bool = true => false,
         /// Cloud topic over `{device}`, `{site}` and `{class}`; the class is `data`, `state`, `event`, `alarm`, `res` or `health`, and down to the device `cmd` and `cfg`.
         pub topic: TopicTemplate = "tm/{site}/{class}",
+        /// Sparkplug's group.
+        pub sparkplug_group: SparkplugId = "tm",
+        /// The edge node's id within its group; without it the site code, or the device's id.
+        pub sparkplug_node: Option<SparkplugId> = None,
+        /// The primary host: nothing goes out while it is not there. Unset: none is waited for.
+        pub sparkplug_host: Option<SparkplugId> = None,
         /// How often something goes out: `live` (every 5 s), `balanced` (every minute) or `thrifty` (every 15 minutes). Another one can be chosen while it runs.
         pub profile: Profile = "balanced",
         /// Seconds of live measurements in one batch (1 to 3600), instead of the profile's.

@@ -21,11 +21,13 @@ mod downlink;
 mod flapping;
 mod ingest;
 mod keeper;
+mod parts;
+mod sparkplug;
 
 mod run;
 mod uplink;
 
-pub use config::{Config, Payload};
+pub use config::{Config, Payload, SparkplugId};
 pub use intervals::Intervals;
 pub use profile::Profile;
 pub use run::run;

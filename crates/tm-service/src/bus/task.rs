@@ -167,6 +167,8 @@ impl Task {
             }
             SessionEvent::Acked(token) => self.shared.lock().outbox.acked(token),
             SessionEvent::Message(message) => self.on_message(message).await,
+            // Its will is always the same.
+            SessionEvent::Connects(_) => {}
         }
     }
 
@@ -177,7 +179,7 @@ impl Task {
             } => self.on_up(session_present, true),
             SessionEvent::Message(message) => self.deliver(message),
             // The main session tells of the same broker.
-            SessionEvent::Down(_) | SessionEvent::Acked(_) => {}
+            SessionEvent::Down(_) | SessionEvent::Acked(_) | SessionEvent::Connects(_) => {}
         }
     }
 

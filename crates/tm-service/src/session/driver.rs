@@ -9,12 +9,15 @@ use rumqttc::{
     Transport,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::backoff::Waits;
 use super::link::{Link, Told};
 use super::tls::Known;
-use super::{Address, DownReason, Incoming, Options, Qos, Receipt, SessionEvent, connect};
+use super::{
+    Address, Attempt, DownReason, Incoming, Options, Qos, Receipt, SessionEvent, Turn, Will,
+    connect,
+};
 use crate::config::Secret;
 
 /// Requests and packets handled between two flushes.
@@ -37,10 +40,20 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
     let mut tls = None;
     loop {
         let fallback = options.fallback.as_ref();
-        let address = fallback.filter(|_| n_failed % (2 * TURN) >= TURN);
+        let second = fallback.filter(|_| n_failed % (2 * TURN) >= TURN);
+        let address = second.unwrap_or(&options.address);
+        let will = match will(&options, address, &events).await {
+            Ok(will) => will,
+            Err(NoWill::GivenUp) => {
+                tokio::time::sleep(waits.next_wait()).await;
+                continue;
+            }
+            Err(NoWill::NoOwner) => return,
+        };
         let mut driver = Driver {
             options: &options,
-            address: address.unwrap_or(&options.address),
+            address,
+            will,
             tls: &mut tls,
             link: &link,
             events: &events,
@@ -59,12 +72,17 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
             None if was_up && !driver.subscribes => REFUSALS - 1,
             None => 0,
         };
+        let left_for = link.lock().left_for();
         link.lock().end(driver.number);
         let reason = match end {
             End::Down(reason) => reason,
             End::Over => return,
         };
-        n_failed = if was_up { 0 } else { n_failed + 1 };
+        n_failed = match left_for {
+            Some(turn) if (turn == Turn::Same) == second.is_some() => TURN,
+            _ if was_up => 0,
+            _ => n_failed + 1,
+        };
         // A link that breaks is tried again at once; a broker that throws us out is not.
         if was_up && (was_settled || reason != DownReason::Closed) {
             waits.reset();
@@ -86,10 +104,41 @@ pub(super) async fn drive(options: Options, link: Arc<Link>, events: mpsc::Sende
     }
 }
 
+/// Why there is no connection to be made.
+enum NoWill {
+    /// The owner does not want this one.
+    GivenUp,
+    /// There is no owner any more.
+    NoOwner,
+}
+
+/// The will of the next connection: the one of the options, or what the owner says.
+async fn will(
+    options: &Options,
+    address: &Address,
+    events: &mpsc::Sender<Told>,
+) -> Result<Option<Will>, NoWill> {
+    if !options.asks_for_will {
+        return Ok(options.will.clone());
+    }
+    let (sender, will) = oneshot::channel();
+    let attempt = Attempt {
+        address: address.clone(),
+        will: sender,
+    };
+    let told = Told {
+        connection: 0,
+        event: SessionEvent::Connects(attempt),
+    };
+    events.send(told).await.map_err(|_| NoWill::NoOwner)?;
+    will.await.map(Some).map_err(|_| NoWill::GivenUp)
+}
+
 /// One connection, from the first packet to the last.
 struct Driver<'a> {
     options: &'a Options,
     address: &'a Address,
+    will: Option<Will>,
     tls: &'a mut Option<Known>,
     link: &'a Link,
     events: &'a mpsc::Sender<Told>,
@@ -189,7 +238,7 @@ impl Driver<'_> {
         if let Some((user, password)) = &self.login {
             mqtt.set_credentials(user, password.expose().to_owned());
         }
-        if let Some(will) = &options.will {
+        if let Some(will) = &self.will {
             let (topic, payload) = (&will.topic, will.payload.clone());
             mqtt.set_last_will(LastWill::new(
                 topic,
@@ -277,6 +326,9 @@ impl Driver<'_> {
                     })?;
                 }
                 self.link.lock().begin(self.number, client.clone());
+                if subscribes {
+                    self.link.lock().subscribes();
+                }
                 // In a session that the broker kept, the subscriptions stand already.
                 if ack.session_present || !subscribes {
                     return self.up(ack.session_present, self.subscribes).await;
@@ -288,6 +340,10 @@ impl Driver<'_> {
                 Ok(())
             }
             Packet::SubAck(ack) => {
+                let question = self.link.lock().on_answered(ack.pkid);
+                if let Some(token) = question {
+                    return self.tell(SessionEvent::Acked(token)).await;
+                }
                 let is_refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
                 if is_refused && self.options.needs_subscriptions {
                     return Err(DownReason::Rejected("the broker refuses a subscription").into());
@@ -361,6 +417,13 @@ impl Driver<'_> {
             Sent::Publish(packet) | Sent::AwaitAck(packet) => {
                 self.link.lock().on_sent(packet);
                 Ok(())
+            }
+            Sent::Subscribe(packet) => {
+                self.link.lock().on_asked(packet);
+                Ok(())
+            }
+            Sent::Disconnect if self.link.lock().left_for().is_some() => {
+                Err(DownReason::Returning.into())
             }
             Sent::Disconnect => Err(End::Over),
             _ => Ok(()),

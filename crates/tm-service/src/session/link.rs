@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 use rumqttc::{AsyncClient, ManualAck, PubAck, PublishOptions};
 
 use super::driver::mqtt_qos;
-use super::{NotTaken, Outgoing, Qos, Receipt, SessionEvent, Token};
-
-/// QoS 0 messages that may wait for the wire; they are not worth more.
-const UNACKED_QUEUE: usize = 256;
+use super::{NotTaken, Outgoing, Qos, Receipt, SessionEvent, Token, Turn};
 
 /// The present connection, shared by owner, driver and acknowledgers.
 #[derive(Debug, Default)]
@@ -27,10 +24,27 @@ pub(super) struct Connection {
     waiting: VecDeque<Token>,
     /// On the wire, by packet id.
     sent: HashMap<u16, Token>,
-    /// QoS 0 messages not yet on the wire.
-    unacked_waiting: usize,
-    /// When the broker last acknowledged something, or the first of `waiting` was fed.
+    /// QoS 0 messages handed to the client, and those of them that are on the wire.
+    fed: u64,
+    written: u64,
+    /// Questions, each with what was fed before it: the client would let them overtake.
+    questions: VecDeque<(u64, Question)>,
+    /// SUBSCRIBEs not yet given a packet id; those of the connection's beginning have no name.
+    asking: VecDeque<Option<Token>>,
+    /// Questions on the wire, by packet id.
+    asked: HashMap<u16, Token>,
+    /// The owner leaves it, and where to.
+    left_for: Option<Turn>,
+    /// When the broker last acknowledged something, or the first of what it owes was fed.
     progress: Option<Instant>,
+}
+
+/// A subscription that is to be confirmed once more.
+#[derive(Debug)]
+struct Question {
+    token: Token,
+    filter: String,
+    qos: Qos,
 }
 
 /// An event and the connection it belongs to.
@@ -65,6 +79,11 @@ impl Connection {
         self.client = Some(client);
     }
 
+    /// Its subscriptions are asked for.
+    pub(super) fn subscribes(&mut self) {
+        self.asking.push_back(None);
+    }
+
     /// Its subscriptions stand.
     pub(super) fn up(&mut self) {
         self.is_up = true;
@@ -94,12 +113,14 @@ impl Connection {
     /// A message was written under that packet id; 0 for QoS 0.
     pub(super) fn on_sent(&mut self, packet: u16) {
         if packet == 0 {
-            self.unacked_waiting = self.unacked_waiting.saturating_sub(1);
+            self.written += 1;
         } else if !self.sent.contains_key(&packet)
             && let Some(token) = self.waiting.pop_front()
         {
             self.sent.insert(packet, token);
         }
+        self.ask_due();
+        self.leave_due();
     }
 
     /// The broker acknowledges that packet id.
@@ -108,20 +129,98 @@ impl Connection {
         self.sent.remove(&packet)
     }
 
+    /// A SUBSCRIBE was written under that packet id.
+    pub(super) fn on_asked(&mut self, packet: u16) {
+        if let Some(Some(token)) = self.asking.pop_front() {
+            self.asked.insert(packet, token);
+        }
+    }
+
+    /// The broker answers the SUBSCRIBE of that packet id; the token if it was a question.
+    pub(super) fn on_answered(&mut self, packet: u16) -> Option<Token> {
+        let token = self.asked.remove(&packet)?;
+        self.progress = Some(Instant::now());
+        Some(token)
+    }
+
+    /// Asks the broker to confirm a subscription once more, behind everything of QoS 0 that was fed.
+    pub(super) fn ask(&mut self, token: Token, filter: &str, qos: Qos) -> bool {
+        if self.client.is_none() {
+            return false;
+        }
+        if !self.owes() {
+            self.progress = Some(Instant::now());
+        }
+        let question = Question {
+            token,
+            filter: filter.to_owned(),
+            qos,
+        };
+        self.questions.push_back((self.fed, question));
+        self.ask_due();
+        true
+    }
+
+    /// Asks what has its turn.
+    fn ask_due(&mut self) {
+        while let Some(client) = &self.client
+            && let Some((_, question)) =
+                self.questions.pop_front_if(|(fed, _)| *fed <= self.written)
+        {
+            let subscribed = client.try_subscribe(question.filter, mqtt_qos(question.qos));
+            // The channel is unbounded, so this fails only when the connection has just ended.
+            if subscribed.is_ok() {
+                self.asking.push_back(Some(question.token));
+            }
+        }
+    }
+
+    /// Says DISCONNECT behind everything that was fed; another connection follows.
+    pub(super) fn leave(&mut self, turn: Turn) {
+        self.left_for = Some(turn);
+        self.leave_due();
+    }
+
+    fn leave_due(&mut self) {
+        let is_written = self.waiting.is_empty() && self.written == self.fed;
+        if let Some(client) = self.client.as_ref()
+            && self.left_for.is_some()
+            && is_written
+        {
+            // As above.
+            let _ = client.try_disconnect();
+        }
+    }
+
+    /// Where the next connection goes, if the owner has left this one.
+    pub(super) fn left_for(&self) -> Option<Turn> {
+        self.left_for
+    }
+
+    /// Whether the broker owes an answer.
+    fn owes(&self) -> bool {
+        self.in_flight() + self.questions.len() + self.asking.len() + self.asked.len() > 0
+    }
+
     /// Messages of QoS 1 that are on their way.
     pub(super) fn in_flight(&self) -> usize {
         self.waiting.len() + self.sent.len()
     }
 
     /// Hands a message to the client.
-    pub(super) fn feed(&mut self, message: Outgoing, window: usize) -> Result<(), NotTaken> {
+    pub(super) fn feed(
+        &mut self,
+        message: Outgoing,
+        (window, queue): (usize, usize),
+    ) -> Result<(), NotTaken> {
         let in_flight = self.in_flight();
+        let is_first = !self.owes();
         let Some(client) = &self.client else {
             return Err(NotTaken::Down(message));
         };
         let full = match message.qos {
             Qos::AtLeastOnce => in_flight >= window,
-            Qos::AtMostOnce => self.unacked_waiting >= UNACKED_QUEUE,
+            Qos::AtMostOnce => self.fed - self.written >= queue as u64,
         };
         if full {
             return Err(NotTaken::Full(message));
@@ -136,12 +235,12 @@ impl Connection {
         }
         match message.qos {
             Qos::AtLeastOnce => {
-                if in_flight == 0 {
+                if is_first {
                     self.progress = Some(Instant::now());
                 }
                 self.waiting.push_back(message.token);
             }
-            Qos::AtMostOnce => self.unacked_waiting += 1,
+            Qos::AtMostOnce => self.fed += 1,
         }
         Ok(())
     }
@@ -149,7 +248,7 @@ impl Connection {
     /// How long the broker has owed an acknowledgement.
     pub(super) fn owed_for(&self) -> Duration {
         match self.progress {
-            Some(since) if self.in_flight() > 0 => since.elapsed(),
+            Some(since) if self.owes() => since.elapsed(),
             _ => Duration::ZERO,
         }
     }

@@ -15,6 +15,7 @@ mod tls;
 mod wire;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
 pub use owner::{Acknowledger, Session, Standing};
@@ -62,6 +63,33 @@ pub struct Receipt {
     packet: u16,
 }
 
+/// A connection that waits for its will before it is made; without [`Options::asks_for_will`] there is none.
+///
+/// It may be kept for as long as there shall be no connection. Dropped, it is given up, and asked for again after a wait.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Which broker it goes to.
+    pub address: Address,
+    will: oneshot::Sender<Will>,
+}
+
+impl Attempt {
+    /// Makes the connection, with this will.
+    pub fn with(self, will: Will) {
+        // Nobody waits any more only when the session has ended.
+        let _ = self.will.send(will);
+    }
+}
+
+/// Where the next connection goes after one was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// To the same broker.
+    Same,
+    /// To the other one, where there are two.
+    Other,
+}
+
 /// What a session tells its owner.
 #[derive(Debug)]
 pub enum SessionEvent {
@@ -77,7 +105,9 @@ pub enum SessionEvent {
     },
     /// The connection could not be made or is lost. Told again when the reason changes.
     Down(DownReason),
-    /// The broker took the message.
+    /// A connection is about to be made.
+    Connects(Attempt),
+    /// The broker took the message, or has answered what was asked ([`Session::ask`]).
     Acked(Token),
     /// A message.
     Message(Incoming),

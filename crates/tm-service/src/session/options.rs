@@ -143,8 +143,15 @@ impl Default for BackOff {
     }
 }
 
+/// QoS 0 messages that may wait for the wire; they are not worth more.
+const QUEUE: usize = 256;
+
 /// Everything about a session; start from [`Options::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "settings that have nothing to do with each other"
+)]
 pub struct Options {
     /// Unique at the broker: equal ids throw each other out for ever.
     pub client_id: String,
@@ -171,6 +178,8 @@ pub struct Options {
     pub ack_timeout: Duration,
     /// What the broker says when the connection breaks.
     pub will: Option<Will>,
+    /// Whether the owner gives each connection a will of its own ([`Attempt`](super::Attempt)); then `will` is not used.
+    pub asks_for_will: bool,
     /// Filters subscribed to on every connection, ahead of anything that is fed.
     pub subscriptions: Vec<(String, Qos)>,
     /// Whether a broker that refuses the subscriptions is as good as none. Where not, the connection stands without them.
@@ -181,6 +190,8 @@ pub struct Options {
     pub max_packet: usize,
     /// Messages of QoS 1 that may be on the way to the broker at once (1 to 65535).
     pub window: u16,
+    /// Messages of QoS 0 that may wait for the wire.
+    pub queue: usize,
     /// Certificates; used when the address says so.
     pub tls: TlsOptions,
     /// Waits between attempts.
@@ -204,11 +215,13 @@ impl Options {
             connect_timeout: Duration::from_secs(20),
             ack_timeout: Duration::from_secs(30),
             will: None,
+            asks_for_will: false,
             subscriptions: Vec::new(),
             needs_subscriptions: true,
             manual_acks: false,
             max_packet: 256 * 1024,
             window: 100,
+            queue: QUEUE,
             tls: TlsOptions::default(),
             back_off: BackOff::default(),
             wire: Wire::default(),

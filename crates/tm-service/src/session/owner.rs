@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::driver::drive;
 use super::link::{Link, Told};
-use super::{NotTaken, Options, Outgoing, Receipt, SessionEvent};
+use super::{NotTaken, Options, Outgoing, Qos, Receipt, SessionEvent, Token, Turn};
 
 /// Events that may wait for the owner; beyond it the driver reads no more from the broker.
 const EVENTS: usize = 1024;
@@ -23,6 +23,9 @@ pub struct Session {
     /// The connection that the owner knows of.
     seen: u64,
     window: usize,
+    queue: usize,
+    /// What [`ask`](Session::ask) asks to be confirmed.
+    first_filter: Option<(String, Qos)>,
     max_packet: usize,
     driver: JoinHandle<()>,
 }
@@ -37,13 +40,16 @@ impl Session {
         let (sender, events) = mpsc::channel(EVENTS);
         let link = Arc::new(Link::default());
         let window = usize::from(options.window.max(1));
-        let max_packet = options.max_packet;
+        let (queue, max_packet) = (options.queue, options.max_packet);
+        let first_filter = options.subscriptions.first().cloned();
         let driver = tokio::spawn(drive(options, link.clone(), sender));
         Self {
             link,
             events,
             seen: 0,
             window,
+            queue,
+            first_filter,
             max_packet,
             driver,
         }
@@ -75,7 +81,29 @@ impl Session {
         if connection.number() != self.seen {
             return Err(NotTaken::Down(message));
         }
-        connection.feed(message, self.window)
+        connection.feed(message, (self.window, self.queue))
+    }
+
+    /// Asks the broker something that it answers once it has read everything fed before: the first of the subscriptions
+    /// again, some 40 bytes both ways. The answer is [`Acked`](SessionEvent::Acked) with this token.
+    ///
+    /// False where there is no connection, or no subscription.
+    pub fn ask(&self, token: Token) -> bool {
+        let mut connection = self.link.lock();
+        match &self.first_filter {
+            Some((filter, qos)) if connection.number() == self.seen => {
+                connection.ask(token, filter, *qos)
+            }
+            _ => false,
+        }
+    }
+
+    /// Says DISCONNECT behind everything that was fed, so that the will is not published, and connects again.
+    pub fn leave(&self, turn: Turn) {
+        let mut connection = self.link.lock();
+        if connection.number() == self.seen {
+            connection.leave(turn);
+        }
     }
 
     /// How many more messages of QoS 1 would be taken now.

@@ -7,4 +7,5 @@ mod operations;
 mod peer;
 mod probe;
 mod session;
+mod session_attempt;
 mod session_tls;

@@ -10,6 +10,7 @@ use tm_types::{Anchor, Cause, Poll, Severity, Source, Stamp, code};
 use super::sort::{Sorted, sort, told};
 use super::work::Work;
 use super::{Answer, Report};
+use crate::config::Payload;
 
 /// Where an anchor would stand that the host's own clock gives.
 const OWN_CLOCK: &str = "tm/v1/clock/uplink";
@@ -118,6 +119,11 @@ impl<D: Disk> Work<D> {
         }
         let before = self.data.buffered_bytes();
         let appended = self.data.append_row(source, poll);
+        if appended.is_ok() && self.terms.payload == Payload::Sparkplug {
+            let mut poll = poll.clone();
+            poll.stamp = self.anchors.corrected(poll.stamp, self.clock.boot());
+            self.say(Answer::Polled(source.clone(), poll));
+        }
         self.appended(Class::Data, topic, payload, before, appended)
     }
 

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tm_journal::{Class, Cursor, Disk};
 use tm_service::Clock;
 use tm_service::session::{Incoming, Receipt};
-use tm_types::{Anchor, Cause, JournalState, Severity};
+use tm_types::{Anchor, Cause, JournalState, Poll, Severity, Source};
 use tokio::sync::mpsc as answers;
 
 pub(crate) use journals::{Journals, Opened};
@@ -80,6 +80,8 @@ pub(crate) enum Answer {
     Gone(Class, Range<u64>),
     /// A request is answered.
     Prepared(Prepared),
+    /// A measurement was taken in; told only where somebody makes births of it.
+    Polled(Source, Poll),
     /// An anchor for this boot is known now.
     ClockKnown,
     /// The first anchor of some boot is known now: all of them, to be kept for the next run.

@@ -7,7 +7,7 @@ use tm_journal::{Record, StreamId};
 use tm_types::Stamp;
 
 use super::DICTIONARY;
-use super::columns::Columns;
+use super::batch::{Batch, Leaning};
 use super::{Present, Step};
 use crate::schedule::{Message, Part, Request};
 
@@ -15,6 +15,7 @@ use crate::schedule::{Message, Part, Request};
 pub(super) struct Answer<'a> {
     pub(super) present: Present<'a>,
     request: &'a Request,
+    pub(super) is_backlog: bool,
     /// One past the last record asked for.
     pub(super) end: u64,
     /// The next record to look at.
@@ -35,6 +36,7 @@ impl<'a> Answer<'a> {
         Self {
             present,
             request,
+            is_backlog: request.part == Part::Backlog,
             end: request.records.end,
             at: request.records.start,
             bytes: 0,
@@ -47,8 +49,8 @@ impl<'a> Answer<'a> {
         }
     }
 
-    pub(super) fn finish_batch(&mut self, columns: &mut Columns) {
-        let (Some(stream), true) = (self.stream, columns.records() > 0) else {
+    pub(super) fn finish_batch(&mut self, batch: &mut dyn Batch) {
+        let (Some(stream), true) = (self.stream, batch.records() > 0) else {
             return;
         };
         let terms = self.present.terms;
@@ -57,25 +59,24 @@ impl<'a> Answer<'a> {
             class: "data".to_owned(),
             stream: stream.to_string(),
         };
-        let records = columns.first_seq()..columns.first_seq() + columns.records() as u64;
+        let records = batch.first_seq()..batch.first_seq() + batch.records() as u64;
         // Backlog goes out in large batches that need no dictionary, and beside live data in no order with it.
-        let payload = if terms.has_dictionary && self.request.part == Part::Live {
-            let now = Duration::from_millis(self.present.now.mono_ms);
-            let (announcement, payload) =
-                columns.encode_leaning(&header, self.request.connection, now);
-            self.messages.extend(announcement.map(|payload| Message {
-                records: records.start..records.start,
-                kind: DICTIONARY,
-                payload: payload.into(),
-            }));
-            payload
-        } else {
-            columns.encode(&header)
-        };
+        let leaning = (terms.has_dictionary && !self.is_backlog).then(|| Leaning {
+            connection: self.request.connection,
+            now: Duration::from_millis(self.present.now.mono_ms),
+        });
+        let (announcement, payload) = batch.finish(&header, leaning);
+        self.messages.extend(announcement.map(|payload| Message {
+            records: records.start..records.start,
+            kind: DICTIONARY,
+            payload: payload.into(),
+            is_backlog: false,
+        }));
         self.messages.push(Message {
             records,
             kind: "data",
-            payload: payload.into(),
+            payload,
+            is_backlog: self.is_backlog,
         });
     }
 

@@ -24,9 +24,7 @@ pub(crate) struct Key<'a> {
 /// when the row makes no sense.
 pub(super) fn poll(key: Key<'_>, row: &Row<'_>, stamp: Stamp, kept: Kept<'_>) -> Option<Vec<u8>> {
     let mut poll = row.to_poll()?;
-    let mut places = 0..;
-    poll.points
-        .retain(|_| places.next().is_none_or(|at| kept.has(at)));
+    kept.keep(&mut poll.points);
     poll.stamp = stamp;
     let mut out = opening(key, Class::Data);
     put(&mut out, format_args!(",\"source\":\"{}\",", row.source));

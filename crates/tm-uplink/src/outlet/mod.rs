@@ -1,8 +1,10 @@
 //! From records to payloads: reads a journal where it is asked to, and encodes what goes over the wire.
 
 mod answer;
+mod batch;
 mod columns;
 pub(crate) mod json;
+mod series;
 mod thin;
 #[cfg(test)]
 mod thin_tests;
@@ -15,8 +17,9 @@ use tm_types::Stamp;
 
 use crate::anchors::Anchors;
 use crate::config::Payload;
-use crate::schedule::{Message, Part, Prepared, Request};
+use crate::schedule::{Body, Message, Part, Prepared, Request};
 use answer::Answer;
+use batch::{Batch, Polls};
 use columns::{Columns, Refused};
 use json::Key;
 use thin::Thinner;
@@ -83,6 +86,7 @@ pub(crate) struct Outlets<F> {
     places: [Place<F>; 3],
     columns: Columns,
     thinner: Thinner,
+    polls: Polls,
 }
 
 /// Where a part's reading stands.
@@ -105,6 +109,7 @@ impl<F> Outlets<F> {
             }),
             columns: Columns::default(),
             thinner: Thinner::default(),
+            polls: Polls::default(),
         }
     }
 
@@ -115,12 +120,17 @@ impl<F> Outlets<F> {
         request: &Request,
         present: Present<'_>,
     ) -> Outcome {
-        let is_batch = request.part != Part::Urgent && present.terms.payload == Payload::Columns;
         let Self {
             places,
             columns,
+            polls,
             thinner,
         } = self;
+        let mut batch: Option<&mut dyn Batch> = match (request.part, present.terms.payload) {
+            (Part::Urgent, _) | (_, Payload::Json | Payload::Series) => None,
+            (_, Payload::Columns) => Some(columns),
+            (_, Payload::Sparkplug) => Some(polls),
+        };
         let place = &mut places[request.part as usize];
         let mut answer = Answer::to(request, present);
         thinner.begin();
@@ -130,10 +140,9 @@ impl<F> Outlets<F> {
         let (mut damaged, mut trouble) = (0, None);
         while answer.at < answer.end {
             if place.held.contains(&answer.at) {
-                let step = if is_batch {
-                    place.fill_batch(columns, thinner, &mut answer)
-                } else {
-                    place.make_messages(thinner, &mut answer)
+                let step = match &mut batch {
+                    Some(batch) => place.fill_batch(*batch, thinner, &mut answer),
+                    None => place.make_messages(thinner, &mut answer),
                 };
                 match step {
                     Step::GoOn => continue,
@@ -162,8 +171,8 @@ impl<F> Outlets<F> {
                 }
             }
         }
-        if is_batch {
-            answer.finish_batch(columns);
+        if let Some(batch) = batch {
+            answer.finish_batch(batch);
         }
         damaged += answer.unreadable;
         let prepared = Prepared {
@@ -240,13 +249,13 @@ impl<F> Place<F> {
     /// Takes held records into the open batch until they, the request or the batch end.
     fn fill_batch(
         &self,
-        columns: &mut Columns,
+        batch: &mut dyn Batch,
         thinner: &Thinner,
         answer: &mut Answer<'_>,
     ) -> Step {
         let stream = self.reader.stream();
         if *answer.stream.get_or_insert(stream) != stream {
-            if columns.records() > 0 {
+            if batch.records() > 0 {
                 return Step::Enough;
             }
             answer.stream = Some(stream);
@@ -261,12 +270,12 @@ impl<F> Place<F> {
                 answer.pass_over(&record);
                 continue;
             };
-            if answer.holds_back(&row.stamp, columns.records() == 0) {
+            if answer.holds_back(&row.stamp, batch.records() == 0) {
                 return Step::Enough;
             }
             let stamp = answer.stamp(&row.stamp);
             let kept = thinner.kept(record.seq);
-            match columns.push(record.seq, &row, stamp, kept) {
+            match batch.push(record.seq, &row, stamp, kept) {
                 Ok(()) => {
                     answer.took(&record);
                     answer.thinned += kept.left_out();
@@ -274,7 +283,7 @@ impl<F> Place<F> {
                 Err(Refused::Unreadable) => answer.pass_over(&record),
                 Err(Refused::Full) => return Step::Enough,
             }
-            if columns.points() >= BATCH_POINTS || answer.bytes >= BATCH_BYTES {
+            if batch.is_full() || answer.bytes >= BATCH_BYTES {
                 return Step::Enough;
             }
         }
@@ -299,7 +308,8 @@ impl<F> Place<F> {
                 seq: record.seq,
             };
             let encoded = if let Some(message) = record.message() {
-                Some(json::message(key, message.topic, message.payload))
+                let (kind, payload) = json::message(key, message.topic, message.payload);
+                Some((kind, payload.into()))
             } else if let Some(row) = record.row() {
                 if answer.holds_back(&row.stamp, answer.messages.is_empty()) {
                     return Step::Enough;
@@ -311,7 +321,11 @@ impl<F> Place<F> {
                     answer.took(&record);
                     continue;
                 }
-                json::poll(key, &row, stamp, kept).map(|payload| ("data", payload))
+                let body = match answer.present.terms.payload {
+                    Payload::Series => series::parts(key, &row, stamp, kept).map(Body::Parts),
+                    _ => json::poll(key, &row, stamp, kept).map(Body::from),
+                };
+                body.map(|body| ("data", body))
             } else {
                 None
             };
@@ -320,10 +334,18 @@ impl<F> Place<F> {
                 continue;
             };
             answer.took(&record);
+            if matches!(&payload, Body::Parts(parts) if parts.is_empty()) {
+                continue;
+            }
+            if matches!(payload, Body::Parts(_)) {
+                // Names and units with each point: far more than in the journal.
+                answer.bytes += payload.len();
+            }
             answer.messages.push(Message {
                 records: record.seq..record.seq + 1,
                 kind,
-                payload: payload.into(),
+                payload,
+                is_backlog: answer.is_backlog,
             });
         }
         answer.skip_to(self.held.end)

@@ -56,6 +56,12 @@ impl Kept<'_> {
         }
     }
 
+    /// Takes the others away.
+    pub(super) fn keep<T>(self, points: &mut Vec<T>) {
+        let mut places = 0..;
+        points.retain(|_| places.next().is_none_or(|at| self.has(at)));
+    }
+
     /// Whether none does, although there are some.
     pub(super) fn is_nothing(self) -> bool {
         matches!(self, Self::Only(marks) if !marks.is_empty() && !marks.contains(&true))

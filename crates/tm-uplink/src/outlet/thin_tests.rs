@@ -9,6 +9,13 @@ use tm_types::{
 
 use super::*;
 
+const PAYLOADS: [Payload; 4] = [
+    Payload::Columns,
+    Payload::Json,
+    Payload::Series,
+    Payload::Sparkplug,
+];
+
 /// A journal of one series, and who reads it.
 struct Bench {
     journal: Journal<MemoryDisk>,
@@ -104,26 +111,43 @@ fn stamp(mono_ms: u64) -> Stamp {
     }
 }
 
-fn points(payload: &[u8]) -> Vec<(u64, String, Json)> {
-    let lines: Vec<Json> = if payload.starts_with(&[0x1f, 0x8b]) {
-        let batch = tm_columns::decode(payload).unwrap();
-        let records = batch.records.iter();
-        records
-            .map(|record| serde_json::from_slice(&batch.line(record)).unwrap())
-            .collect()
-    } else {
-        vec![serde_json::from_slice(payload).unwrap()]
-    };
+/// Number, name and value or reason of every point.
+fn points(body: &Body) -> Vec<(u64, String, Json)> {
+    let json = |bytes: &[u8]| serde_json::from_slice::<Json>(bytes).unwrap();
     let mut points = Vec::new();
+    let mut take = |seq: u64, point: &Json| {
+        let name = point["name"].as_str().unwrap().to_owned();
+        let value = match point["reason"].as_str() {
+            Some(reason) => json!(reason),
+            None => point["value"].clone(),
+        };
+        points.push((seq, name, value));
+    };
+    let lines = match body {
+        Body::Whole(payload) if payload.starts_with(b"{") => vec![json(payload)],
+        Body::Whole(payload) => {
+            let batch = tm_columns::decode(payload).unwrap();
+            let records = batch.records.iter();
+            records.map(|record| json(&batch.line(record))).collect()
+        }
+        Body::Parts(parts) => {
+            for line in parts.iter().map(|part| json(&part.payload)) {
+                take(line["seq"].as_u64().unwrap(), &line);
+            }
+            Vec::new()
+        }
+        Body::Polls(polls) => {
+            for polled in polls {
+                for point in &polled.poll.points {
+                    take(polled.seq, &serde_json::to_value(point).unwrap());
+                }
+            }
+            Vec::new()
+        }
+    };
     for line in lines {
-        let seq = line["seq"].as_u64().unwrap();
         for point in line["points"].as_array().unwrap() {
-            let name = point["name"].as_str().unwrap().to_owned();
-            let value = match point["reason"].as_str() {
-                Some(reason) => json!(reason),
-                None => point["value"].clone(),
-            };
-            points.push((seq, name, value));
+            take(line["seq"].as_u64().unwrap(), point);
         }
     }
     points
@@ -145,7 +169,7 @@ fn reading(text: &str) -> Reading {
 
 /// One reading a second from 0 on, with windows of ten seconds; `*` marks those that arrive.
 fn check(kind: Kind, table: &str) {
-    for payload in [Payload::Columns, Payload::Json] {
+    for payload in PAYLOADS {
         let mut bench = Bench::new(kind, "tank/level=10", payload);
         let words: Vec<&str> = table.split_whitespace().collect();
         for (second, word) in (0..).zip(&words) {
@@ -196,7 +220,7 @@ fn conditions_and_words_arrive_once_a_window_and_when_they_change() {
 
 #[test]
 fn only_what_has_an_interval_is_thinned_and_a_poll_may_lose_some_points() {
-    for payload in [Payload::Columns, Payload::Json] {
+    for payload in PAYLOADS {
         let mut bench = Bench::new(Kind::Gauge, "tank/t*=10", payload);
         for second in 0..5 {
             let number = i64::try_from(second).unwrap();
@@ -231,7 +255,7 @@ fn while_a_budget_does_not_last_all_gauges_are_thinned_to_ten_minutes() {
 /// Backlog of an hour, far more than one batch.
 #[test]
 fn a_long_stretch_is_cut_into_batches_and_each_keeps_its_extremes() {
-    for payload in [Payload::Columns, Payload::Json] {
+    for payload in PAYLOADS {
         let mut bench = Bench::new(Kind::Gauge, "*=600", payload);
         let n: u64 = 30_000;
         for at in 0..n {
@@ -258,9 +282,8 @@ proptest! {
     fn two_copies_together_have_the_extremes_of_every_window(
         polls in prop::collection::vec((0u64..4000, -5i64..5, prop::bool::weighted(0.15)), 1..60),
         cut in 0usize..60,
-        is_json: bool,
+        payload in prop::sample::select(PAYLOADS.to_vec()),
     ) {
-        let payload = if is_json { Payload::Json } else { Payload::Columns };
         let mut bench = Bench::new(Kind::Gauge, "tank/*=10", payload);
         let mut mono_ms = 0;
         let mut all = Vec::new();

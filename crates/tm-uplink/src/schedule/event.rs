@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tm_journal::Class;
+
+use super::Body;
 
 /// A part of a class that is read and sent in its own order; the order here is the order of precedence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -37,7 +38,9 @@ pub(crate) struct Message {
     /// What stands for `{class}` in its topic: `data`, `event`, `alarm`, `res`, or `dictionary`.
     pub(crate) kind: &'static str,
     /// What goes over the wire.
-    pub(crate) payload: Bytes,
+    pub(crate) payload: Body,
+    /// Whether its records waited for the connection.
+    pub(crate) is_backlog: bool,
 }
 
 /// A question to whoever reads and encodes.
@@ -81,6 +84,10 @@ pub(crate) enum Event {
     Prepared(Prepared),
     /// The cloud has acknowledged what was sent under that ticket.
     Acked { ticket: u64 },
+    /// The cloud has read what was sent under that ticket, and may lose it yet: the way is free for more.
+    Read { ticket: u64 },
+    /// The cloud has acknowledged a part of what is under way.
+    Heard,
     /// A better clock is known: nothing need be held back any longer.
     ClockKnown,
     /// Live data is collected for so long from now on.
@@ -145,6 +152,8 @@ pub(crate) struct Rules {
     pub(crate) batch_bytes: u64,
     /// Messages that may be unacknowledged, all parts together.
     pub(crate) window: usize,
+    /// Messages that may be unsettled, those that are only read included; for backlog three quarters of it.
+    pub(crate) unsettled: usize,
     /// Without any acknowledgement for that long, while one is due, the connection counts as dead.
     pub(crate) stalled_after: Duration,
 }

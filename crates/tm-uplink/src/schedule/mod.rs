@@ -5,6 +5,7 @@
 //! The last two may be held back: what is held stays in the journal, and goes as backlog when it may.
 //! Nothing leaves the journal before its own PUBACK; after a lost connection all that is unsettled is read and sent again.
 
+mod body;
 mod event;
 mod flow;
 mod pace;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use tm_journal::{Class, Cursor};
 
+pub(crate) use body::{Body, Part as BodyPart, Polled};
 pub(crate) use event::{Allowed, Effect, Event, Message, Part, Prepared, Request, Rules};
 
 use flow::Flow;
@@ -32,6 +34,8 @@ struct Sent {
     part: Part,
     records: Range<u64>,
     at: Duration,
+    /// The cloud has read it, and may lose it yet.
+    is_read: bool,
 }
 
 struct Journal {
@@ -54,6 +58,8 @@ pub(crate) struct Scheduler {
     live_bytes: u64,
     pace: Pace,
     in_flight: BTreeMap<u64, Sent>,
+    /// Those in flight that are read.
+    n_read: usize,
     next_ticket: u64,
     connection: u64,
     is_up: bool,
@@ -75,6 +81,7 @@ impl Scheduler {
             live_bytes: 0,
             pace: Pace::new(rules.window.saturating_sub(RESERVED)),
             in_flight: BTreeMap::new(),
+            n_read: 0,
             next_ticket: 0,
             connection: 0,
             is_up: false,
@@ -94,6 +101,8 @@ impl Scheduler {
             Event::Down => self.down(),
             Event::Prepared(prepared) => self.prepared(prepared, effects),
             Event::Acked { ticket } => self.acked(ticket, now, effects),
+            Event::Read { ticket } => self.read(ticket, now),
+            Event::Heard => self.last_ack = now,
             Event::ClockKnown => {
                 for flow in &mut self.flows {
                     flow.held_until = None;
@@ -170,6 +179,7 @@ impl Scheduler {
         self.is_up = false;
         self.is_stalled = false;
         self.in_flight.clear();
+        self.n_read = 0;
         self.flows = Default::default();
         self.live_since = None;
         self.live_bytes = 0;
@@ -193,11 +203,34 @@ impl Scheduler {
         let Some(sent) = self.in_flight.remove(&ticket) else {
             return;
         };
-        self.last_ack = now;
-        if sent.part == Part::Backlog {
-            self.pace.acked(sent.at, now);
+        if sent.is_read {
+            self.n_read -= 1;
+        } else {
+            self.answered(sent.part, sent.at, now);
         }
         self.settle(sent.part.class(), sent.records, effects);
+    }
+
+    fn read(&mut self, ticket: u64, now: Duration) {
+        if let Some(sent) = self.in_flight.get_mut(&ticket)
+            && !std::mem::replace(&mut sent.is_read, true)
+        {
+            let (part, at) = (sent.part, sent.at);
+            self.n_read += 1;
+            self.answered(part, at, now);
+        }
+    }
+
+    fn answered(&mut self, part: Part, sent_at: Duration, now: Duration) {
+        self.last_ack = now;
+        if part == Part::Backlog {
+            self.pace.acked(sent_at, now);
+        }
+    }
+
+    /// Messages that the cloud has not answered.
+    fn under_way(&self) -> usize {
+        self.in_flight.len() - self.n_read
     }
 
     fn settle(&mut self, class: Class, records: Range<u64>, effects: &mut Vec<Effect>) {
@@ -247,14 +280,18 @@ impl Scheduler {
                 Part::Live => window.saturating_sub(1).max(1),
                 Part::Backlog => self.pace.window().min(window).min(self.allowed.backlog),
             };
-            while self.in_flight.len() < slots {
+            let unsettled = match part {
+                Part::Backlog => self.rules.unsettled / 4 * 3,
+                Part::Urgent | Part::Live => self.rules.unsettled,
+            };
+            while self.under_way() < slots && self.in_flight.len() < unsettled {
                 let Some(message) = self.flow(part).take() else {
                     break;
                 };
                 let ticket = self.next_ticket;
                 self.next_ticket += 1;
                 let records = message.records.clone();
-                if self.in_flight.is_empty() {
+                if self.under_way() == 0 {
                     // Nothing was due before: the wait for an acknowledgement begins here.
                     self.last_ack = now;
                 }
@@ -264,6 +301,7 @@ impl Scheduler {
                         part,
                         records,
                         at: now,
+                        is_read: false,
                     },
                 );
                 effects.push(Effect::Send {
@@ -302,7 +340,7 @@ impl Scheduler {
     }
 
     fn stalls_at(&self) -> Option<Duration> {
-        let is_due = !self.in_flight.is_empty() && !self.is_stalled;
+        let is_due = self.under_way() > 0 && !self.is_stalled;
         is_due.then(|| self.last_ack + self.rules.stalled_after)
     }
 }

@@ -13,6 +13,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_mins(1),
     batch_bytes: 500,
     window: 6,
+    unsettled: 8,
     stalled_after: Duration::from_secs(30),
 };
 
@@ -33,6 +34,10 @@ enum Step {
         held: bool,
     },
     Ack {
+        which: usize,
+    },
+    /// Read, and not acknowledged.
+    Read {
         which: usize,
     },
     Wait {
@@ -65,6 +70,7 @@ fn step() -> impl Strategy<Value = Step> {
                 lost,
                 held
             }),
+        2 => any::<usize>().prop_map(|which| Step::Read { which }),
         4 => any::<usize>().prop_map(|which| Step::Ack { which }),
         2 => (0_u64..40).prop_map(|seconds| Step::Wait { seconds }),
         1 => (0_u64..30).prop_map(|below| Step::Drop { below }),
@@ -81,6 +87,8 @@ struct World {
     done: BTreeSet<(Class, u64)>,
     open: Vec<Request>,
     in_flight: BTreeMap<u64, (Class, Range<u64>)>,
+    /// Those of them that are read.
+    read: BTreeSet<u64>,
     /// What was sent on this connection, and the highest of each part.
     sent: BTreeSet<(Class, u64)>,
     is_up: bool,
@@ -98,6 +106,7 @@ impl World {
             done: BTreeSet::new(),
             open: Vec::new(),
             in_flight: BTreeMap::new(),
+            read: BTreeSet::new(),
             sent: BTreeSet::new(),
             is_up: false,
             is_stalled: false,
@@ -111,7 +120,8 @@ impl World {
         for effect in effects {
             self.check(effect)?;
         }
-        prop_assert!(self.in_flight.len() <= RULES.window);
+        prop_assert!(self.in_flight.len() - self.read.len() <= RULES.window);
+        prop_assert!(self.in_flight.len() <= RULES.unsettled);
         let deadline = self.scheduler.deadline();
         prop_assert!(
             deadline.is_none_or(|at| at > self.now),
@@ -156,7 +166,7 @@ impl World {
                 }
             }
             Effect::Stalled => {
-                prop_assert!(!self.is_stalled && !self.in_flight.is_empty());
+                prop_assert!(!self.is_stalled && self.in_flight.len() > self.read.len());
                 self.is_stalled = true;
             }
         }
@@ -167,7 +177,7 @@ impl World {
         let part = self.scheduler.in_flight[&ticket].part;
         prop_assert!(self.allowed.allows(part), "{part:?} is held");
         let backlog = self.scheduler.in_flight.range(..=ticket);
-        let backlog = backlog.filter(|(_, sent)| sent.part == Part::Backlog);
+        let backlog = backlog.filter(|(_, sent)| sent.part == Part::Backlog && !sent.is_read);
         if part == Part::Backlog {
             prop_assert!(backlog.count() <= self.allowed.backlog);
         }
@@ -182,6 +192,7 @@ impl World {
     fn connection_is_new(&mut self, is_up: bool) {
         self.open.clear();
         self.in_flight.clear();
+        self.read.clear();
         self.sent.clear();
         self.is_up = is_up;
         self.is_stalled = false;
@@ -214,14 +225,16 @@ impl World {
         let mut messages = vec![Message {
             records: at..at,
             kind: "dictionary",
-            payload: Bytes::new(),
+            payload: Bytes::new().into(),
+            is_backlog: false,
         }];
         while at < end {
             let next = end.min(at + per_message);
             messages.push(Message {
                 records: at..next,
                 kind: "data",
-                payload: Bytes::from_static(&[0; 1000]),
+                payload: Bytes::from_static(&[0; 1000]).into(),
+                is_backlog: false,
             });
             at = next;
         }
@@ -238,6 +251,7 @@ impl World {
         if let Some((class, records)) = self.in_flight.remove(&ticket) {
             self.done.extend(records.map(|seq| (class, seq)));
         }
+        self.read.remove(&ticket);
         self.on(Event::Acked { ticket })
     }
 
@@ -276,6 +290,15 @@ impl World {
                     .expect("within the length");
                 self.ack(ticket)
             }
+            Step::Read { which } if !self.in_flight.is_empty() => {
+                let ticket = *self
+                    .in_flight
+                    .keys()
+                    .nth(which % self.in_flight.len())
+                    .expect("within the length");
+                self.read.insert(ticket);
+                self.on(Event::Read { ticket })
+            }
             Step::Wait { seconds } => {
                 self.now += Duration::from_secs(seconds);
                 self.on(Event::Tick)
@@ -311,7 +334,7 @@ impl World {
                 self.allowed = allowed;
                 self.on(Event::Allow(allowed))
             }
-            Step::Answer { .. } | Step::Ack { .. } => Ok(()),
+            Step::Answer { .. } | Step::Ack { .. } | Step::Read { .. } => Ok(()),
         }
     }
 

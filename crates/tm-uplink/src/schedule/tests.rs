@@ -8,6 +8,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_mins(1),
     batch_bytes: 1000,
     window: 8,
+    unsettled: 12,
     stalled_after: Duration::from_secs(30),
 };
 
@@ -36,7 +37,8 @@ impl Bench {
         let message = Message {
             records: request.records.clone(),
             kind: "data",
-            payload: Bytes::new(),
+            payload: Bytes::new().into(),
+            is_backlog: false,
         };
         self.on(
             Event::Prepared(Prepared {
@@ -103,6 +105,54 @@ fn live_data_waits_for_its_batch_and_backlog_does_not() {
         (asked[0].part, asked[0].records.clone()),
         (Part::Live, 10..12)
     );
+}
+
+/// What a primary host may not have seen yet is unsettled for a while, and must not stop the rest.
+#[test]
+fn what_is_read_makes_room_and_is_not_missed_but_is_settled_only_when_acknowledged() {
+    let mut bench = Bench::holding(0, 1);
+    let asked = requests(&bench.on(Event::Up, 0));
+    bench.answer(asked[0].clone(), 0);
+    assert!(bench.on(Event::Read { ticket: 0 }, 5).is_empty());
+    assert_eq!(bench.scheduler.deadline(), None, "nothing is due");
+    assert!(bench.on(Event::Tick, 500).is_empty());
+    let settled = bench.on(Event::Acked { ticket: 0 }, 600);
+    assert_eq!(
+        settled,
+        [Effect::Settle {
+            class: Class::Data,
+            records: 0..1
+        }]
+    );
+}
+
+#[test]
+fn unsettled_backlog_has_a_bound_and_leaves_room_for_live_data() {
+    let mut bench = Bench::holding(0, 100);
+    let (mut effects, mut n_backlog) = (bench.on(Event::Up, 0), 0);
+    for at in 1..40 {
+        let mut next = Vec::new();
+        for mut request in requests(&effects) {
+            request.records.end = request.records.start + 1;
+            next.extend(bench.answer(request, at));
+        }
+        for (ticket, ..) in sent(&next) {
+            n_backlog += 1;
+            next.extend(bench.on(Event::Read { ticket }, at));
+        }
+        effects = next;
+    }
+    assert_eq!(n_backlog, 9);
+    let asked = requests(&bench.on(
+        Event::Committed {
+            class: Class::Data,
+            end: 101,
+            bytes: 5000,
+        },
+        50,
+    ));
+    let live = asked.into_iter().find(|asked| asked.part == Part::Live);
+    assert_eq!(sent(&bench.answer(live.unwrap(), 50)).len(), 1);
 }
 
 #[test]
@@ -180,7 +230,8 @@ fn records_that_are_gone_are_settled() {
     let message = Message {
         records: 4..6,
         kind: "data",
-        payload: Bytes::new(),
+        payload: Bytes::new().into(),
+        is_backlog: false,
     };
     let effects = bench.on(
         Event::Prepared(Prepared {

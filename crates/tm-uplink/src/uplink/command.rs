@@ -5,7 +5,7 @@ use std::time::Duration;
 use tm_service::session::Incoming;
 use tm_types::{CommandsState, Operation, Severity, code, topic};
 
-use super::{ECHO_TOKEN, Uplink};
+use super::{Uplink, token};
 use crate::downlink::Effect;
 use crate::keeper::Command;
 
@@ -74,7 +74,7 @@ impl Uplink<'_> {
             Effect::Answer(operation) => self.answer(&operation),
             Effect::Event(cause) => self.bus.event(Severity::Warning, cause),
             Effect::Echo(payload) => {
-                self.cloud.send(ECHO_TOKEN, "cmd", payload.into());
+                self.cloud.send(token::ECHO, "cmd", payload.into());
             }
             Effect::Reconnect => {
                 let broker = self.cloud.link.broker.clone().unwrap_or_default();

@@ -1,31 +1,37 @@
 //! The loop: whatever happens becomes one event; what is to be done is decided by the scheduler and the keeper's rules.
 
 mod command;
+mod edge;
 mod operation;
 mod spend;
 mod tell;
+mod token;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage};
-use tm_service::session::{SessionEvent, Token};
+use tm_service::session::{Attempt, DownReason, SessionEvent, Token};
 use tm_types::topic::{self, Class as Topic};
 use tm_types::{Anchor, Severity, UplinkState, code};
 
+use crate::anchors::Anchors;
 use crate::cloud::{self, Cloud};
-use crate::config::Config;
+use crate::config::{Config, Payload};
 use crate::downlink::Downlink;
 use crate::ingest::Ingest;
 use crate::keeper::{Answer, Command, Keeper, Report, Start};
 use crate::outlet::BATCH_BYTES;
+use crate::parts::Parts;
 use crate::profile::Profiles;
-use crate::schedule::{Effect, Event, Rules, Scheduler};
+use crate::schedule::{Body, Effect, Event, Rules, Scheduler};
+use crate::sparkplug::{Edge, HELD_TICKETS, Order};
 use crate::states::States;
 
 pub(crate) use operation::OPERATIONS;
+use token::Named;
 
 use spend::Spending;
 
@@ -33,13 +39,6 @@ use spend::Spending;
 const PERIOD: Duration = Duration::from_secs(10);
 /// How often a disk that could not be opened is tried again.
 const DISK_RETRY: Duration = Duration::from_mins(1);
-/// Names the one state message that is under way.
-const STATE_TOKEN: Token = Token::MAX;
-/// Names health messages, of which only the newest counts.
-const HEALTH_TOKEN: Token = Token::MAX - 1;
-/// Names the echo that is under way.
-const ECHO_TOKEN: Token = Token::MAX - 2;
-
 /// The file that keeps a profile that was chosen.
 const PROFILE: &str = "profile";
 
@@ -76,6 +75,22 @@ pub(crate) struct Uplink<'a> {
     bus: &'a mut Bus,
     ingest: Ingest,
     cloud: Cloud,
+    /// What speaks Sparkplug, if that is the payload.
+    edge: Option<Box<Edge>>,
+    /// What it has said and is not done; carried out one after the other, whatever follows from each.
+    orders: VecDeque<Order>,
+    is_carrying_out: bool,
+    /// A connection that waits for the edge node.
+    attempt: Option<Attempt>,
+    /// What is known of the time, for the edge node.
+    anchors: Anchors,
+    /// Connections of the link when the last one was begun.
+    connections: u64,
+    /// What is on flash as the number of the next connection.
+    kept_bd_seq: Option<u8>,
+    /// Bytes that the edge node has published since the last answer.
+    published: u64,
+    parts: Parts,
     keeper: Keeper,
     downlink: Downlink,
     scheduler: Scheduler,
@@ -111,14 +126,19 @@ impl<'a> Uplink<'a> {
             batch: profiles.paces().batch,
             batch_bytes: BATCH_BYTES as u64,
             window: cloud::WINDOW,
+            unsettled: match config.payload {
+                Payload::Sparkplug => HELD_TICKETS,
+                _ => usize::MAX,
+            },
             stalled_after: cloud::STALLED_AFTER,
         };
         let now = host.clock.mono();
         let ingest = Ingest::open(host);
+        let edge = edge::edge(config, host);
         let check = Some(config.commands_check_s).filter(|seconds| *seconds > 0);
         let check = check.map(|seconds| Duration::from_secs(seconds.into()));
         bus.speak_while(ingest.standing());
-        let cloud = Cloud::open(config, host);
+        let cloud = Cloud::open(config, host, edge.as_deref());
         let spending = Spending::new(config, host, cloud.counter());
         Self {
             config,
@@ -127,6 +147,15 @@ impl<'a> Uplink<'a> {
             ingest,
             cloud,
             spending,
+            edge,
+            orders: VecDeque::new(),
+            is_carrying_out: false,
+            attempt: None,
+            anchors: Anchors::default(),
+            connections: 0,
+            kept_bd_seq: None,
+            published: 0,
+            parts: Parts::default(),
             keeper,
             downlink: Downlink::new(check, host.clock.stamp().mono_ms),
             scheduler: Scheduler::new(rules, start.urgent, start.data),
@@ -185,6 +214,7 @@ impl<'a> Uplink<'a> {
             Happening::Tick => self.schedule(Event::Tick),
         }
         let now = self.host.clock.mono();
+        self.check_edge(now);
         self.check_commands(now);
         self.check_budget(now);
         self.check_profile(now);
@@ -210,11 +240,14 @@ impl<'a> Uplink<'a> {
                 self.states.note(service, payload, self.host.clock.mono());
             }
             Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
-                Ok(anchor) => self.keeper.tell(Command::Anchor {
-                    anchor,
-                    topic,
-                    payload,
-                }),
+                Ok(anchor) => {
+                    self.anchors.note(anchor);
+                    self.keeper.tell(Command::Anchor {
+                        anchor,
+                        topic,
+                        payload,
+                    });
+                }
                 // An empty one withdraws an anchor; what is known of the clock stays true.
                 Err(error) if !payload.is_empty() => {
                     tracing::debug!(topic, %error, "no time anchor");
@@ -251,7 +284,7 @@ impl<'a> Uplink<'a> {
                     self.on_ingest(event);
                 }
             }
-            SessionEvent::Acked(_) => {}
+            SessionEvent::Acked(_) | SessionEvent::Connects(_) => {}
         }
     }
 
@@ -267,50 +300,99 @@ impl<'a> Uplink<'a> {
                     broker = self.cloud.link.broker,
                     "connected to the cloud broker"
                 );
-                self.lose_cloud();
+                if self.edge.is_none() {
+                    self.lose_cloud();
+                }
                 self.cloud
                     .came_up(&address, stamp.time, self.host.clock.mono());
                 if self.config.commands {
                     let now = self.host.clock.mono();
                     self.downlink.came_up(is_subscribed, now);
                 }
-                self.schedule(Event::Up);
-                self.say_health();
-                let (status, reasons) = self.health();
-                self.cloud
-                    .say_health(HEALTH_TOKEN, self.host, status, &reasons);
-                self.say_state();
+                if self.edge.is_some() {
+                    self.edge_is_connected();
+                } else {
+                    self.cloud_stands();
+                }
             }
             SessionEvent::Down(reason) => {
                 tracing::warn!(broker = self.cloud.link.broker, %reason, "no connection to the cloud broker");
-                let now = self.host.clock.mono();
-                self.cloud
-                    .went_down(&reason, self.host.clock.stamp().time, now);
+                // Left by the edge node, whose reason stands.
+                let is_left = reason == DownReason::Returning && !self.cloud.is_up();
+                if !is_left {
+                    let now = self.host.clock.mono();
+                    self.cloud
+                        .went_down(&reason, self.host.clock.stamp().time, now);
+                }
                 self.lose_cloud();
                 self.say_health();
                 self.say_state();
             }
             SessionEvent::Acked(token) => self.acked(token),
+            SessionEvent::Connects(attempt) => self.attempt = Some(attempt),
+            SessionEvent::Message(message) if self.is_for_edge(&message) => {
+                self.edge_hears(&message);
+            }
             SessionEvent::Message(message) => self.on_command(&message),
         }
     }
 
+    /// From now on the cloud takes what there is.
+    fn cloud_stands(&mut self) {
+        self.schedule(Event::Up);
+        self.say_health();
+        self.say_cloud_health();
+        self.say_state();
+    }
+
     fn acked(&mut self, token: Token) {
         self.last_ack = Some(self.host.clock.mono());
-        if let Some(acked) = self.in_flight.remove(&token) {
+        if let Named::Single(_) = Named::of(token)
+            && let Some(acked) = self.in_flight.remove(&token)
+        {
             self.bytes_acked += acked.bytes as u64;
-            self.batches_acked += u64::from(acked.has_records);
         }
-        match token {
-            STATE_TOKEN => {
+        match Named::of(token) {
+            Named::Ticket(ticket) => self.ticket_acked(ticket),
+            Named::Fence(fence) => self.edge_is_answered(fence),
+            Named::Part(part) => {
+                let done = self.parts.acked(part);
+                self.schedule(Event::Heard);
+                if let Some(ticket) = done {
+                    self.ticket_acked(ticket);
+                }
+                self.feed_parts();
+            }
+            Named::Single(token::STATE) => {
                 self.is_state_sent = false;
                 self.states.acked();
             }
-            HEALTH_TOKEN => {}
-            ECHO_TOKEN => self.downlink.echo_acked(self.host.clock.mono()),
-            ticket => {
-                self.cloud.flapping.acked();
-                self.schedule(Event::Acked { ticket });
+            Named::Single(token::ECHO) => self.downlink.echo_acked(self.host.clock.mono()),
+            Named::Single(_) => {}
+        }
+    }
+
+    fn ticket_acked(&mut self, ticket: u64) {
+        if let Some(acked) = self.in_flight.remove(&ticket) {
+            self.bytes_acked += acked.bytes as u64;
+            self.batches_acked += u64::from(acked.has_records);
+        }
+        self.cloud.flapping.acked();
+        self.schedule(Event::Acked { ticket });
+    }
+
+    /// Sends as many parts as there is room for.
+    fn feed_parts(&mut self) {
+        while self.cloud.has_room()
+            && let Some(next) = self.parts.take()
+        {
+            let bytes = next.part.payload.len();
+            let token = token::part(next.number);
+            if self.cloud.send_part(token, next.kind, next.part) {
+                self.tell_oversized(next.kind, bytes);
+                if let Some(ticket) = self.parts.acked(next.number) {
+                    self.ticket_acked(ticket);
+                }
             }
         }
     }
@@ -334,6 +416,7 @@ impl<'a> Uplink<'a> {
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
             Answer::Anchors(anchors) => self.host.store.save(ANCHORS, &anchors),
+            Answer::Polled(source, poll) => self.edge_remembers(&source, &poll),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),
             Answer::Event(severity, cause) => self.bus.event(severity, cause),
             Answer::Report(report) => {
@@ -341,9 +424,7 @@ impl<'a> Uplink<'a> {
                 self.report = report;
                 if has_changed {
                     self.say_health();
-                    let (status, reasons) = self.health();
-                    self.cloud
-                        .say_health(HEALTH_TOKEN, self.host, status, &reasons);
+                    self.say_cloud_health();
                 }
                 self.say_state();
             }
@@ -378,18 +459,31 @@ impl<'a> Uplink<'a> {
                 if has_records {
                     self.keeper.tell(Command::Sent(class, message.records));
                 }
-                if self.cloud.send(ticket, message.kind, message.payload) {
-                    // No broker will ever take it, and nothing behind it shall wait.
-                    tracing::error!(
-                        bytes,
-                        "a message is too large to be sent and is passed over"
-                    );
-                    let cause = code::UPLINK_OVERSIZED_MESSAGE.with("topic", message.kind);
-                    self.bus.event(Severity::Warning, cause.and("bytes", bytes));
-                    self.in_flight.remove(&ticket);
-                    self.schedule(Event::Acked { ticket });
+                match message.payload {
+                    Body::Whole(payload) => {
+                        if self.cloud.send(ticket, message.kind, payload) {
+                            // No broker will ever take it, and nothing behind it shall wait.
+                            self.tell_oversized(message.kind, bytes);
+                            self.in_flight.remove(&ticket);
+                            self.schedule(Event::Acked { ticket });
+                        }
+                    }
+                    Body::Parts(parts) => {
+                        self.parts.add(ticket, message.kind, parts);
+                        self.feed_parts();
+                    }
+                    Body::Polls(polls) => self.edge_sends(ticket, message.is_backlog, polls),
                 }
             }
         }
+    }
+
+    fn tell_oversized(&mut self, kind: &'static str, bytes: usize) {
+        tracing::error!(
+            bytes,
+            "a message is too large to be sent and is passed over"
+        );
+        let cause = code::UPLINK_OVERSIZED_MESSAGE.with("topic", kind);
+        self.bus.event(Severity::Warning, cause.and("bytes", bytes));
     }
 }

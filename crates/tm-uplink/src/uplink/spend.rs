@@ -6,7 +6,7 @@ use tm_service::Host;
 use tm_service::session::Wire;
 use tm_types::{BudgetState, BudgetStep, Cause, Severity};
 
-use super::{HEALTH_TOKEN, Uplink};
+use super::Uplink;
 use crate::budget::{Budget, Costs, Growth};
 use crate::config::Config;
 use crate::keeper::Command;
@@ -88,9 +88,7 @@ impl Uplink<'_> {
             tracing::info!(code = cause.code, "the data budget is judged anew");
             self.bus.event(severity, cause);
             self.say_health();
-            let (status, reasons) = self.health();
-            self.cloud
-                .say_health(HEALTH_TOKEN, self.host, status, &reasons);
+            self.say_cloud_health();
             self.say_state();
         }
     }

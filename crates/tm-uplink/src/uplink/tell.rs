@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tm_types::{Cause, HealthStatus, LinkStatus, UplinkState};
 
-use super::{DISK_RETRY, STATE_TOKEN, UnderWay, Uplink};
+use super::{DISK_RETRY, UnderWay, Uplink, token};
 use crate::config::Payload;
 use crate::keeper::{Command, Opened};
 use crate::schedule::Event;
@@ -19,6 +19,7 @@ impl Uplink<'_> {
             states,
             self.disk_at,
             self.downlink.deadline(),
+            self.edge.as_ref().and_then(|edge| edge.deadline()),
             self.profiles.deadline(),
         ];
         others
@@ -30,6 +31,8 @@ impl Uplink<'_> {
     /// Everything under way is lost with the connection.
     pub(super) fn lose_cloud(&mut self) {
         self.in_flight.clear();
+        self.parts.clear();
+        self.edge_is_gone();
         if std::mem::take(&mut self.is_state_sent) {
             self.states.lost(self.host.clock.mono());
         }
@@ -61,14 +64,14 @@ impl Uplink<'_> {
         if let Some(payload) = self.states.take(&self.host.device.id, now) {
             let payload = match self.config.payload {
                 Payload::Columns => gzip(&payload),
-                Payload::Json => payload,
+                Payload::Json | Payload::Series | Payload::Sparkplug => payload,
             };
             let bytes = payload.len();
             let has_records = false;
             self.in_flight
-                .insert(STATE_TOKEN, UnderWay { bytes, has_records });
+                .insert(token::STATE, UnderWay { bytes, has_records });
             self.is_state_sent = true;
-            self.cloud.send(STATE_TOKEN, "state", payload.into());
+            self.cloud.send(token::STATE, "state", payload.into());
         }
     }
 
@@ -110,6 +113,15 @@ impl Uplink<'_> {
         if self.ingest.was_up() {
             let (status, reasons) = self.health();
             self.bus.health(status, reasons);
+        }
+    }
+
+    /// Says it to the cloud too; an edge node says it by its births and its death.
+    pub(super) fn say_cloud_health(&self) {
+        if self.edge.is_none() {
+            let (status, reasons) = self.health();
+            self.cloud
+                .say_health(token::HEALTH, self.host, status, &reasons);
         }
     }
 

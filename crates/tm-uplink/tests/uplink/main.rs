@@ -7,4 +7,6 @@ mod commands;
 mod delivery;
 mod disk;
 mod faults;
+mod series;
+mod sparkplug;
 mod world;

@@ -106,7 +106,7 @@ async fn follow(broker: &str, arguments: &Arguments, printer: &mut Printer) -> R
             },
             SessionEvent::Up { .. } => info!(broker, "connected"),
             SessionEvent::Down(reason) => warn!(broker, %reason, "not connected"),
-            SessionEvent::Acked(_) => {}
+            SessionEvent::Acked(_) | SessionEvent::Connects(_) => {}
         }
     }
     printer.flush()
