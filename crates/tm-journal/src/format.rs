@@ -15,6 +15,8 @@ pub(crate) const PAGE: usize = 4096;
 pub(crate) const GROUP_MARK: [u8; 4] = *b"tmG1";
 /// Bytes before a group's records.
 pub(crate) const GROUP_HEADER: usize = 36;
+/// What a commit takes on disk beside its records, bytes.
+pub const COMMIT_BYTES: u64 = GROUP_HEADER as u64;
 /// Bytes before a record's payload.
 pub(crate) const RECORD_HEADER: usize = 12;
 /// The longest payload of a record: its length takes 24 bits.

@@ -35,6 +35,7 @@ pub use commit::{Commit, CommitError, Committed, DroppedRange};
 pub use cursor::{Cursor, MAX_INTERVALS};
 pub use dictionary::{Context, Dictionary, MAX_BYTES, MAX_ENTRIES, Series};
 pub use disk::{Disk, NoDisk};
+pub use format::COMMIT_BYTES;
 pub use journal::{AppendError, Config, Dropped, Journal, Pending};
 pub use memory_disk::MemoryDisk;
 pub use message::Message;

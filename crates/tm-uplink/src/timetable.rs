@@ -114,7 +114,10 @@ fn minute_of(text: &str) -> Result<u16, ()> {
 
 #[cfg(test)]
 mod tests {
+    use tm_service::config::{Environment, Report, Settings};
+
     use super::*;
+    use crate::config::Config;
 
     fn at(timetable: &str, day: &str, time: &str) -> Option<Profile> {
         let weekday = DAYS.iter().position(|name| *name == day).unwrap();
@@ -158,6 +161,17 @@ mod tests {
                 "{timetable}: {day} {time}"
             );
         }
+    }
+
+    #[test]
+    fn a_wrong_text_is_reported_and_none_is_in_force() {
+        let environment = Environment::default().with("TM_UPLINK_SCHEDULE", "at night: thrifty");
+        let mut report = Report::new();
+        let config = Config::load("TM_UPLINK_", &environment, &mut report);
+        assert_eq!(config.schedule, Timetable::default());
+        let finding = &report.findings()[0];
+        assert_eq!(finding.args["name"], "TM_UPLINK_SCHEDULE");
+        assert!(finding.args["expected"].contains("22:00-06:00 thrifty"));
     }
 
     #[test]

@@ -410,7 +410,9 @@ impl<'a> Uplink<'a> {
                 self.bus.speak_while(self.ingest.standing());
             }
             Answer::Committed { class, end, bytes } => {
-                self.spending.growth.add(bytes, self.host.clock.mono());
+                self.spending
+                    .growth
+                    .on_committed(bytes, self.host.clock.mono());
                 self.schedule(Event::Committed { class, end, bytes });
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),

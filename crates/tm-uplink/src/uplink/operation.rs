@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tm_service::bus::Request;
-use tm_types::code;
+use tm_types::{BudgetStep, code};
 
 use super::{PROFILE, Uplink};
 use crate::schedule::Event;
@@ -18,7 +18,8 @@ impl Uplink<'_> {
         if request.op == "flush" {
             let is_connected = self.cloud.is_up();
             self.schedule(Event::Flush);
-            let result = json!({"is_connected": is_connected});
+            let is_held = self.spending.budget.step() == BudgetStep::Spent;
+            let result = json!({"is_connected": is_connected, "is_held": is_held});
             return self.bus.succeed(&request.id, result);
         }
         match self.profiles.choose(&request.args, now) {

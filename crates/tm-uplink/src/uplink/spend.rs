@@ -65,6 +65,7 @@ impl Uplink<'_> {
         }
         let spending = &mut self.spending;
         spending.look_at = now + LOOK_EVERY;
+        spending.growth.on_time(now);
         let (meter, stamp) = spending.costs.look();
         let news = spending.budget.judge(meter, &stamp, now);
         spending.news = news.or(spending.news.take());

@@ -155,6 +155,10 @@ impl Uplink<'_> {
             ..state.clone()
         };
         lasting.profile.ends_in_s = lasting.profile.ends_in_s.map(|_| 0);
+        // These change by themselves while nothing happens.
+        for period in [&mut lasting.budget.day, &mut lasting.budget.month] {
+            (period.forecast_bytes, period.lasts_hours) = (None, None);
+        }
         if self.said_state.as_ref() != Some(&lasting) {
             self.bus.state(&state);
             self.said_state = Some(lasting);

@@ -9,7 +9,6 @@ use tm_uplink::{Config, Payload};
 
 use crate::world::{
     Client, DEADLINE, EVERYTHING, Polls, Seen, World, arrive, has_reason, health_says, standing,
-    while_time_passes,
 };
 
 /// Half past ten in the evening of the first of December, in Kyiv.
@@ -32,24 +31,30 @@ fn has_used(host: &Host, bytes: u64) {
     host.store.save_now("costs", &kept).unwrap();
 }
 
+const FLUSH: &str =
+    r#"{"id":"f","args":{},"ttl_ms":5000,"issuer":"test","issued_at":"2026-12-01T04:00:00.000Z"}"#;
+
 fn state(seen: &Seen) -> Option<UplinkState> {
     let mut states = seen.messages.iter().rev();
     let last = states.find(|message| message.topic == "tm/v1/state/uplink")?;
     serde_json::from_slice(&last.payload).ok()
 }
 
-/// Waits while the manual clock runs, and wakes the uplink up: it sleeps by a clock of its own.
+/// Waits while up to ten minutes pass by hand, and wakes the uplink up: it sleeps by a clock of its own.
 async fn awake(world: &World, hand: &ManualClock, wait: impl Future<Output = ()>) {
     let mut client = Client::connect("waker", &world.bus, &[]).await;
     let wake = async {
-        loop {
+        for step in 0_u64.. {
+            if step < 600 {
+                hand.advance(Duration::from_secs(1));
+            }
             client.publish("tm/v1/state/waker", "{}").await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     tokio::select! {
         () = wake => {}
-        () = while_time_passes(hand, wait) => {}
+        () = wait => {}
     }
 }
 
@@ -88,6 +93,16 @@ async fn a_spent_day_holds_measurements_and_lets_alarms_through_until_the_next_o
         collector
             .until("the alarm", |seen| {
                 seen.arrived.urgent.iter().any(|(topic, _)| is_alarm(topic))
+            })
+            .await;
+        // Not even when it is asked for.
+        source.publish("tm/v1/cmd/uplink/flush", FLUSH).await;
+        collector
+            .until("the answer", |seen| {
+                let mut urgent = seen.arrived.urgent.iter();
+                urgent.any(|(topic, answer)| {
+                    topic == "tm/v1/res/f" && answer["result"]["is_held"] == true
+                })
             })
             .await;
         // Another connection holds as well.
@@ -169,8 +184,7 @@ async fn a_budget_that_does_not_last_makes_batches_long_and_thin_where_that_is_a
     })
     .await;
     assert!(collector.seen.arrived.polls.is_empty(), "collected");
-    let ask = r#"{"id":"f","args":{},"ttl_ms":5000,"issuer":"test","issued_at":"2026-12-01T04:00:00.000Z"}"#;
-    source.publish("tm/v1/cmd/uplink/flush", ask).await;
+    source.publish("tm/v1/cmd/uplink/flush", FLUSH).await;
     awake(&world, &hand, arrive(&mut collector, &polls, 50)).await;
     // Two series: of each the first and the last, which are the smallest and the largest, or all the same.
     told(&mut source, "what was left out", |state| {
@@ -204,7 +218,7 @@ async fn every_byte_on_the_wire_is_counted_over_restarts_too() {
         }
         let source = source.as_mut().unwrap();
         source.publish_all(polls.take(100)).await;
-        while_time_passes(&hand, arrive(&mut collector, &polls, round * 100)).await;
+        awake(&world, &hand, arrive(&mut collector, &polls, round * 100)).await;
         // What was told last may be older than what went over the wire last.
         let agree = source.until("a count that agrees with the wire", |seen| {
             let now = world.gate.counts();
