@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
 pub use owner::{Acknowledger, Session, Standing};
-pub use reason::DownReason;
+pub use reason::{DownReason, Refusal};
 pub use tls::{BadTls, Pem, TlsOptions};
 pub use wire::Wire;
 

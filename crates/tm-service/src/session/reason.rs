@@ -1,6 +1,6 @@
 use std::io;
 
-use tm_types::{Cause, code};
+use tm_types::{Cause, Code, code};
 
 /// Why there is no connection; equal reasons are told once.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -11,12 +11,15 @@ pub enum DownReason {
     /// Nothing listens, no route, unreachable: the system's words.
     #[error("{0}")]
     Unreachable(String),
-    /// The broker answers, and refuses: bad credentials, bad client id, not authorised.
-    #[error("{0}")]
-    Rejected(&'static str),
+    /// The broker answers, and refuses.
+    #[error(transparent)]
+    Rejected(#[from] Refusal),
     /// Certificates or handshake.
     #[error("{0}")]
     Tls(String),
+    /// The certificate was issued by nobody whom we trust.
+    #[error("the certificate was issued by nobody who is trusted here")]
+    TlsForeign,
     /// The certificate is not valid at the time our clock shows.
     #[error("the certificate is not valid at the time this clock shows")]
     TlsClockSuspect,
@@ -32,6 +35,47 @@ pub enum DownReason {
     /// The other side does not speak MQTT as it should.
     #[error("not MQTT as expected: {0}")]
     Protocol(String),
+}
+
+/// What a broker refuses: the first five are the return codes 1 to 5 of CONNACK (MQTT 3.1.1, table 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// 1, unacceptable protocol version.
+    #[error("the broker does not speak MQTT 3.1.1")]
+    Protocol,
+    /// 2, identifier rejected.
+    #[error("the client id is refused")]
+    ClientId,
+    /// 3, server unavailable.
+    #[error("the broker is not available")]
+    Unavailable,
+    /// 4, bad user name or password.
+    #[error("user name or password is wrong")]
+    Credentials,
+    /// 5, not authorized.
+    #[error("not authorised")]
+    NotAuthorised,
+    /// The credentials were made or changed while the connection was.
+    #[error("the credentials have changed meanwhile")]
+    CredentialsChanged,
+    /// We cannot even ask for it.
+    #[error("a subscription is not a topic filter")]
+    BadFilter,
+    /// A subscription that is needed.
+    #[error("the broker refuses a subscription")]
+    Subscription,
+}
+
+impl Refusal {
+    fn code_for_uplink(self) -> Code {
+        match self {
+            Self::Protocol => code::UPLINK_PROTOCOL_REFUSED,
+            Self::ClientId => code::UPLINK_CLIENT_ID_REFUSED,
+            Self::Unavailable => code::UPLINK_BROKER_UNAVAILABLE,
+            Self::Credentials | Self::NotAuthorised => code::UPLINK_AUTH_REFUSED,
+            Self::CredentialsChanged | Self::BadFilter | Self::Subscription => code::UPLINK_REFUSED,
+        }
+    }
 }
 
 impl DownReason {
@@ -50,10 +94,11 @@ impl DownReason {
     pub fn cause_for_uplink(&self, broker: &str) -> Cause {
         match self {
             Self::Dns => code::UPLINK_DNS_FAILED.with("broker", broker),
-            Self::Rejected(words) => {
-                let cause = code::UPLINK_REFUSED.with("broker", broker);
-                cause.and("error", words)
+            Self::Rejected(refusal) => {
+                let cause = refusal.code_for_uplink().with("broker", broker);
+                cause.and("error", refusal)
             }
+            Self::TlsForeign => code::UPLINK_TLS_INTERCEPTED.with("broker", broker),
             Self::Tls(words) => {
                 let cause = code::UPLINK_TLS_FAILED.with("broker", broker);
                 cause.and("error", words)
