@@ -1,5 +1,7 @@
-//! The far end: counts records as they arrive, looking no deeper than the first bytes of a batch.
+//! The far end: counts records as they arrive, looking no deeper than the first bytes of a batch
+//! unless there is a witness.
 
+use std::convert::Infallible;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -7,17 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use tm_service::session::{Options, Qos, Session, SessionEvent};
 
+use super::witness::Witness;
+
 /// Counts what arrives at the cloud.
-pub(crate) struct Collector {
+pub(super) struct Collector {
     session: Session,
     records: u64,
-    pub(crate) batches: u64,
-    pub(crate) payload_bytes: u64,
+    pub(super) batches: u64,
+    pub(super) payload_bytes: u64,
+    /// Looks at every record.
+    pub(super) witness: Option<Witness>,
     is_up: bool,
 }
 
 impl Collector {
-    pub(crate) async fn connect(cloud: SocketAddr) -> Result<Self> {
+    pub(super) async fn connect(cloud: SocketAddr) -> Result<Self> {
         Self::connect_with(Options::new(
             "collector",
             format!("mqtt://{cloud}").parse()?,
@@ -25,7 +31,7 @@ impl Collector {
         .await
     }
 
-    pub(crate) async fn connect_with(mut options: Options) -> Result<Self> {
+    pub(super) async fn connect_with(mut options: Options) -> Result<Self> {
         options.subscriptions = vec![("tm/#".to_owned(), Qos::AtLeastOnce)];
         options.max_packet = 4 << 20;
         let mut session = Session::open(options);
@@ -38,12 +44,13 @@ impl Collector {
             records: 0,
             batches: 0,
             payload_bytes: 0,
+            witness: None,
             is_up: false,
         })
     }
 
     /// Waits until the uplink has connected to the cloud.
-    pub(crate) async fn up(&mut self) -> Result<()> {
+    pub(super) async fn up(&mut self) -> Result<()> {
         let wait = async {
             while !self.is_up {
                 self.next().await?;
@@ -56,7 +63,7 @@ impl Collector {
     }
 
     /// Waits until so many records have arrived in all.
-    pub(crate) async fn records(&mut self, records: u64, most: Duration) -> Result<u64> {
+    pub(super) async fn records(&mut self, records: u64, most: Duration) -> Result<u64> {
         let wait = async {
             while self.records < records {
                 self.next().await?;
@@ -68,7 +75,7 @@ impl Collector {
     }
 
     /// Waits for the next batch, and says when it came.
-    pub(crate) async fn first_new(&mut self) -> Result<Instant> {
+    pub(super) async fn first_new(&mut self) -> Result<Instant> {
         let before = self.batches;
         let wait = async {
             while self.batches == before {
@@ -81,12 +88,40 @@ impl Collector {
             .context("wait for a batch")?
     }
 
-    async fn next(&mut self) -> Result<()> {
+    /// Waits until the witness has seen so many different records of others than the live source.
+    pub(super) async fn witnessed(&mut self, records: u64, most: Duration) -> Result<()> {
+        let seen = |collector: &Self| collector.witness.as_ref().map_or(0, Witness::backlog);
+        let wait = async {
+            while seen(self) < records {
+                self.next().await?;
+            }
+            Ok(())
+        };
+        let arrived = tokio::time::timeout(most, wait).await;
+        arrived.with_context(|| format!("only {} of {records} records have arrived", seen(self)))?
+    }
+
+    /// Takes what arrives, until it is dropped.
+    pub(super) async fn forever(&mut self) -> Result<Infallible> {
+        loop {
+            self.next().await?;
+        }
+    }
+
+    /// What has arrived so far.
+    pub(super) fn count(&self) -> u64 {
+        self.records
+    }
+
+    pub(super) async fn next(&mut self) -> Result<()> {
         if let SessionEvent::Message(message) = self.session.next().await {
             if message.topic.ends_with("/health") {
                 self.is_up = !message.payload.windows(6).any(|text| text == b"\"down\"");
             }
             if message.topic.ends_with("/data") {
+                if let Some(witness) = &mut self.witness {
+                    witness.batch(&message.payload)?;
+                }
                 self.records += records_of(&message.payload).context("read a batch")?;
                 self.batches += 1;
                 self.payload_bytes += message.payload.len() as u64;
@@ -96,8 +131,11 @@ impl Collector {
     }
 }
 
-/// The field `n` of a batch, from the first bytes of its JSON.
+/// The field `n` of a batch, from the first bytes of its JSON; what is not compressed is one record.
 fn records_of(payload: &[u8]) -> Option<u64> {
+    if !payload.starts_with(&[0x1f, 0x8b]) {
+        return Some(1);
+    }
     let mut head = [0; 256];
     let mut decoder = flate2::read::GzDecoder::new(payload);
     let read = decoder.read(&mut head).ok()?;
