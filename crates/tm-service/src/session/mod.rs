@@ -62,6 +62,18 @@ pub struct Receipt {
     packet: u16,
 }
 
+impl Receipt {
+    /// A receipt without a connection, for tests of what is acknowledged and when.
+    pub fn for_test(connection: u64, packet: u16) -> Self {
+        Self { connection, packet }
+    }
+
+    /// The packet's id on its connection.
+    pub fn packet(&self) -> u16 {
+        self.packet
+    }
+}
+
 /// What a session tells its owner.
 #[derive(Debug)]
 pub enum SessionEvent {
