@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod abort;
+mod brokers;
 mod commands;
 mod delivery;
 mod disk;
 mod faults;
+mod links;
+mod outage;
+mod scripted;
 mod world;
