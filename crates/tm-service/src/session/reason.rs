@@ -124,3 +124,36 @@ impl DownReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tm_types::text::{Language, sentence};
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_code_for_the_uplink() {
+        for (reason, code) in [
+            (DownReason::Dns, "uplink.dns_failed"),
+            (DownReason::Timeout, "uplink.unreachable"),
+            (DownReason::Closed, "uplink.unreachable"),
+            (Refusal::Protocol.into(), "uplink.protocol_refused"),
+            (Refusal::ClientId.into(), "uplink.client_id_refused"),
+            (Refusal::Unavailable.into(), "uplink.broker_unavailable"),
+            (Refusal::Credentials.into(), "uplink.auth_refused"),
+            (Refusal::NotAuthorised.into(), "uplink.auth_refused"),
+            (Refusal::Subscription.into(), "uplink.refused"),
+            (DownReason::Tls("no cipher".to_owned()), "uplink.tls_failed"),
+            (DownReason::TlsForeign, "uplink.tls_intercepted"),
+            (DownReason::TlsClockSuspect, "uplink.tls_clock_suspect"),
+        ] {
+            let cause = reason.cause_for_uplink("mqtt.acme.ua:8883");
+            assert_eq!(cause.code, code, "{reason:?}");
+            for language in [Language::En, Language::Uk, Language::Ru] {
+                let told = sentence(language, &cause);
+                assert!(told.contains("mqtt.acme.ua:8883"), "{told}");
+                assert!(!told.contains('?'), "an argument is missing: {told}");
+            }
+        }
+    }
+}
