@@ -1,5 +1,5 @@
 //! A foreign client publishes to a real Mosquitto while the uplink is killed with SIGKILL and the
-//! way to the remote Mosquitto is cut half of the time. Every message that the local Mosquitto
+//! way to the remote Mosquitto is open, shut, and open and shut by turns. Every message that the local Mosquitto
 //! acknowledged arrives at the remote one at least once and, after dropping repeats by
 //! (device, class, stream, seq) and by (run, n), exactly once. Checked with `tm decode`.
 
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use serde_json::Value as Json;
-use tm_sim::gate::{Gate, GateMode};
+use tm_sim::gate::{Gate, GateHandle, GateMode};
 use tm_tests::process::{Mosquitto, Reaped};
 
 /// Kill the uplink, cut the cloud, and count what arrives.
@@ -36,7 +36,7 @@ struct Arguments {
     /// Messages per second.
     #[arg(long, default_value_t = 5_000)]
     rate: u64,
-    /// How often the uplink is killed.
+    /// How often the uplink is killed; 200 need some more messages, such as 1000000.
     #[arg(long, default_value_t = 20)]
     kills: u32,
     /// Seed of every random moment.
@@ -70,26 +70,19 @@ fn main() -> Result<()> {
     let began = Instant::now();
     let span = Duration::from_secs(arguments.messages / arguments.rate);
     let mut random = fastrand::Rng::with_seed(arguments.seed);
-    let mut is_open = true;
+    let mut way = Way::Open;
     for kill in 1..=arguments.kills {
         let slot = span / arguments.kills;
         let early = slot.mul_f64(random.f64() * 0.9);
         let until = began + slot * (kill - 1) + early;
-        thread::sleep(until.saturating_duration_since(Instant::now()));
+        way.keep(&gate.handle(), until, &mut random);
         uplink.kill()?;
         uplink = start()?;
-        // Open and shut take turns, so the cloud is away half of the time.
-        is_open = !is_open;
-        gate.handle().set_mode(if is_open {
-            GateMode::Forward
-        } else {
-            GateMode::Refuse
-        });
-        gate.handle().cut();
+        way = way.next();
         println!(
             "{:5.1} s: killed {kill} times, cloud {}",
             began.elapsed().as_secs_f64(),
-            if is_open { "reachable" } else { "away" }
+            way.words()
         );
     }
     ensure!(
@@ -105,9 +98,11 @@ fn main() -> Result<()> {
 
     let tally = Tally::collect(&arrivals, arguments.messages)?;
     println!(
-        "{:5.1} s: {} arrived, {} repeats by (device, class, stream, seq), {} by (run, n)",
+        "{:5.1} s: after {} kills {} arrived, {} lost; duplicates: {} by (device, class, stream, seq), {} by (run, n)",
         began.elapsed().as_secs_f64(),
+        arguments.kills,
         tally.numbers.len(),
+        arguments.messages - tally.numbers.len() as u64,
         tally.repeated_records,
         tally.repeated_numbers
     );
@@ -123,6 +118,61 @@ fn main() -> Result<()> {
     );
     println!("1 passed, 0 failed");
     Ok(())
+}
+
+/// The way to the cloud between two kills.
+#[derive(Clone, Copy)]
+enum Way {
+    Open,
+    Shut,
+    Flapping,
+}
+
+impl Way {
+    fn next(self) -> Self {
+        match self {
+            Self::Open => Self::Shut,
+            Self::Shut => Self::Flapping,
+            Self::Flapping => Self::Open,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Open => "reachable",
+            Self::Shut => "away",
+            Self::Flapping => "reachable and away by turns",
+        }
+    }
+
+    /// Keeps the way like that until then.
+    fn keep(self, gate: &GateHandle, until: Instant, random: &mut fastrand::Rng) {
+        let set = |is_open| {
+            gate.set_mode(if is_open {
+                GateMode::Forward
+            } else {
+                GateMode::Refuse
+            });
+            if !is_open {
+                gate.cut();
+            }
+        };
+        set(!matches!(self, Self::Shut));
+        let mut is_open = true;
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            if !matches!(self, Self::Flapping) {
+                thread::sleep(rest);
+                continue;
+            }
+            thread::sleep(rest.min(Duration::from_millis(random.u64(20..400))));
+            is_open = !is_open;
+            set(is_open);
+        }
+    }
 }
 
 /// What arrived at the far end.

@@ -9,6 +9,7 @@ mod inode;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::Disk;
@@ -84,14 +85,42 @@ struct Inner {
     pending: Vec<(String, Option<usize>)>,
     operations: Vec<Operation>,
     faults: HashMap<Call, Fault>,
-    power_until: Option<usize>,
+    supply: Arc<Supply>,
     lies_about_syncs: bool,
+}
+
+/// What one or several disks get their power from.
+#[derive(Debug)]
+struct Supply {
+    /// Changing calls that it served.
+    used: AtomicUsize,
+    /// With so many it fails.
+    until: AtomicUsize,
+}
+
+impl Default for Supply {
+    fn default() -> Self {
+        Self {
+            used: AtomicUsize::new(0),
+            until: AtomicUsize::new(usize::MAX),
+        }
+    }
 }
 
 impl MemoryDisk {
     /// An empty disk.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Another empty disk on the same supply: a power cut takes both in the same moment.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let supply = Arc::clone(&self.inner().supply);
+        Self(Arc::new(Mutex::new(Inner {
+            supply,
+            ..Inner::default()
+        })))
     }
 
     /// Lets a call fail from now on, or work again.
@@ -103,9 +132,18 @@ impl MemoryDisk {
         };
     }
 
-    /// The power fails after `operations` changing calls in all: every later one fails and changes nothing.
+    /// The power fails after `operations` changing calls in all, those of the disks [beside](Self::beside) it
+    /// included: every later one fails and changes nothing.
     pub fn cut_power_after(&self, operations: usize) {
-        self.inner().power_until = Some(operations);
+        self.inner()
+            .supply
+            .until
+            .store(operations, Ordering::Relaxed);
+    }
+
+    /// Whether the power is still there.
+    pub fn is_powered(&self) -> bool {
+        self.inner().is_powered()
     }
 
     /// Lets every sync succeed without doing anything, as some cards do.
@@ -273,6 +311,7 @@ impl Inner {
         if !self.is_powered() {
             return Err(io::Error::other("the power is gone"));
         }
+        self.supply.used.fetch_add(1, Ordering::Relaxed);
         self.operations.push(Operation {
             call,
             name: name.to_owned(),
@@ -282,8 +321,8 @@ impl Inner {
     }
 
     fn is_powered(&self) -> bool {
-        self.power_until
-            .is_none_or(|until| self.operations.len() < until)
+        let Supply { used, until } = &*self.supply;
+        used.load(Ordering::Relaxed) < until.load(Ordering::Relaxed)
     }
 
     fn check(&self, call: Call) -> io::Result<()> {

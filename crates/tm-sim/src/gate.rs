@@ -319,7 +319,8 @@ async fn pump(
                     return;
                 }
                 let bytes_per_s = settings.borrow().bytes_per_s;
-                wait_for_turn(&shared.free[direction as usize], bytes_per_s, slice.len()).await;
+                let free = &shared.free[direction as usize];
+                wait_for_turn(free, bytes_per_s, slice.len(), due).await;
                 if to.write_all(slice).await.is_err() {
                     return;
                 }
@@ -333,6 +334,8 @@ async fn pump(
 }
 
 const CHUNK: usize = 16 * 1024;
+/// How late a timer may wake on a busy machine without a loss of rate.
+const LATE_TIMERS: Duration = Duration::from_millis(20);
 
 fn slice_len(settings: &watch::Receiver<Settings>) -> usize {
     let per_slice = settings
@@ -342,14 +345,21 @@ fn slice_len(settings: &watch::Receiver<Settings>) -> usize {
     usize::try_from(per_slice).unwrap_or(CHUNK).clamp(1, CHUNK)
 }
 
-/// Books `len` bytes on the line and waits until they have passed.
-async fn wait_for_turn(free: &Mutex<Option<Instant>>, bytes_per_s: Option<u64>, len: usize) {
+/// Books `len` bytes on the line, which were there at `due`, and waits until they have passed.
+async fn wait_for_turn(
+    free: &Mutex<Option<Instant>>,
+    bytes_per_s: Option<u64>,
+    len: usize,
+    due: Instant,
+) {
     let Some(rate) = bytes_per_s else { return };
     let time = Duration::from_nanos((len as u64).saturating_mul(1_000_000_000) / rate);
     let until = {
         let mut free = free.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let until = free.map_or(now, |at| at.max(now)) + time;
+        // Timers wake late, and a line that has something to carry does not rest meanwhile.
+        let earliest = now.checked_sub(LATE_TIMERS).unwrap_or(now).max(due);
+        let until = free.map_or(now, |at| at.max(earliest)) + time;
         *free = Some(until);
         until
     };

@@ -61,7 +61,21 @@ impl Cause {
     pub fn is(&self, code: Code) -> bool {
         self.code == code.0
     }
+
+    /// Whether this is one of those codes.
+    pub fn is_any(&self, codes: &[Code]) -> bool {
+        codes.iter().any(|code| self.is(*code))
+    }
 }
+
+/// The cloud broker was reached, and refuses the connection.
+pub const UPLINK_REFUSALS: [Code; 5] = [
+    UPLINK_REFUSED,
+    UPLINK_AUTH_REFUSED,
+    UPLINK_CLIENT_ID_REFUSED,
+    UPLINK_BROKER_UNAVAILABLE,
+    UPLINK_PROTOCOL_REFUSED,
+];
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $code:literal;)*) => {
@@ -332,10 +346,20 @@ codes! {
     UPLINK_UNREACHABLE = "uplink.unreachable";
     /// The cloud broker's name cannot be resolved.
     UPLINK_DNS_FAILED = "uplink.dns_failed";
-    /// The cloud broker refuses the connection.
+    /// The cloud broker refuses the connection for another reason than the following ones.
     UPLINK_REFUSED = "uplink.refused";
+    /// The cloud broker refuses user and password, or this device as a whole.
+    UPLINK_AUTH_REFUSED = "uplink.auth_refused";
+    /// The cloud broker refuses the client id.
+    UPLINK_CLIENT_ID_REFUSED = "uplink.client_id_refused";
+    /// The cloud broker answers, and has no service at the moment.
+    UPLINK_BROKER_UNAVAILABLE = "uplink.broker_unavailable";
+    /// The cloud broker does not speak MQTT 3.1.1.
+    UPLINK_PROTOCOL_REFUSED = "uplink.protocol_refused";
     /// The encrypted connection cannot be made.
     UPLINK_TLS_FAILED = "uplink.tls_failed";
+    /// The certificate shown for the cloud broker was issued by nobody who is trusted here.
+    UPLINK_TLS_INTERCEPTED = "uplink.tls_intercepted";
     /// The cloud broker's certificate is not valid at the time this clock shows.
     UPLINK_TLS_CLOCK_SUSPECT = "uplink.tls_clock_suspect";
     /// The cloud broker acknowledges nothing.

@@ -1,5 +1,7 @@
 //! What the `tm` binary does, as a library, so that the end-to-end tests run the same thing.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod supervise;

@@ -21,6 +21,9 @@ enum Command {
     /// Runs everything on simulated hardware, with an embedded broker and a small cloud side.
     #[cfg(feature = "demo")]
     Demo(tm::demo::Arguments),
+    /// Measures what the product does, costs and survives; needs Mosquitto.
+    #[cfg(feature = "bench")]
+    Bench(tm::bench::Arguments),
     /// Runs real services in one process, configured by the environment.
     Run(tm::run::Arguments),
     /// Turns payloads into JSON lines or CSV: from standard input, files or a broker.
@@ -46,6 +49,10 @@ fn main() -> ExitCode {
                 None => "warn,rumqttd=off",
             };
             logged(usual).and_then(|()| tm::demo::main(arguments))
+        }
+        #[cfg(feature = "bench")]
+        Command::Bench(arguments) => {
+            logged("error,rumqttc=off").and_then(|()| tm::bench::main(arguments))
         }
         Command::Run(arguments) => logged("info").and_then(|()| tm::run::main(&arguments)),
         Command::Decode(arguments) => logged("warn").and_then(|()| tm::decode::main(&arguments)),

@@ -291,11 +291,15 @@ impl Look<'_> {
             return None;
         }
         let argument = |name: &str| cause.args.get(name).map_or("?", String::as_str).to_owned();
-        if cause.is(code::UPLINK_REFUSED) {
+        if cause.is_any(&code::UPLINK_REFUSALS) {
             return fault(code::LINK_CLOUD_REFUSES.with("reason", argument("error")));
         }
         if cause.is(code::UPLINK_TLS_CLOCK_SUSPECT) {
             return fault(code::LINK_CLOCK_SUSPECT.plain());
+        }
+        if cause.is(code::UPLINK_TLS_INTERCEPTED) {
+            let intercepted = code::LINK_TLS_INTERCEPTED.with("host", argument("broker"));
+            return fault(intercepted.and("issuer", argument("issuer")));
         }
         if cause.is(code::UPLINK_TLS_FAILED) {
             return fault(cause.clone());

@@ -422,6 +422,20 @@ fn a_cloud_that_does_not_answer() {
             Stage::Context,
         ),
         (
+            "cloud refuses the password",
+            failing(code::UPLINK_AUTH_REFUSED),
+            code::LINK_CLOUD_REFUSES,
+            Faulty,
+            Stage::Context,
+        ),
+        (
+            "intercepted, by the uplink",
+            failing(code::UPLINK_TLS_INTERCEPTED),
+            code::LINK_TLS_INTERCEPTED,
+            Faulty,
+            Stage::Context,
+        ),
+        (
             "clock",
             failing(code::UPLINK_TLS_CLOCK_SUSPECT),
             code::LINK_CLOCK_SUSPECT,

@@ -182,7 +182,7 @@ pub(super) fn uplink(heard: &Heard) -> Check {
         LinkStatus::NotConfigured => Check::skipped(name, cause),
         LinkStatus::Connecting => Check::warn(name, cause),
         LinkStatus::Connected => Check::ok(name, cause),
-        LinkStatus::Failed if cause.is(code::UPLINK_REFUSED) => {
+        LinkStatus::Failed if cause.is_any(&code::UPLINK_REFUSALS) => {
             let reason = cause.args.get("error").map_or("-", String::as_str);
             Check::fail(name, code::LINK_CLOUD_REFUSES.with("reason", reason))
         }

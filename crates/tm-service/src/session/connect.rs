@@ -6,7 +6,7 @@ use std::time::Duration;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError, TlsError, mqttbytes};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::DownReason;
+use super::{DownReason, Refusal};
 
 /// How long sent bytes may stay unacknowledged by the peer's TCP before the link counts as dead.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ pub(super) fn reason(error: &ConnectionError) -> DownReason {
         ConnectionError::MqttState(other) => DownReason::Protocol(other.to_string()),
         ConnectionError::Tls(TlsError::TLS(error)) => of_rustls(error),
         ConnectionError::Tls(other) => DownReason::Tls(other.to_string()),
-        ConnectionError::ConnectionRefused(code) => DownReason::Rejected(rejection(*code)),
+        ConnectionError::ConnectionRefused(code) => refusal(*code),
         other => DownReason::Protocol(other.to_string()),
     }
 }
@@ -81,18 +81,19 @@ fn of_rustls(error: &rustls::Error) -> DownReason {
             | Bad::NotValidYet
             | Bad::NotValidYetContext { .. },
         ) => DownReason::TlsClockSuspect,
+        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => DownReason::TlsForeign,
         other => DownReason::Tls(other.to_string()),
     }
 }
 
-/// The words of MQTT 3.1.1, table 3.1, for a CONNACK that refuses.
-fn rejection(code: ConnectReturnCode) -> &'static str {
-    match code {
-        ConnectReturnCode::RefusedProtocolVersion => "the broker does not speak MQTT 3.1.1",
-        ConnectReturnCode::BadClientId => "the client id is refused",
-        ConnectReturnCode::ServiceUnavailable => "the broker is not available",
-        ConnectReturnCode::BadUserNamePassword => "user name or password is wrong",
-        ConnectReturnCode::NotAuthorized => "not authorised",
-        ConnectReturnCode::Success => "refused",
-    }
+/// What a CONNACK that refuses means.
+fn refusal(code: ConnectReturnCode) -> DownReason {
+    DownReason::Rejected(match code {
+        ConnectReturnCode::RefusedProtocolVersion => Refusal::Protocol,
+        ConnectReturnCode::BadClientId => Refusal::ClientId,
+        ConnectReturnCode::ServiceUnavailable => Refusal::Unavailable,
+        ConnectReturnCode::BadUserNamePassword => Refusal::Credentials,
+        ConnectReturnCode::NotAuthorized => Refusal::NotAuthorised,
+        ConnectReturnCode::Success => return DownReason::Protocol("refused, and not".to_owned()),
+    })
 }

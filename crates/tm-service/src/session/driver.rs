@@ -15,8 +15,8 @@ use super::backoff::Waits;
 use super::link::{Link, Told};
 use super::tls::Known;
 use super::{
-    Address, Attempt, DownReason, Incoming, Options, Qos, Receipt, SessionEvent, Turn, Will,
-    connect,
+    Address, Attempt, DownReason, Incoming, Options, Qos, Receipt, Refusal, SessionEvent, Turn,
+    Will, connect,
 };
 use crate::config::Secret;
 
@@ -312,18 +312,16 @@ impl Driver<'_> {
                 // Connecting takes its time: at a first start the broker makes the credentials
                 // meanwhile, and would keep us for an anonymous client as long as it lives.
                 if self.credentials().await != self.login {
-                    return Err(
-                        DownReason::Rejected("the credentials have changed meanwhile").into(),
-                    );
+                    return Err(DownReason::from(Refusal::CredentialsChanged).into());
                 }
                 let subscribes = self.subscribes && !self.options.subscriptions.is_empty();
                 if subscribes {
                     let filters = self.options.subscriptions.iter();
                     let filters = filters
                         .map(|(filter, qos)| SubscribeFilter::new(filter.clone(), mqtt_qos(*qos)));
-                    client.try_subscribe_many(filters).map_err(|_| {
-                        DownReason::Rejected("a subscription is not a topic filter")
-                    })?;
+                    client
+                        .try_subscribe_many(filters)
+                        .map_err(|_| DownReason::from(Refusal::BadFilter))?;
                 }
                 self.link.lock().begin(self.number, client.clone());
                 if subscribes {
@@ -346,7 +344,7 @@ impl Driver<'_> {
                 }
                 let is_refused = ack.return_codes.contains(&SubscribeReasonCode::Failure);
                 if is_refused && self.options.needs_subscriptions {
-                    return Err(DownReason::Rejected("the broker refuses a subscription").into());
+                    return Err(DownReason::from(Refusal::Subscription).into());
                 }
                 let Some(subscribing) = self.subscribing.take() else {
                     return Ok(());

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 pub use options::{Address, BackOff, BadAddress, Options, Qos, Will};
 pub use owner::{Acknowledger, Session, Standing};
-pub use reason::DownReason;
+pub use reason::{DownReason, Refusal};
 pub use tls::{BadTls, Pem, TlsOptions};
 pub use wire::Wire;
 
@@ -88,6 +88,18 @@ pub enum Turn {
     Same,
     /// To the other one, where there are two.
     Other,
+}
+
+impl Receipt {
+    /// A receipt without a connection, for tests of what is acknowledged and when.
+    pub fn for_test(connection: u64, packet: u16) -> Self {
+        Self { connection, packet }
+    }
+
+    /// The packet's id on its connection.
+    pub fn packet(&self) -> u16 {
+        self.packet
+    }
 }
 
 /// What a session tells its owner.

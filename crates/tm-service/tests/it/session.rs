@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tm_service::config::Secret;
 use tm_service::session::{
-    BackOff, DownReason, Incoming, NotTaken, Options, Outgoing, Qos, Session, SessionEvent, Will,
+    BackOff, DownReason, Incoming, NotTaken, Options, Outgoing, Qos, Refusal, Session,
+    SessionEvent, Will,
 };
 
 use crate::peer::{FakeBroker, Peer, Seen, within};
@@ -428,16 +429,19 @@ async fn manual_acks_go_out_in_order_and_die_with_their_connection() {
 async fn a_refusal_is_told_with_its_reason_once() {
     let broker = FakeBroker::bind().await;
     let mut session = Session::open(options(&broker.url()));
-    for (code, words) in [
-        (4, "user name or password is wrong"),
-        (4, ""),
-        (5, "not authorised"),
+    for (code, refusal) in [
+        (1, Some(Refusal::Protocol)),
+        (2, Some(Refusal::ClientId)),
+        (3, Some(Refusal::Unavailable)),
+        (4, Some(Refusal::Credentials)),
+        (4, None),
+        (5, Some(Refusal::NotAuthorised)),
     ] {
         let mut peer = broker.accept_raw().await;
         peer.read().await;
         peer.send(&[0x20, 2, 0, code]).await;
-        if !words.is_empty() {
-            assert_eq!(down(&mut session).await, DownReason::Rejected(words));
+        if let Some(refusal) = refusal {
+            assert_eq!(down(&mut session).await, DownReason::Rejected(refusal));
         }
     }
 }

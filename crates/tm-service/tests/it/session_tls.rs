@@ -222,7 +222,7 @@ async fn a_certificate_of_the_named_authority_is_trusted() {
 async fn a_certificate_of_another_authority_is_refused() {
     let event = check(2090, false).await;
     assert!(
-        matches!(event, SessionEvent::Down(DownReason::Tls(_))),
+        matches!(event, SessionEvent::Down(DownReason::TlsForeign)),
         "{event:?}"
     );
 }

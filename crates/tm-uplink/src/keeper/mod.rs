@@ -6,6 +6,8 @@
 mod complaints;
 mod intake;
 mod journals;
+#[cfg(test)]
+mod power_cut;
 mod retained;
 mod sort;
 mod supply;

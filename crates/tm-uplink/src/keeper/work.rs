@@ -155,7 +155,7 @@ impl<D: Disk> Work<D> {
         self.commit_due();
     }
 
-    fn on(&mut self, command: Command) {
+    pub(super) fn on(&mut self, command: Command) {
         match command {
             Command::Connected(connection) => {
                 self.receipts.clear();
@@ -229,7 +229,7 @@ impl<D: Disk> Work<D> {
     }
 
     /// Makes the commits that the rules have asked for.
-    fn commit_due(&mut self) {
+    pub(super) fn commit_due(&mut self) {
         while !self.due.is_empty() {
             // What is durable already need not wait for them.
             self.flush_receipts();
@@ -297,7 +297,7 @@ impl<D: Disk> Work<D> {
     }
 
     /// Says what has become known since the last time.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.flush_receipts();
         for class in Class::ALL {
             let journal = self.journal(class);

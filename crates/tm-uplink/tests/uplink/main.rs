@@ -2,11 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod abort;
+mod brokers;
 mod budget;
 mod commands;
 mod delivery;
 mod disk;
 mod faults;
+mod links;
+mod outage;
+mod scripted;
 mod series;
 mod sparkplug;
 mod world;

@@ -277,7 +277,7 @@ pub(crate) struct Arrived {
 }
 
 impl Arrived {
-    fn take(&mut self, message: &Incoming) {
+    pub(crate) fn take(&mut self, message: &Incoming) {
         match message.topic.rsplit('/').next() {
             Some("data") if !message.topic.starts_with("tm/v1/") => self.data(&message.payload),
             Some("event" | "alarm" | "res") => self.urgent(&message.payload),
@@ -380,6 +380,22 @@ pub(crate) async fn standing(world: &World) -> Client {
     })
     .await;
     source
+}
+
+/// Waits until so many messages were taken, and so many records of them wait on flash.
+pub(crate) async fn on_flash(source: &mut Client, taken: u64, waiting: u64) {
+    source
+        .until("the records on flash", |seen| {
+            let states = seen.messages.iter().rev();
+            let mut states = states.filter(|message| message.topic == "tm/v1/state/uplink");
+            let state = states.next().map(|message| &message.payload);
+            state.is_some_and(|state| {
+                let state: Json = serde_json::from_slice(state).unwrap();
+                state["messages_received"] == taken
+                    && state["journal"]["records_pending"] == waiting
+            })
+        })
+        .await;
 }
 
 /// Waits until the first `count` polls have arrived; each did exactly once.

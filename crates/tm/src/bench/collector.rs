@@ -1,5 +1,7 @@
-//! The far end: counts records as they arrive, looking no deeper than the first bytes of a batch.
+//! The far end: counts records as they arrive, looking no deeper than the first bytes of a batch
+//! unless there is a witness.
 
+use std::convert::Infallible;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,18 +10,22 @@ use anyhow::{Context as _, Result};
 use tm_columns::Dictionaries;
 use tm_service::session::{Options, Qos, Session, SessionEvent};
 
+use super::witness::Witness;
+
 /// Counts what arrives at the cloud.
-pub(crate) struct Collector {
+pub(super) struct Collector {
     session: Session,
     records: u64,
-    pub(crate) batches: u64,
-    pub(crate) payload_bytes: u64,
+    pub(super) batches: u64,
+    pub(super) payload_bytes: u64,
+    /// Looks at every record.
+    pub(super) witness: Option<Witness>,
     is_up: bool,
     dictionaries: Dictionaries,
 }
 
 impl Collector {
-    pub(crate) async fn connect(cloud: SocketAddr) -> Result<Self> {
+    pub(super) async fn connect(cloud: SocketAddr) -> Result<Self> {
         Self::connect_with(Options::new(
             "collector",
             format!("mqtt://{cloud}").parse()?,
@@ -27,7 +33,7 @@ impl Collector {
         .await
     }
 
-    pub(crate) async fn connect_with(mut options: Options) -> Result<Self> {
+    pub(super) async fn connect_with(mut options: Options) -> Result<Self> {
         options.subscriptions = vec![("tm/#".to_owned(), Qos::AtLeastOnce)];
         options.max_packet = 4 << 20;
         let mut session = Session::open(options);
@@ -40,13 +46,14 @@ impl Collector {
             records: 0,
             batches: 0,
             payload_bytes: 0,
+            witness: None,
             is_up: false,
             dictionaries: Dictionaries::default(),
         })
     }
 
     /// Waits until the uplink has connected to the cloud.
-    pub(crate) async fn up(&mut self) -> Result<()> {
+    pub(super) async fn up(&mut self) -> Result<()> {
         let wait = async {
             while !self.is_up {
                 self.next().await?;
@@ -59,7 +66,7 @@ impl Collector {
     }
 
     /// Waits until so many records have arrived in all.
-    pub(crate) async fn records(&mut self, records: u64, most: Duration) -> Result<u64> {
+    pub(super) async fn records(&mut self, records: u64, most: Duration) -> Result<u64> {
         let wait = async {
             while self.records < records {
                 self.next().await?;
@@ -71,7 +78,7 @@ impl Collector {
     }
 
     /// Waits for the next batch, and says when it came.
-    pub(crate) async fn first_new(&mut self) -> Result<Instant> {
+    pub(super) async fn first_new(&mut self) -> Result<Instant> {
         let before = self.batches;
         let wait = async {
             while self.batches == before {
@@ -84,13 +91,47 @@ impl Collector {
             .context("wait for a batch")?
     }
 
-    async fn next(&mut self) -> Result<()> {
+    /// Waits until the witness has seen so many different records of others than the live source.
+    pub(super) async fn witnessed(&mut self, records: u64, most: Duration) -> Result<()> {
+        let seen = |collector: &Self| collector.witness.as_ref().map_or(0, Witness::backlog);
+        let wait = async {
+            while seen(self) < records {
+                self.next().await?;
+            }
+            Ok(())
+        };
+        let arrived = tokio::time::timeout(most, wait).await;
+        arrived.with_context(|| format!("only {} of {records} records have arrived", seen(self)))?
+    }
+
+    /// Takes what arrives, until it is dropped.
+    pub(super) async fn forever(&mut self) -> Result<Infallible> {
+        loop {
+            self.next().await?;
+        }
+    }
+
+    /// What has arrived so far.
+    pub(super) fn count(&self) -> u64 {
+        self.records
+    }
+
+    pub(super) async fn next(&mut self) -> Result<()> {
         if let SessionEvent::Message(message) = self.session.next().await {
             if message.topic.ends_with("/health") {
                 self.is_up = !message.payload.windows(6).any(|text| text == b"\"down\"");
             }
             if message.topic.ends_with("/data") {
-                let records = self.records_of(&message.payload)?;
+                let records = if self.witness.is_some() {
+                    let json = self.dictionaries.unpack(&message.payload)?;
+                    let batch = tm_columns::decode_json(&json).context("read a batch")?;
+                    if let Some(witness) = &mut self.witness {
+                        witness.batch(&batch)?;
+                    }
+                    batch.records.len() as u64
+                } else {
+                    self.records_of(&message.payload)?
+                };
                 self.records += records;
                 self.batches += u64::from(records > 0);
                 self.payload_bytes += message.payload.len() as u64;
@@ -101,6 +142,10 @@ impl Collector {
 
     /// How many records a batch has: of one that stands alone, by its first bytes.
     fn records_of(&mut self, payload: &[u8]) -> Result<u64> {
+        if payload.starts_with(b"{") {
+            // Readable: one record each.
+            return Ok(1);
+        }
         let mut head = [0; 256];
         let read = flate2::read::GzDecoder::new(payload).read(&mut head);
         if let Some(n) = read.ok().and_then(|read| n_of(head.get(..read)?)) {

@@ -2,25 +2,31 @@
 
 use std::io::{BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use tm_service::session::{Options, Qos, Session, SessionEvent};
-use tm_types::UplinkState;
+use tm_types::{Poll, Source, UplinkState, topic};
 
 /// Messages on the way at once.
 const WINDOW: u64 = 1000;
 /// Written together.
 const BATCH: u64 = 100;
 
-pub(crate) struct Load {
+/// Every load is a run of its own, so that none is taken for a repeat of another.
+static RUNS: AtomicU32 = AtomicU32::new(1);
+
+pub(super) struct Load {
     stream: TcpStream,
     acks: BufReader<TcpStream>,
     run: u32,
+    /// The number of the next poll.
+    next: u64,
 }
 
 impl Load {
-    pub(crate) fn connect(bus: SocketAddr) -> Result<Self> {
+    pub(super) fn connect(bus: SocketAddr) -> Result<Self> {
         let mut stream = TcpStream::connect(bus)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
@@ -32,19 +38,38 @@ impl Load {
         Ok(Self {
             stream,
             acks,
-            run: std::process::id(),
+            run: RUNS.fetch_add(1, Ordering::Relaxed),
+            next: 0,
         })
     }
 
-    /// Publishes polls of so many points each; returns when the broker has taken all.
-    pub(crate) fn send(&mut self, polls: u64, points: u64) -> Result<()> {
+    /// Publishes that many further polls of so many points each; returns when the broker has taken all.
+    pub(super) fn send(&mut self, polls: u64, points: u64) -> Result<()> {
+        let (run, first) = (self.run, self.next);
+        self.next += polls;
+        self.send_all(polls, |out, n| poll(out, run, first + n, points))
+    }
+
+    /// Publishes the next polls of a stream without end.
+    pub(super) fn send_from(
+        &mut self,
+        stream: &mut impl Iterator<Item = (Source, Poll)>,
+        polls: u64,
+    ) -> Result<()> {
+        self.send_all(polls, |out, n| {
+            let (source, poll) = stream.next().expect("the stream has no end");
+            publish(out, n, &topic::data(&source), &poll.to_json());
+        })
+    }
+
+    fn send_all(&mut self, polls: u64, mut write: impl FnMut(&mut Vec<u8>, u64)) -> Result<()> {
         let (mut sent, mut acked) = (0, 0);
         let mut out = Vec::new();
         while acked < polls {
             while sent < polls && sent - acked < WINDOW {
                 out.clear();
                 for n in sent..polls.min(sent + BATCH) {
-                    publish(&mut out, self.run, n, points);
+                    write(&mut out, n);
                 }
                 sent = polls.min(sent + BATCH);
                 self.stream.write_all(&out)?;
@@ -58,8 +83,8 @@ impl Load {
     }
 }
 
-/// Waits until the uplink tells that its disk holds so many records.
-pub(crate) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<()> {
+/// Waits until the uplink tells that its disk holds so many records; how many points that is.
+pub(super) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<u64> {
     let mut options = Options::new("look", format!("mqtt://{bus}").parse()?);
     options.subscriptions = vec![("tm/v1/state/uplink".to_owned(), Qos::AtLeastOnce)];
     let mut session = Session::open(options);
@@ -68,7 +93,7 @@ pub(crate) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<()
             if let SessionEvent::Message(message) = session.next().await {
                 let state: UplinkState = serde_json::from_slice(&message.payload)?;
                 if state.journal.records_pending >= records {
-                    return Ok(());
+                    return Ok(state.journal.points_pending);
                 }
             }
         }
@@ -78,9 +103,8 @@ pub(crate) async fn wait_until_taken(bus: SocketAddr, records: u64) -> Result<()
         .context("wait until everything is on disk")?
 }
 
-/// One PUBLISH at QoS 1 with a poll as our services make it.
-fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
-    const TOPIC: &str = "tm/v1/data/load";
+/// A poll as our services make it.
+fn poll(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
     let mut payload = Vec::with_capacity(128 + 110 * usize::try_from(points).unwrap_or(1));
     let time = 1_790_000_000_000 + i64::try_from(n).unwrap_or(0) * 100;
     let stamp = tm_types::Timestamp::of_unix_ms(time);
@@ -95,7 +119,12 @@ fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
             .expect("a Vec takes everything");
     }
     payload.extend_from_slice(b"]}");
-    let mut remaining = 2 + TOPIC.len() + 2 + payload.len();
+    publish(out, n, "tm/v1/data/load", &payload);
+}
+
+/// One PUBLISH at QoS 1; `n` gives its packet id.
+fn publish(out: &mut Vec<u8>, n: u64, topic: &str, payload: &[u8]) {
+    let mut remaining = 2 + topic.len() + 2 + payload.len();
     out.push(0x32);
     loop {
         let digit = u8::try_from(remaining % 128).unwrap_or(0);
@@ -105,11 +134,11 @@ fn publish(out: &mut Vec<u8>, run: u32, n: u64, points: u64) {
             break;
         }
     }
-    out.extend_from_slice(&u16::try_from(TOPIC.len()).unwrap_or(0).to_be_bytes());
-    out.extend_from_slice(TOPIC.as_bytes());
+    out.extend_from_slice(&u16::try_from(topic.len()).unwrap_or(0).to_be_bytes());
+    out.extend_from_slice(topic.as_bytes());
     // Packet ids 1 to 60000, far more than the window.
     out.extend_from_slice(&u16::try_from(n % 60_000 + 1).unwrap_or(1).to_be_bytes());
-    out.extend_from_slice(&payload);
+    out.extend_from_slice(payload);
 }
 
 /// SplitMix64: no two neighbours alike, so that nothing compresses that would not in the field.

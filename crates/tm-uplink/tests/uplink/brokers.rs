@@ -1,0 +1,127 @@
+//! Cloud brokers that refuse, forget and answer wrongly: what is told, and that nothing is lost by it.
+
+use tm_uplink::Config;
+
+use crate::scripted::Scripted;
+use crate::world::{Arrived, Polls, World, has_reason, health_says, on_flash, standing};
+
+fn config(world: &World, cloud: &Scripted) -> Config {
+    Config {
+        url: Some(cloud.url()),
+        ..world.config()
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_code() {
+    let world = World::new();
+    let mut cloud = Scripted::bind().await;
+    let running = world.start(config(&world, &cloud));
+    let mut source = standing(&world).await;
+    for (answer, code) in [
+        (1, "uplink.protocol_refused"),
+        (2, "uplink.client_id_refused"),
+        (3, "uplink.broker_unavailable"),
+        (4, "uplink.auth_refused"),
+        (5, "uplink.auth_refused"),
+    ] {
+        let mut peer = cloud.accept(false, answer).await;
+        health_says(&mut source, code, |health| {
+            health["status"] == "degraded" && has_reason(health, code)
+        })
+        .await;
+        assert!(peer.is_left().await, "{answer}");
+    }
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(10)).await;
+    cloud.behave(|arrived| arrived.count(&polls) == 10).await;
+    running.stop().await;
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Acknowledgement {
+    /// Under an id that was never used.
+    Unknown,
+    Twice,
+    /// The first one last.
+    OutOfOrder,
+    /// Of the message, and then the connection is closed.
+    ThenClosed,
+    Never,
+}
+
+#[tokio::test]
+async fn acknowledgements_that_are_wrong_cost_at_most_a_connection() {
+    for odd in [
+        Acknowledgement::Unknown,
+        Acknowledgement::Twice,
+        Acknowledgement::OutOfOrder,
+        Acknowledgement::ThenClosed,
+        Acknowledgement::Never,
+    ] {
+        let world = World::new();
+        let mut cloud = Scripted::bind().await;
+        let running = world.start(config(&world, &cloud));
+        let mut source = standing(&world).await;
+        let mut polls = Polls::of("tank", 7);
+        // Events go out one by one, so that several are under way.
+        for _ in 0..3 {
+            source.publish("tm/v1/event/door", "{}").await;
+        }
+        source.publish_all(polls.take(20)).await;
+        let mut peer = cloud.accept(false, 0).await;
+        let mut open = Vec::new();
+        while open.len() < 3 {
+            open.push(cloud.next(&mut peer).await.expect("a message"));
+        }
+        match odd {
+            Acknowledgement::Unknown => peer.puback(999).await,
+            Acknowledgement::Twice => {
+                peer.puback(open[0]).await;
+                peer.puback(open[0]).await;
+            }
+            Acknowledgement::OutOfOrder => {
+                for packet in open.iter().rev() {
+                    peer.puback(*packet).await;
+                }
+            }
+            Acknowledgement::ThenClosed => peer.puback(open[0]).await,
+            Acknowledgement::Never => {}
+        }
+        drop(peer);
+        cloud
+            .behave(|arrived| arrived.count(&polls) == 20 && arrived.urgent.len() >= 3)
+            .await;
+        // What came twice came under the same key.
+        cloud.arrived.assert_exactly(&polls, 20);
+        assert_eq!(cloud.arrived.urgent.len(), 3, "{odd:?}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_and_forgets_is_given_everything_again() {
+    let world = World::new();
+    let mut cloud = Scripted::bind().await;
+    let running = world.start(config(&world, &cloud));
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    source.publish_all(polls.take(50)).await;
+    on_flash(&mut source, 50, 50).await;
+    // Each connection takes a batch and ends. To remember a session that is to be a clean one is against the
+    // protocol ([MQTT-3.2.2-1]): such a connection is left at once.
+    for is_remembered in [false, true, false, true, false] {
+        let mut peer = cloud.accept(is_remembered, 0).await;
+        assert_eq!(cloud.next(&mut peer).await.is_none(), is_remembered);
+        assert_eq!(cloud.arrived.count(&polls), 50);
+    }
+    assert_eq!(cloud.arrived.repeats, 2 * 50);
+    cloud.arrived = Arrived::default();
+    cloud.behave(|arrived| arrived.count(&polls) == 50).await;
+    cloud.arrived.assert_exactly(&polls, 50);
+    health_says(&mut source, "a broker that throws out", |health| {
+        has_reason(health, "uplink.topic_denied")
+    })
+    .await;
+    running.stop().await;
+}
