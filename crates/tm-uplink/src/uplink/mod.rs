@@ -151,7 +151,7 @@ impl<'a> Uplink<'a> {
             orders: VecDeque::new(),
             is_carrying_out: false,
             attempt: None,
-            anchors: Anchors::default(),
+            anchors: Anchors::of_earlier(host.store.load(ANCHORS).unwrap_or_default()),
             connections: 0,
             kept_bd_seq: None,
             published: 0,
@@ -240,14 +240,11 @@ impl<'a> Uplink<'a> {
                 self.states.note(service, payload, self.host.clock.mono());
             }
             Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
-                Ok(anchor) => {
-                    self.anchors.note(anchor);
-                    self.keeper.tell(Command::Anchor {
-                        anchor,
-                        topic,
-                        payload,
-                    });
-                }
+                Ok(anchor) => self.keeper.tell(Command::Anchor {
+                    anchor,
+                    topic,
+                    payload,
+                }),
                 // An empty one withdraws an anchor; what is known of the clock stays true.
                 Err(error) if !payload.is_empty() => {
                     tracing::debug!(topic, %error, "no time anchor");
@@ -417,7 +414,10 @@ impl<'a> Uplink<'a> {
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
-            Answer::Anchors(anchors) => self.host.store.save(ANCHORS, &anchors),
+            Answer::Anchors(anchors) => {
+                self.host.store.save(ANCHORS, &anchors);
+                self.anchors = Anchors::of_earlier(anchors);
+            }
             Answer::Polled(source, poll) => self.edge_remembers(&source, &poll),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),
             Answer::Event(severity, cause) => self.bus.event(severity, cause),
