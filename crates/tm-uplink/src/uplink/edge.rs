@@ -5,7 +5,7 @@ use std::time::Duration;
 use tm_service::Host;
 use tm_service::session::{Incoming, Turn, Will};
 use tm_sparkplug::{Event as EdgeEvent, Message, Next, Qos};
-use tm_types::{Clock, LinkStatus, Poll, Source, Stamp, code};
+use tm_types::{Clock, LinkStatus, Poll, Source, Stamp, Timestamp, code};
 
 use super::{Uplink, token};
 use crate::cloud;
@@ -15,8 +15,6 @@ use crate::sparkplug::{Edge, Order, node_config};
 
 /// The file that keeps the number of the next connection.
 const BD_SEQ: &str = "sparkplug";
-/// 2025-01-01T00:00:00Z: it is later than this.
-const NEVER_BEFORE_MS: i64 = 1_735_689_600_000;
 /// How long the good-bye may take; without it the broker publishes the will, which says the same.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -51,8 +49,8 @@ impl Uplink<'_> {
 
     /// Now, by the best clock there is.
     fn present(&self) -> Stamp {
-        let stamp = self.host.clock.stamp();
-        self.anchors.corrected(stamp, stamp.boot)
+        let now = self.host.clock.stamp();
+        self.anchors.corrected(now, now.boot)
     }
 
     /// Makes the connection that waits, unless nobody knows what time it is: a birth of 1970 cannot be taken back.
@@ -77,12 +75,11 @@ impl Uplink<'_> {
             self.cloud.waits(LinkStatus::Connecting, cause);
             self.say_health();
         }
-        // No connection of the link, no CONNECT.
+        let was_connect_sent = self.was_connect_sent();
         let Some(edge) = &mut self.edge else {
             return;
         };
-        let connections = self.cloud.wire().connections;
-        let was_connect_sent = std::mem::replace(&mut self.connections, connections) != connections;
+        self.connections = self.cloud.wire().connections;
         let server = self.cloud.server(&attempt.address);
         let connect = edge.begin(server, was_connect_sent, &now);
         let will = Will {
@@ -105,6 +102,11 @@ impl Uplink<'_> {
         });
     }
 
+    /// Whether the last attempt may have got as far as CONNECT: not without a connection of the link.
+    fn was_connect_sent(&self) -> bool {
+        self.cloud.wire().connections != self.connections
+    }
+
     pub(super) fn edge_is_connected(&mut self) {
         self.drive(EdgeEvent::Connected);
         if self.is_waiting_for_host() {
@@ -114,10 +116,9 @@ impl Uplink<'_> {
 
     pub(super) fn edge_is_gone(&mut self) {
         let now = self.present();
+        let connect_was_sent = self.was_connect_sent();
         if let Some(edge) = &mut self.edge {
-            let gone = EdgeEvent::Disconnected {
-                connect_was_sent: true,
-            };
+            let gone = EdgeEvent::Disconnected { connect_was_sent };
             // Nothing is sent any more; what was on its way is read again.
             edge.on(gone, &now, &mut Vec::new());
             self.published = 0;
@@ -125,13 +126,16 @@ impl Uplink<'_> {
     }
 
     pub(super) fn edge_is_answered(&mut self, fence: u64) {
+        self.cloud.flapping.acked();
         self.bytes_acked += std::mem::take(&mut self.published);
         self.drive(EdgeEvent::Fenced(fence));
     }
 
     pub(super) fn edge_sends(&mut self, ticket: u64, is_backlog: bool, polls: Vec<Polled>) {
-        // Counted as they are published.
-        self.in_flight.remove(&ticket);
+        // Their bytes are counted as they are published.
+        if let Some(sent) = self.in_flight.get_mut(&ticket) {
+            sent.bytes = 0;
+        }
         let now = self.present();
         let Some(edge) = &mut self.edge else {
             return;
@@ -245,7 +249,7 @@ impl Uplink<'_> {
 
 /// Whether nobody has ever set that clock: a kernel that starts without one shows 1970 or the day it was built.
 fn is_unset(stamp: &Stamp) -> bool {
-    stamp.clock == Clock::None || stamp.time.unix_ms() < NEVER_BEFORE_MS
+    stamp.clock == Clock::None || stamp.time < Timestamp::FLOOR
 }
 
 impl Drop for Uplink<'_> {

@@ -3,6 +3,7 @@
 mod command;
 mod edge;
 mod operation;
+mod send;
 mod spend;
 mod tell;
 mod token;
@@ -26,12 +27,11 @@ use crate::keeper::{Answer, Command, Keeper, Report, Start};
 use crate::outlet::BATCH_BYTES;
 use crate::parts::Parts;
 use crate::profile::Profiles;
-use crate::schedule::{Body, Effect, Event, Rules, Scheduler};
+use crate::schedule::{Effect, Event, Rules, Scheduler};
 use crate::sparkplug::{Edge, HELD_TICKETS, Order};
 use crate::states::States;
 
 pub(crate) use operation::OPERATIONS;
-use token::Named;
 
 use spend::Spending;
 
@@ -151,7 +151,7 @@ impl<'a> Uplink<'a> {
             orders: VecDeque::new(),
             is_carrying_out: false,
             attempt: None,
-            anchors: Anchors::default(),
+            anchors: Anchors::of_earlier(host.store.load(ANCHORS).unwrap_or_default()),
             connections: 0,
             kept_bd_seq: None,
             published: 0,
@@ -240,14 +240,11 @@ impl<'a> Uplink<'a> {
                 self.states.note(service, payload, self.host.clock.mono());
             }
             Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
-                Ok(anchor) => {
-                    self.anchors.note(anchor);
-                    self.keeper.tell(Command::Anchor {
-                        anchor,
-                        topic,
-                        payload,
-                    });
-                }
+                Ok(anchor) => self.keeper.tell(Command::Anchor {
+                    anchor,
+                    topic,
+                    payload,
+                }),
                 // An empty one withdraws an anchor; what is known of the clock stays true.
                 Err(error) if !payload.is_empty() => {
                     tracing::debug!(topic, %error, "no time anchor");
@@ -345,58 +342,6 @@ impl<'a> Uplink<'a> {
         self.say_state();
     }
 
-    fn acked(&mut self, token: Token) {
-        self.last_ack = Some(self.host.clock.mono());
-        if let Named::Single(_) = Named::of(token)
-            && let Some(acked) = self.in_flight.remove(&token)
-        {
-            self.bytes_acked += acked.bytes as u64;
-        }
-        match Named::of(token) {
-            Named::Ticket(ticket) => self.ticket_acked(ticket),
-            Named::Fence(fence) => self.edge_is_answered(fence),
-            Named::Part(part) => {
-                let done = self.parts.acked(part);
-                self.schedule(Event::Heard);
-                if let Some(ticket) = done {
-                    self.ticket_acked(ticket);
-                }
-                self.feed_parts();
-            }
-            Named::Single(token::STATE) => {
-                self.is_state_sent = false;
-                self.states.acked();
-            }
-            Named::Single(token::ECHO) => self.downlink.echo_acked(self.host.clock.mono()),
-            Named::Single(_) => {}
-        }
-    }
-
-    fn ticket_acked(&mut self, ticket: u64) {
-        if let Some(acked) = self.in_flight.remove(&ticket) {
-            self.bytes_acked += acked.bytes as u64;
-            self.batches_acked += u64::from(acked.has_records);
-        }
-        self.cloud.flapping.acked();
-        self.schedule(Event::Acked { ticket });
-    }
-
-    /// Sends as many parts as there is room for.
-    fn feed_parts(&mut self) {
-        while self.cloud.has_room()
-            && let Some(next) = self.parts.take()
-        {
-            let bytes = next.part.payload.len();
-            let token = token::part(next.number);
-            if self.cloud.send_part(token, next.kind, next.part) {
-                self.tell_oversized(next.kind, bytes);
-                if let Some(ticket) = self.parts.acked(next.number) {
-                    self.ticket_acked(ticket);
-                }
-            }
-        }
-    }
-
     fn on_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Taken { messages, bytes } => self.ingest.taken(messages, bytes),
@@ -417,7 +362,10 @@ impl<'a> Uplink<'a> {
             }
             Answer::Gone(class, records) => self.schedule(Event::Gone { class, records }),
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
-            Answer::Anchors(anchors) => self.host.store.save(ANCHORS, &anchors),
+            Answer::Anchors(anchors) => {
+                self.host.store.save(ANCHORS, &anchors);
+                self.anchors = Anchors::of_earlier(anchors);
+            }
             Answer::Polled(source, poll) => self.edge_remembers(&source, &poll),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),
             Answer::Event(severity, cause) => self.bus.event(severity, cause),
@@ -431,61 +379,5 @@ impl<'a> Uplink<'a> {
                 self.say_state();
             }
         }
-    }
-
-    /// Lets the scheduler decide, and does what it says.
-    fn schedule(&mut self, event: Event) {
-        let now = self.host.clock.mono();
-        let mut effects = std::mem::take(&mut self.effects);
-        self.scheduler.on(event, now, &mut effects);
-        for effect in effects.drain(..) {
-            self.perform(effect);
-        }
-        self.effects = effects;
-    }
-
-    fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::Prepare(request) => self.keeper.tell(Command::Prepare(request)),
-            Effect::Settle { class, records } => self.keeper.tell(Command::Settled(class, records)),
-            Effect::Stalled => self.give_up_stalled(),
-            Effect::Send {
-                ticket,
-                class,
-                message,
-            } => {
-                let bytes = message.payload.len();
-                let has_records = !message.records.is_empty();
-                self.in_flight
-                    .insert(ticket, UnderWay { bytes, has_records });
-                if has_records {
-                    self.keeper.tell(Command::Sent(class, message.records));
-                }
-                match message.payload {
-                    Body::Whole(payload) => {
-                        if self.cloud.send(ticket, message.kind, payload) {
-                            // No broker will ever take it, and nothing behind it shall wait.
-                            self.tell_oversized(message.kind, bytes);
-                            self.in_flight.remove(&ticket);
-                            self.schedule(Event::Acked { ticket });
-                        }
-                    }
-                    Body::Parts(parts) => {
-                        self.parts.add(ticket, message.kind, parts);
-                        self.feed_parts();
-                    }
-                    Body::Polls(polls) => self.edge_sends(ticket, message.is_backlog, polls),
-                }
-            }
-        }
-    }
-
-    fn tell_oversized(&mut self, kind: &'static str, bytes: usize) {
-        tracing::error!(
-            bytes,
-            "a message is too large to be sent and is passed over"
-        );
-        let cause = code::UPLINK_OVERSIZED_MESSAGE.with("topic", kind);
-        self.bus.event(Severity::Warning, cause.and("bytes", bytes));
     }
 }

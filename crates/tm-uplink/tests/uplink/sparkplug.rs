@@ -296,6 +296,26 @@ async fn a_stop_is_said_and_the_next_start_has_the_next_number() {
 }
 
 #[tokio::test]
+async fn an_attempt_that_reaches_nobody_spends_no_number() {
+    let world = World::new();
+    let mut host = Client::connect("scada", &world.cloud, OF_NODES).await;
+    let mut known = Host::default();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mqtt://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    // The other broker has its turn after two attempts.
+    let running = world.start(Config {
+        fallback_url: world.config().url,
+        url: Some(url),
+        ..config(&world)
+    });
+    host.until("a birth", |seen| known.read(seen).births == 1)
+        .await;
+    assert_eq!(known.bd_seq, Some(0));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_is_told_by_the_broker() {
     let world = World::new();
     let mut host = Client::connect("scada", &world.cloud, OF_NODES).await;
@@ -385,7 +405,7 @@ async fn without_a_clock_there_is_no_connection() {
     })
     .await;
     assert_eq!(world.gate.counts().n_connections, 0);
-    hand.step_wall(1_790_000_000_000);
+    hand.step_wall(Timestamp::FLOOR.unix_ms());
     hand.set_quality(Clock::Ntp, None);
     while_time_passes(
         &hand,
