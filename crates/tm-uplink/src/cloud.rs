@@ -26,6 +26,8 @@ pub(crate) const WINDOW: usize = 32;
 const WINDOW_PARTS: u16 = 80;
 /// Messages of the edge node that may wait for the wire: those of a whole window, each record its own.
 const QUEUE: usize = 32 * 1024;
+/// Bytes of them: batches in columns fill the window first, readable polls of 128 KiB this.
+pub(crate) const WINDOW_BYTES: usize = 768 * 1024;
 /// Beside the journals' messages, a state and a health message may be under way.
 const WINDOW_EXTRA: u16 = 8;
 /// Without a PUBACK for that long while one is due, the connection is dead (design §7).

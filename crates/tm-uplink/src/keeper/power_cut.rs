@@ -35,6 +35,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_secs(5),
     batch_bytes: BATCH_BYTES as u64,
     window: 6,
+    window_bytes: usize::MAX,
     unsettled: usize::MAX,
     stalled_after: Duration::from_secs(30),
 };

@@ -152,6 +152,8 @@ pub(crate) struct Rules {
     pub(crate) batch_bytes: u64,
     /// Messages that may be unacknowledged, all parts together.
     pub(crate) window: usize,
+    /// With so many bytes of them unacknowledged no further message is sent: memory stays flat whatever the payload.
+    pub(crate) window_bytes: usize,
     /// Messages that may be unsettled, those that are only read included; for backlog three quarters of it.
     pub(crate) unsettled: usize,
     /// Without any acknowledgement for that long, while one is due, the connection counts as dead.

@@ -34,6 +34,7 @@ struct Sent {
     part: Part,
     records: Range<u64>,
     at: Duration,
+    bytes: usize,
     /// The cloud has read it, and may lose it yet.
     is_read: bool,
 }
@@ -60,6 +61,8 @@ pub(crate) struct Scheduler {
     in_flight: BTreeMap<u64, Sent>,
     /// Those in flight that are read.
     n_read: usize,
+    /// Of those that are not.
+    bytes_under_way: usize,
     next_ticket: u64,
     connection: u64,
     is_up: bool,
@@ -82,6 +85,7 @@ impl Scheduler {
             pace: Pace::new(rules.window.saturating_sub(RESERVED)),
             in_flight: BTreeMap::new(),
             n_read: 0,
+            bytes_under_way: 0,
             next_ticket: 0,
             connection: 0,
             is_up: false,
@@ -180,6 +184,7 @@ impl Scheduler {
         self.is_stalled = false;
         self.in_flight.clear();
         self.n_read = 0;
+        self.bytes_under_way = 0;
         self.flows = Default::default();
         self.live_since = None;
         self.live_bytes = 0;
@@ -206,7 +211,7 @@ impl Scheduler {
         if sent.is_read {
             self.n_read -= 1;
         } else {
-            self.answered(sent.part, sent.at, now);
+            self.answered(sent.part, sent.at, sent.bytes, now);
         }
         self.settle(sent.part.class(), sent.records, effects);
     }
@@ -215,14 +220,15 @@ impl Scheduler {
         if let Some(sent) = self.in_flight.get_mut(&ticket)
             && !std::mem::replace(&mut sent.is_read, true)
         {
-            let (part, at) = (sent.part, sent.at);
+            let (part, at, bytes) = (sent.part, sent.at, sent.bytes);
             self.n_read += 1;
-            self.answered(part, at, now);
+            self.answered(part, at, bytes, now);
         }
     }
 
-    fn answered(&mut self, part: Part, sent_at: Duration, now: Duration) {
+    fn answered(&mut self, part: Part, sent_at: Duration, bytes: usize, now: Duration) {
         self.last_ack = now;
+        self.bytes_under_way -= bytes;
         if part == Part::Backlog {
             self.pace.acked(sent_at, now);
         }
@@ -280,11 +286,16 @@ impl Scheduler {
                 Part::Live => window.saturating_sub(1).max(1),
                 Part::Backlog => self.pace.window().min(window).min(self.allowed.backlog),
             };
-            let unsettled = match part {
-                Part::Backlog => self.rules.unsettled / 4 * 3,
-                Part::Urgent | Part::Live => self.rules.unsettled,
+            // Backlog leaves a quarter to the others.
+            let of = |most: usize| match part {
+                Part::Backlog => most / 4 * 3,
+                Part::Urgent | Part::Live => most,
             };
-            while self.under_way() < slots && self.in_flight.len() < unsettled {
+            let (unsettled, bytes) = (of(self.rules.unsettled), of(self.rules.window_bytes));
+            while self.under_way() < slots
+                && self.in_flight.len() < unsettled
+                && self.bytes_under_way < bytes
+            {
                 let Some(message) = self.flow(part).take() else {
                     break;
                 };
@@ -295,12 +306,15 @@ impl Scheduler {
                     // Nothing was due before: the wait for an acknowledgement begins here.
                     self.last_ack = now;
                 }
+                let bytes = message.payload.len();
+                self.bytes_under_way += bytes;
                 self.in_flight.insert(
                     ticket,
                     Sent {
                         part,
                         records,
                         at: now,
+                        bytes,
                         is_read: false,
                     },
                 );

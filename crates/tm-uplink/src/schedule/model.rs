@@ -13,6 +13,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_mins(1),
     batch_bytes: 500,
     window: 6,
+    window_bytes: 4000,
     unsettled: 8,
     stalled_after: Duration::from_secs(30),
 };
@@ -122,6 +123,15 @@ impl World {
         }
         prop_assert!(self.in_flight.len() - self.read.len() <= RULES.window);
         prop_assert!(self.in_flight.len() <= RULES.unsettled);
+        // A message of the model has a kilobyte, and one of them may go beyond.
+        let unread = self
+            .scheduler
+            .in_flight
+            .values()
+            .filter(|sent| !sent.is_read);
+        let bytes: usize = unread.map(|sent| sent.bytes).sum();
+        prop_assert_eq!(bytes, self.scheduler.bytes_under_way);
+        prop_assert!(bytes < RULES.window_bytes + 1000);
         let deadline = self.scheduler.deadline();
         prop_assert!(
             deadline.is_none_or(|at| at > self.now),

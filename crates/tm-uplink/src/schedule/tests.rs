@@ -8,6 +8,7 @@ const RULES: Rules = Rules {
     batch: Duration::from_mins(1),
     batch_bytes: 1000,
     window: 8,
+    window_bytes: 4000,
     unsettled: 12,
     stalled_after: Duration::from_secs(30),
 };
@@ -124,6 +125,32 @@ fn what_is_read_makes_room_and_is_not_missed_but_is_settled_only_when_acknowledg
             records: 0..1
         }]
     );
+}
+
+/// Of large messages few are enough to fill memory.
+#[test]
+fn large_messages_wait_for_acknowledgements_before_the_window_is_full() {
+    let mut bench = Bench::holding(10, 0);
+    let asked = requests(&bench.on(Event::Up, 0));
+    let message = |seq| Message {
+        records: seq..seq + 1,
+        kind: "event",
+        payload: Bytes::from_static(&[0; 1500]).into(),
+        is_backlog: false,
+    };
+    let prepared = Prepared {
+        connection: asked[0].connection,
+        part: Part::Urgent,
+        messages: (0..10).map(message).collect(),
+        covered: 0..10,
+        held_until: None,
+    };
+    // 4000 bytes are reached with the third.
+    assert_eq!(sent(&bench.on(Event::Prepared(prepared), 1)).len(), 3);
+    assert_eq!(sent(&bench.on(Event::Acked { ticket: 1 }, 2)).len(), 1);
+    bench.on(Event::Down, 3);
+    bench.on(Event::Up, 4);
+    assert_eq!(bench.scheduler.bytes_under_way, 0);
 }
 
 #[test]

@@ -126,6 +126,7 @@ impl<'a> Uplink<'a> {
             batch: profiles.paces().batch,
             batch_bytes: BATCH_BYTES as u64,
             window: cloud::WINDOW,
+            window_bytes: cloud::WINDOW_BYTES,
             unsettled: match config.payload {
                 Payload::Sparkplug => HELD_TICKETS,
                 _ => usize::MAX,

@@ -1,6 +1,7 @@
 //! Cloud brokers that refuse, forget and answer wrongly: what is told, and that nothing is lost by it.
 
 use tm_uplink::Config;
+use tokio::task::JoinSet;
 
 use crate::scripted::Scripted;
 use crate::world::{Arrived, Polls, World, has_reason, health_says, on_flash, standing};
@@ -124,4 +125,81 @@ async fn a_broker_that_takes_and_forgets_is_given_everything_again() {
     })
     .await;
     running.stop().await;
+}
+
+/// Where a connection breaks.
+#[derive(Debug, Clone, Copy)]
+enum Break {
+    BeforeConnack,
+    AfterConnack,
+    /// The broker has read only a part of a message.
+    InAMessage,
+    BeforePuback(usize),
+    /// Only the first two of its four bytes were sent.
+    InAPuback(usize),
+    AfterPuback(usize),
+}
+
+#[tokio::test]
+async fn wherever_a_connection_breaks_everything_arrives() {
+    use Break::{AfterConnack, AfterPuback, BeforeConnack, BeforePuback, InAMessage, InAPuback};
+    let mut tasks = JoinSet::new();
+    for at in [
+        BeforeConnack,
+        AfterConnack,
+        InAMessage,
+        BeforePuback(1),
+        InAPuback(1),
+        AfterPuback(1),
+        BeforePuback(3),
+        InAPuback(3),
+        AfterPuback(3),
+    ] {
+        tasks.spawn(everything_arrives_after(at));
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+async fn everything_arrives_after(at: Break) {
+    let world = World::new();
+    let mut cloud = Scripted::bind().await;
+    let running = world.start(config(&world, &cloud));
+    let mut source = standing(&world).await;
+    let mut polls = Polls::of("tank", 7);
+    // Events go out one by one, so that there is a third acknowledgement.
+    for _ in 0..3 {
+        source.publish("tm/v1/event/door", "{}").await;
+    }
+    source.publish_all(polls.take(20)).await;
+    break_at(&mut cloud, at).await;
+    cloud
+        .behave(|arrived| arrived.count(&polls) == 20 && arrived.urgent.len() >= 3)
+        .await;
+    // What came again came under the same key, and is counted once.
+    cloud.arrived.assert_exactly(&polls, 20);
+    assert_eq!(cloud.arrived.urgent.len(), 3, "{at:?}");
+    running.stop().await;
+}
+
+/// Lets the next connection come as far as that.
+async fn break_at(cloud: &mut Scripted, at: Break) {
+    if let Break::BeforeConnack = at {
+        return drop(cloud.accept_silently().await);
+    }
+    let mut peer = cloud.accept(false, 0).await;
+    let n = match at {
+        Break::BeforeConnack | Break::AfterConnack => return,
+        Break::InAMessage => return peer.read_into_a_message().await,
+        Break::BeforePuback(n) | Break::InAPuback(n) | Break::AfterPuback(n) => n,
+    };
+    for k in 1..=n {
+        let packet = cloud.next(&mut peer).await.expect("a message");
+        match at {
+            Break::BeforePuback(_) if k == n => {}
+            Break::InAPuback(_) if k == n => peer.half_a_puback().await,
+            _ => peer.puback(packet).await,
+        }
+    }
 }

@@ -54,6 +54,13 @@ impl Scripted {
 
     /// The next connection, answered with that code.
     pub(crate) async fn accept(&self, session_present: bool, code: u8) -> Peer {
+        let mut peer = self.accept_silently().await;
+        peer.send(&[0x20, 2, u8::from(session_present), code]).await;
+        peer
+    }
+
+    /// The next connection, which has no answer yet.
+    pub(crate) async fn accept_silently(&self) -> Peer {
         let (stream, _) = within("a connection", self.listener.accept())
             .await
             .unwrap();
@@ -62,7 +69,6 @@ impl Scripted {
         };
         // A connection may be gone by now: whoever reads next sees it.
         let _ = peer.read().await;
-        peer.send(&[0x20, 2, u8::from(session_present), code]).await;
         peer
     }
 
@@ -114,6 +120,22 @@ impl Peer {
         self.send(&[0x40, 2, high, low]).await;
     }
 
+    /// The kind of an acknowledgement and its length, and not of what.
+    pub(crate) async fn half_a_puback(&mut self) {
+        self.send(&[0x40, 2]).await;
+    }
+
+    /// Answers what asks for it until a message begins, and reads no more than its first byte.
+    pub(crate) async fn read_into_a_message(&mut self) {
+        while let Ok(kind) = within("a message", self.stream.read_u8()).await
+            && kind >> 4 != 3
+        {
+            if let (8, Some([high, low, ..])) = (kind >> 4, self.body().await.as_deref()) {
+                self.send(&[0x90, 4, *high, *low, 1, 1]).await;
+            }
+        }
+    }
+
     /// Whether the other side ends the connection within its time.
     pub(crate) async fn is_left(&mut self) -> bool {
         let end = async { while self.next().await.is_some() {} };
@@ -150,6 +172,11 @@ impl Peer {
 
     async fn read(&mut self) -> Option<(u8, Vec<u8>)> {
         let kind = self.stream.read_u8().await.ok()?;
+        Some((kind, self.body().await?))
+    }
+
+    /// What follows the first byte of a packet.
+    async fn body(&mut self) -> Option<Vec<u8>> {
         let (mut length, mut shift) = (0, 0);
         loop {
             let digit = self.stream.read_u8().await.ok()?;
@@ -161,6 +188,6 @@ impl Peer {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).await.ok()?;
-        Some((kind, body))
+        Some(body)
     }
 }
