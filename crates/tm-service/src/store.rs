@@ -22,6 +22,9 @@ const HEADER: usize = 12;
 /// Between two writes of one file, unless asked for at once: flash wears.
 const WRITE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// After a write that did not succeed, however long the interval: it wears nothing, and trouble shall not outlive its cause.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+
 /// A directory of small files; clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -47,6 +50,8 @@ struct Slot {
     /// Between two writes.
     interval: Duration,
     written: Option<Instant>,
+    /// The last write did not succeed.
+    has_failed: bool,
     waiting: Option<Vec<u8>>,
 }
 
@@ -223,6 +228,7 @@ impl Store {
         };
         let written = fs::create_dir_all(self.directory())
             .and_then(|()| replace(&self.path(name), &frame(payload)?));
+        slot.has_failed = written.is_err();
         match &written {
             Ok(()) => {
                 slot.waiting = None;
@@ -241,6 +247,7 @@ impl Default for Slot {
         Self {
             interval: WRITE_INTERVAL,
             written: None,
+            has_failed: false,
             waiting: None,
         }
     }
@@ -248,8 +255,13 @@ impl Default for Slot {
 
 impl Slot {
     fn is_due(&self) -> bool {
+        let interval = if self.has_failed {
+            self.interval.min(RETRY_INTERVAL)
+        } else {
+            self.interval
+        };
         self.written
-            .is_none_or(|written| written.elapsed() >= self.interval)
+            .is_none_or(|written| written.elapsed() >= interval)
     }
 }
 
@@ -437,6 +449,24 @@ mod tests {
         }
         drop(store);
         assert_eq!(bench.store().load("n"), Some(4));
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_soon_however_long_the_interval() {
+        for (has_failed, seconds, is_due) in [
+            (false, 599, false),
+            (false, 600, true),
+            (true, 9, false),
+            (true, 10, true),
+        ] {
+            let slot = Slot {
+                interval: Duration::from_mins(10),
+                written: Instant::now().checked_sub(Duration::from_secs(seconds)),
+                has_failed,
+                waiting: None,
+            };
+            assert_eq!(slot.is_due(), is_due, "{has_failed} {seconds}");
+        }
     }
 
     #[test]
