@@ -70,12 +70,14 @@ fn main() -> Result<()> {
     let began = Instant::now();
     let span = Duration::from_secs(arguments.messages / arguments.rate);
     let mut random = fastrand::Rng::with_seed(arguments.seed);
-    let mut way = Way::Open;
+    let (mut way, mut tally) = (Way::Open, Tally::default());
     for kill in 1..=arguments.kills {
         let slot = span / arguments.kills;
         let early = slot.mul_f64(random.f64() * 0.9);
         let until = began + slot * (kill - 1) + early;
-        way.keep(&gate.handle(), until, &mut random);
+        way.keep(&gate.handle(), until, &mut random, |until| {
+            tally.take_until(&arrivals, until)
+        })?;
         uplink.kill()?;
         uplink = start()?;
         way = way.next();
@@ -96,7 +98,7 @@ fn main() -> Result<()> {
         arguments.messages
     );
 
-    let tally = Tally::collect(&arrivals, arguments.messages)?;
+    tally.collect(&arrivals, arguments.messages)?;
     println!(
         "{:5.1} s: after {} kills {} arrived, {} lost; duplicates: {} by (device, class, stream, seq), {} by (run, n)",
         began.elapsed().as_secs_f64(),
@@ -145,8 +147,14 @@ impl Way {
         }
     }
 
-    /// Keeps the way like that until then.
-    fn keep(self, gate: &GateHandle, until: Instant, random: &mut fastrand::Rng) {
+    /// Keeps the way like that until then; whatever is to be done meanwhile is done up to the moment that it is given.
+    fn keep(
+        self,
+        gate: &GateHandle,
+        until: Instant,
+        random: &mut fastrand::Rng,
+        mut meanwhile: impl FnMut(Instant) -> Result<()>,
+    ) -> Result<()> {
         let set = |is_open| {
             gate.set_mode(if is_open {
                 GateMode::Forward
@@ -158,20 +166,19 @@ impl Way {
             }
         };
         set(!matches!(self, Self::Shut));
-        let mut is_open = true;
-        loop {
-            let rest = until.saturating_duration_since(Instant::now());
-            if rest.is_zero() {
-                return;
+        if matches!(self, Self::Flapping) {
+            let (mut is_open, mut turn) = (true, Instant::now());
+            loop {
+                turn += Duration::from_millis(random.u64(20..400));
+                if turn >= until {
+                    break;
+                }
+                meanwhile(turn)?;
+                is_open = !is_open;
+                set(is_open);
             }
-            if !matches!(self, Self::Flapping) {
-                thread::sleep(rest);
-                continue;
-            }
-            thread::sleep(rest.min(Duration::from_millis(random.u64(20..400))));
-            is_open = !is_open;
-            set(is_open);
         }
+        meanwhile(until)
     }
 }
 
@@ -185,16 +192,30 @@ struct Tally {
 }
 
 impl Tally {
+    /// Takes what arrives up to that moment.
+    fn take_until(&mut self, arrivals: &Receiver<String>, until: Instant) -> Result<()> {
+        loop {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(());
+            }
+            match arrivals.recv_timeout(rest) {
+                Ok(line) => self.take(&line)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("tm decode ended"),
+            }
+        }
+    }
+
     /// Reads arrivals until every number was seen and nothing comes for two seconds.
-    fn collect(arrivals: &Receiver<String>, expected: u64) -> Result<Self> {
-        let mut tally = Self::default();
+    fn collect(&mut self, arrivals: &Receiver<String>, expected: u64) -> Result<()> {
         let deadline = Instant::now() + DELIVERY_DEADLINE;
         let mut seen = 0;
         let mut said = Instant::now();
         loop {
             match arrivals.recv_timeout(Duration::from_secs(2)) {
-                Ok(line) => tally.take(&line)?,
-                Err(RecvTimeoutError::Timeout) if tally.numbers.len() as u64 == expected => break,
+                Ok(line) => self.take(&line)?,
+                Err(RecvTimeoutError::Timeout) if self.numbers.len() as u64 == expected => break,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("tm decode ended"),
             }
@@ -202,7 +223,7 @@ impl Tally {
             if said.elapsed() > Duration::from_secs(5) {
                 println!(
                     "        … {} of {expected} after {seen} lines",
-                    tally.numbers.len()
+                    self.numbers.len()
                 );
                 said = Instant::now();
             }
@@ -211,7 +232,7 @@ impl Tally {
                 break;
             }
         }
-        Ok(tally)
+        Ok(())
     }
 
     fn take(&mut self, line: &str) -> Result<()> {

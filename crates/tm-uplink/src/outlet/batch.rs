@@ -6,8 +6,7 @@ use tm_columns::Header;
 use tm_journal::Row;
 use tm_types::Stamp;
 
-use super::BATCH_POINTS;
-use super::columns::{Columns, Refused};
+use super::columns::Refused;
 use super::thin::Kept;
 use crate::schedule::{Body, Polled};
 
@@ -42,40 +41,6 @@ pub(super) trait Batch {
     /// What was pushed, to be sent, and before it the dictionary that it leans on, where it may and has to be
     /// announced; it is empty afterwards.
     fn finish(&mut self, header: &Header, leaning: Option<Leaning>) -> (Option<Vec<u8>>, Body);
-}
-
-impl Batch for Columns {
-    fn push(
-        &mut self,
-        seq: u64,
-        row: &Row<'_>,
-        stamp: Stamp,
-        kept: Kept<'_>,
-    ) -> Result<(), Refused> {
-        Columns::push(self, seq, row, stamp, kept)
-    }
-
-    fn records(&self) -> usize {
-        Columns::records(self)
-    }
-
-    fn first_seq(&self) -> u64 {
-        Columns::first_seq(self)
-    }
-
-    fn is_full(&self) -> bool {
-        self.points() >= BATCH_POINTS
-    }
-
-    fn finish(&mut self, header: &Header, leaning: Option<Leaning>) -> (Option<Vec<u8>>, Body) {
-        match leaning {
-            None => (None, self.encode(header).into()),
-            Some(Leaning { connection, now }) => {
-                let (announcement, payload) = self.encode_leaning(header, connection, now);
-                (announcement, payload.into())
-            }
-        }
-    }
 }
 
 /// Polls as they are, for the edge node.

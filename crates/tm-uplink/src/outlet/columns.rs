@@ -7,7 +7,10 @@ use tm_columns::{Batch, Dictionary, Encoder, Header, PushError, SeriesKey, Sourc
 use tm_journal::{Row, Series};
 use tm_types::{Reading, Source, Stamp};
 
+use super::BATCH_POINTS;
+use super::batch::{self, Leaning};
 use super::thin::Kept;
+use crate::schedule::Body;
 
 /// With more series than this known, the batch is replaced: names of long gone devices must not stay for ever.
 const KNOWN_SERIES_MAX: usize = 16 * 1024;
@@ -53,9 +56,8 @@ pub(crate) enum Refused {
     Unreadable,
 }
 
-impl Columns {
-    /// Adds the points of a row that are kept under its number; `stamp` is the row's as it is to be sent.
-    pub(super) fn push(
+impl batch::Batch for Columns {
+    fn push(
         &mut self,
         seq: u64,
         row: &Row<'_>,
@@ -90,23 +92,30 @@ impl Columns {
         }
     }
 
-    /// Records in the batch.
-    pub(crate) fn records(&self) -> usize {
+    fn records(&self) -> usize {
         self.batch.records()
     }
 
-    /// The number of its first record.
-    pub(crate) fn first_seq(&self) -> u64 {
+    fn first_seq(&self) -> u64 {
         self.batch.first_seq()
     }
 
-    /// Points in the batch.
-    pub(crate) fn points(&self) -> usize {
-        self.batch.points()
+    fn is_full(&self) -> bool {
+        self.batch.points() >= BATCH_POINTS
     }
 
+    fn finish(&mut self, header: &Header, leaning: Option<Leaning>) -> (Option<Vec<u8>>, Body) {
+        let (announcement, payload) = match leaning {
+            Some(leaning) => self.encode_leaning(header, leaning),
+            None => (None, self.encode(header)),
+        };
+        (announcement, payload.into())
+    }
+}
+
+impl Columns {
     /// The payload of what was pushed, standing alone; the batch is empty afterwards.
-    pub(crate) fn encode(&mut self, header: &Header) -> Vec<u8> {
+    fn encode(&mut self, header: &Header) -> Vec<u8> {
         let mut payload = Vec::new();
         self.encoder
             .get_or_insert_default()
@@ -117,11 +126,10 @@ impl Columns {
 
     /// The payload of what was pushed, and before it that of the dictionary it leans on, if that has to be announced
     /// on this cloud connection; the batch is empty afterwards.
-    pub(crate) fn encode_leaning(
+    fn encode_leaning(
         &mut self,
         header: &Header,
-        connection: u64,
-        now: Duration,
+        Leaning { connection, now }: Leaning,
     ) -> (Option<Vec<u8>>, Vec<u8>) {
         let encoder = self.encoder.get_or_insert_default();
         let has_new = encoder.learn(&self.batch, &mut self.vocabulary);
@@ -195,6 +203,7 @@ impl Known {
 mod tests {
     use tm_columns::cabinet::Cabinet;
 
+    use super::batch::Batch as _;
     use super::*;
 
     /// Encodes one poll of a source on that connection at that minute; whether a dictionary was announced.
@@ -202,8 +211,11 @@ mod tests {
         let (_, poll) = Cabinet::new(1, false).next().unwrap();
         let source = Source::new(source).unwrap();
         columns.batch.push_poll(0, &source, &poll).unwrap();
-        let now = Duration::from_mins(minute);
-        let (announcement, payload) = columns.encode_leaning(&Header::default(), connection, now);
+        let leaning = Leaning {
+            connection,
+            now: Duration::from_mins(minute),
+        };
+        let (announcement, payload) = columns.encode_leaning(&Header::default(), leaning);
         assert!(columns.records() == 0 && payload.starts_with(b"x"));
         announcement.is_some()
     }

@@ -17,6 +17,21 @@ fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Nothing but urgent messages may go out.
+const HELD: Allowed = Allowed {
+    live: false,
+    backlog: 0,
+};
+
+/// Data up to that number is on flash, a batch full of it.
+fn full_batch(end: u64) -> Event {
+    Event::Committed {
+        class: Class::Data,
+        end,
+        bytes: 1000,
+    }
+}
+
 struct Bench {
     scheduler: Scheduler,
 }
@@ -334,11 +349,7 @@ fn what_the_quota_dropped_is_not_asked_for() {
 #[test]
 fn what_is_held_stays_and_goes_as_backlog_when_it_may() {
     let mut bench = Bench::holding(0, 10);
-    let held = Allowed {
-        live: false,
-        backlog: 0,
-    };
-    assert!(bench.on(Event::Allow(held), 0).is_empty());
+    assert!(bench.on(Event::Allow(HELD), 0).is_empty());
     assert!(bench.on(Event::Up, 0).is_empty());
     let committed = |class, end| Event::Committed {
         class,
@@ -365,21 +376,12 @@ fn what_is_held_stays_and_goes_as_backlog_when_it_may() {
 fn a_live_batch_that_was_collected_is_held_too() {
     let mut bench = Bench::holding(0, 0);
     bench.on(Event::Up, 0);
-    let committed = |end| Event::Committed {
-        class: Class::Data,
-        end,
-        bytes: 1000,
-    };
-    let asked = requests(&bench.on(committed(5), 1));
-    let held = Allowed {
-        live: false,
-        backlog: 0,
-    };
-    bench.on(Event::Allow(held), 2);
+    let asked = requests(&bench.on(full_batch(5), 1));
+    bench.on(Event::Allow(HELD), 2);
     // It was asked for before; what came since was not.
-    assert!(bench.on(committed(8), 3).is_empty());
+    assert!(bench.on(full_batch(8), 3).is_empty());
     assert!(bench.answer(asked[0].clone(), 4).is_empty());
-    assert!(bench.on(committed(9), 5).is_empty());
+    assert!(bench.on(full_batch(9), 5).is_empty());
     let effects = bench.on(Event::Allow(Allowed::EVERYTHING), 6);
     assert_eq!(sent(&effects), [(0, Class::Data, 0..5)]);
     let asked = requests(&effects);
@@ -393,18 +395,9 @@ fn a_live_batch_that_was_collected_is_held_too() {
 fn what_came_while_a_question_was_open_over_a_hold_is_not_forgotten() {
     let mut bench = Bench::holding(0, 0);
     bench.on(Event::Up, 0);
-    let committed = |end| Event::Committed {
-        class: Class::Data,
-        end,
-        bytes: 1000,
-    };
-    let asked = requests(&bench.on(committed(5), 1));
-    let held = Allowed {
-        live: false,
-        backlog: 0,
-    };
-    bench.on(Event::Allow(held), 2);
-    bench.on(committed(8), 3);
+    let asked = requests(&bench.on(full_batch(5), 1));
+    bench.on(Event::Allow(HELD), 2);
+    bench.on(full_batch(8), 3);
     bench.on(Event::Allow(Allowed::EVERYTHING), 4);
     bench.answer(asked[0].clone(), 5);
     bench.on(Event::Acked { ticket: 0 }, 6);

@@ -39,6 +39,26 @@ async fn every_refusal_has_its_code() {
     running.stop().await;
 }
 
+/// Three events and twenty polls wait for the cloud. Events go out one by one, so that several are under way.
+async fn waiting(world: &World) -> Polls {
+    let mut source = standing(world).await;
+    let mut polls = Polls::of("tank", 7);
+    for _ in 0..3 {
+        source.publish("tm/v1/event/door", "{}").await;
+    }
+    source.publish_all(polls.take(20)).await;
+    polls
+}
+
+/// All of it arrives, and what came again came under the same key.
+async fn all_arrives(cloud: &mut Scripted, polls: &Polls, after: impl std::fmt::Debug) {
+    cloud
+        .behave(|arrived| arrived.count(polls) == 20 && arrived.urgent.len() >= 3)
+        .await;
+    cloud.arrived.assert_exactly(polls, 20);
+    assert_eq!(cloud.arrived.urgent.len(), 3, "{after:?}");
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Acknowledgement {
     /// Under an id that was never used.
@@ -63,13 +83,7 @@ async fn acknowledgements_that_are_wrong_cost_at_most_a_connection() {
         let world = World::new();
         let mut cloud = Scripted::bind().await;
         let running = world.start(config(&world, &cloud));
-        let mut source = standing(&world).await;
-        let mut polls = Polls::of("tank", 7);
-        // Events go out one by one, so that several are under way.
-        for _ in 0..3 {
-            source.publish("tm/v1/event/door", "{}").await;
-        }
-        source.publish_all(polls.take(20)).await;
+        let polls = waiting(&world).await;
         let mut peer = cloud.accept(false, 0).await;
         let mut open = Vec::new();
         while open.len() < 3 {
@@ -90,12 +104,7 @@ async fn acknowledgements_that_are_wrong_cost_at_most_a_connection() {
             Acknowledgement::Never => {}
         }
         drop(peer);
-        cloud
-            .behave(|arrived| arrived.count(&polls) == 20 && arrived.urgent.len() >= 3)
-            .await;
-        // What came twice came under the same key.
-        cloud.arrived.assert_exactly(&polls, 20);
-        assert_eq!(cloud.arrived.urgent.len(), 3, "{odd:?}");
+        all_arrives(&mut cloud, &polls, odd).await;
         running.stop().await;
     }
 }
@@ -166,20 +175,9 @@ async fn everything_arrives_after(at: Break) {
     let world = World::new();
     let mut cloud = Scripted::bind().await;
     let running = world.start(config(&world, &cloud));
-    let mut source = standing(&world).await;
-    let mut polls = Polls::of("tank", 7);
-    // Events go out one by one, so that there is a third acknowledgement.
-    for _ in 0..3 {
-        source.publish("tm/v1/event/door", "{}").await;
-    }
-    source.publish_all(polls.take(20)).await;
+    let polls = waiting(&world).await;
     break_at(&mut cloud, at).await;
-    cloud
-        .behave(|arrived| arrived.count(&polls) == 20 && arrived.urgent.len() >= 3)
-        .await;
-    // What came again came under the same key, and is counted once.
-    cloud.arrived.assert_exactly(&polls, 20);
-    assert_eq!(cloud.arrived.urgent.len(), 3, "{at:?}");
+    all_arrives(&mut cloud, &polls, at).await;
     running.stop().await;
 }
 
