@@ -9,7 +9,7 @@ use tm_service::bus::{Bus, BusOptions};
 use tm_types::{HealthStatus, code, topic};
 
 use crate::anchors::Anchors;
-use crate::config::Config;
+use crate::config::{Config, Payload};
 use crate::keeper::{Keeper, Opened, Start};
 use crate::outlet::{Terms, Thinning};
 use crate::uplink::{ANCHORS, Ended, OPERATIONS, Uplink};
@@ -28,7 +28,7 @@ const LOCKED_TOLD: Duration = Duration::from_mins(1);
 pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error> {
     // States and anchors are retained: their newest value is all that is wanted, so no session is kept for them.
     let mut bus = host.bus.open(BusOptions {
-        subscriptions: vec![topic::STATE_ALL.to_owned(), topic::CLOCK_ALL.to_owned()],
+        subscriptions: subscriptions(config.payload),
         operations: OPERATIONS,
         // What a service answers is taken in with everything else; here it counts that one has answered at all.
         follow_results: true,
@@ -36,11 +36,22 @@ pub async fn run(config: Config, host: Host) -> Result<Infallible, anyhow::Error
     });
     loop {
         let opened = open(&config, &host, &bus).await?;
+        let anchors = Anchors::of_earlier(host.store.load(ANCHORS).unwrap_or_default());
         let (keeper, start, is_absent) =
-            start(opened, &config, &host).context("start the journal's thread")?;
-        let uplink = Uplink::new(&config, &host, &mut bus, keeper, start, is_absent);
+            start(opened, &config, &host, anchors.clone()).context("start the journal's thread")?;
+        let uplink = Uplink::new(&config, &host, &mut bus, keeper, start, anchors, is_absent);
         let Ended::DiskIsBack = uplink.run().await?;
     }
+}
+
+/// What is retained on the bus and wanted here.
+fn subscriptions(payload: Payload) -> Vec<String> {
+    // Whether a source is alive is told to who knows devices.
+    let health = (payload == Payload::Sparkplug).then_some(topic::HEALTH_ALL);
+    let all = [topic::STATE_ALL, topic::CLOCK_ALL]
+        .into_iter()
+        .chain(health);
+    all.map(str::to_owned).collect()
 }
 
 /// Opens the journals, however long somebody else holds them.
@@ -68,7 +79,12 @@ async fn open(config: &Config, host: &Host, bus: &Bus) -> Result<Opened, anyhow:
 }
 
 /// Starts the keeper, and says whether it has no disk.
-fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keeper, Start, bool)> {
+fn start(
+    opened: Opened,
+    config: &Config,
+    host: &Host,
+    anchors: Anchors,
+) -> std::io::Result<(Keeper, Start, bool)> {
     let terms = Terms {
         device: host.device.id.clone(),
         topic_names_device: config.topic.names_device(&host.device),
@@ -80,8 +96,6 @@ fn start(opened: Opened, config: &Config, host: &Host) -> std::io::Result<(Keepe
             is_sparse: false,
         },
     };
-    let known = host.store.load(ANCHORS).unwrap_or_default();
-    let anchors = Anchors::of_earlier(known);
     let (clock, commit_ms) = (host.clock.clone(), u64::from(config.commit_ms));
     match opened {
         Opened::Disk(journals) => Keeper::start(journals, None, terms, clock, commit_ms, anchors)

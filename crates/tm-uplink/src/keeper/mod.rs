@@ -145,8 +145,8 @@ impl Keeper {
         let (commands, inbox) = mpsc::channel();
         // Unbounded, and yet few: every answer but a report belongs to a command, and messages are counted.
         let (outbox, answers) = answers::unbounded_channel();
-        let (mut work, start) = work::Work::new(journals, absent, terms, clock, commit_ms, outbox);
-        work.anchors = anchors;
+        let (work, start) =
+            work::Work::new(journals, absent, terms, clock, commit_ms, anchors, outbox);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || work.run(&inbox))?;

@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::work::Work;
 use super::{Answer, Command, Journals};
+use crate::anchors::Anchors;
 use crate::config::Payload;
 use crate::outlet::{BATCH_BYTES, Terms, Thinning};
 use crate::schedule::{Body, Effect, Event, Message, Rules, Scheduler};
@@ -413,7 +414,15 @@ fn uplink(
         thinning: Thinning::default(),
     };
     let (said, answers) = unbounded_channel();
-    let (work, start) = Work::new(journals, None, terms, clock.clone(), 1_000, said);
+    let (work, start) = Work::new(
+        journals,
+        None,
+        terms,
+        clock.clone(),
+        1_000,
+        Anchors::default(),
+        said,
+    );
     let scheduler = Scheduler::new(RULES, start.urgent, start.data);
     (work, answers, scheduler)
 }

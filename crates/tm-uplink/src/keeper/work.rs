@@ -70,6 +70,7 @@ impl<D: Disk> Work<D> {
         terms: Terms,
         clock: Clock,
         commit_ms: u64,
+        anchors: Anchors,
         answers: UnboundedSender<Answer>,
     ) -> (Self, Start) {
         let Journals {
@@ -97,7 +98,7 @@ impl<D: Disk> Work<D> {
             dedup: Dedup::from_bytes(&data_found.app_state).unwrap_or_default(),
             taken: Taken::from_bytes(&urgent_found.app_state),
             complaints: Complaints::new(now),
-            anchors: Anchors::default(),
+            anchors,
             has_sent_poor_time: false,
             outlets: Outlets::new(readers),
             oldest: None,

@@ -10,7 +10,7 @@ mod tickets;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tm_sparkplug::{Connect, EdgeNode, Effect, Event, Message, Next, Record};
@@ -23,6 +23,9 @@ pub(crate) use config::{HELD_TICKETS, node_config};
 
 /// First level of all topics of Sparkplug B.
 const NAMESPACE: &str = "spBv1.0/";
+
+/// The most services whose absence is remembered.
+const LOST_MAX: usize = 256;
 
 /// What is to be done, in this order.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,6 +55,8 @@ pub(crate) struct Edge {
     node: EdgeNode,
     tickets: Tickets,
     waiting: VecDeque<Waiting>,
+    /// Sources whose service is gone.
+    lost: BTreeSet<Source>,
     effects: Vec<Effect>,
     records_max: usize,
 }
@@ -64,6 +69,7 @@ impl Edge {
             node: EdgeNode::new(config, next_bd_seq),
             tickets: Tickets::default(),
             waiting: VecDeque::new(),
+            lost: BTreeSet::new(),
             effects: Vec::new(),
         }
     }
@@ -135,11 +141,29 @@ impl Edge {
         self.offer(now, orders);
     }
 
+    /// A source's service is gone, and its device dies; or it is there again, and the next that it measures is its birth.
+    pub(crate) fn hears_of(
+        &mut self,
+        source: Source,
+        is_lost: bool,
+        now: &Stamp,
+        orders: &mut Vec<Order>,
+    ) {
+        if !is_lost {
+            self.lost.remove(&source);
+        } else if self.lost.len() < LOST_MAX {
+            self.lost.insert(source);
+        }
+        self.bury(now);
+        self.carry_out(orders);
+    }
+
     /// Takes note of what the bus brings while nobody is told of it, so that the next birth is whole.
     pub(crate) fn remember(&mut self, source: &Source, poll: &Poll, now: &Stamp) {
         // A born node hears of it in its turn: known before, it would be the past by then.
         if !self.node.is_born() {
             self.node.remember(source, poll, now);
+            self.bury(now);
         }
     }
 
@@ -169,17 +193,27 @@ impl Edge {
                 key: polled.seq,
                 source: &polled.source,
                 poll: &polled.poll,
-                is_backlog: next.is_backlog,
+                // Of one that is gone it is the past, however short.
+                is_backlog: next.is_backlog || self.lost.contains(&polled.source),
             });
             let records: Vec<_> = records.collect();
             self.node
                 .on(Event::Records(&records), now, &mut self.effects);
+            self.bury(now);
             self.carry_out(orders);
             self.tickets.sent(next.ticket);
             if next.is_backlog {
                 self.node.on(Event::Hurry, now, &mut self.effects);
                 self.carry_out(orders);
             }
+        }
+    }
+
+    /// Lets the devices of sources that are gone die, also those that came to life for their past.
+    fn bury(&mut self, now: &Stamp) {
+        for source in &self.lost {
+            let lost = Event::DeviceLost(source);
+            self.node.on(lost, now, &mut self.effects);
         }
     }
 

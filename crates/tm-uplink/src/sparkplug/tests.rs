@@ -54,6 +54,13 @@ impl Bench {
         orders
     }
 
+    fn hears_of(&mut self, source: &str, is_lost: bool) -> Vec<Order> {
+        let source = Source::new(source).unwrap();
+        let mut orders = Vec::new();
+        self.edge.hears_of(source, is_lost, &self.now, &mut orders);
+        orders
+    }
+
     fn send(&mut self, ticket: u64, is_backlog: bool, polls: Vec<Polled>) -> Vec<Order> {
         let mut orders = Vec::new();
         self.edge
@@ -193,4 +200,44 @@ fn a_number_is_spent_by_a_connect_and_by_nothing_else() {
         let connect = edge.begin(0, was_connect_sent, &later(0));
         assert_eq!(connect.next_bd_seq, expected);
     }
+}
+
+#[test]
+fn a_device_dies_with_its_service_and_is_born_by_what_it_measures_next() {
+    let mut bench = Bench::born(config());
+    bench.send(0, false, vec![polled(1, "a"), polled(2, "b")]);
+    assert_eq!(told(&bench.hears_of("a", true)), ["DDEATH 0 0"]);
+    assert_eq!(told(&bench.hears_of("a", true)), [""; 0], "once");
+    // What it had still said is its past, and leaves it dead.
+    let sent = bench.send(1, false, vec![polled(3, "a"), polled(4, "b")]);
+    let its = ["DBIRTH 1 0", "DDATA 1 1"];
+    assert_eq!(
+        told(&sent),
+        [&its[..], &["DDATA 1 0", "DDEATH 0 0"]].concat()
+    );
+    bench.on(Event::Disconnected {
+        connect_was_sent: true,
+    });
+    bench.edge.begin(0, true, &later(0));
+    assert_eq!(
+        told(&bench.on(Event::Connected)),
+        ["NBIRTH 2 0", "DBIRTH 1 0"]
+    );
+    assert_eq!(told(&bench.hears_of("a", false)), [""; 0]);
+    assert_eq!(
+        told(&bench.send(2, false, vec![polled(5, "a")])),
+        ["DBIRTH 1 0"]
+    );
+}
+
+#[test]
+fn a_service_that_is_gone_before_the_first_birth_is_not_in_it() {
+    let mut edge = Edge::new(config(), 0);
+    let mut orders = Vec::new();
+    let known = polled(1, "tank");
+    edge.hears_of(known.source.clone(), true, &later(0), &mut orders);
+    edge.remember(&known.source, &known.poll, &later(0));
+    edge.begin(0, true, &later(0));
+    edge.on(Event::Connected, &later(0), &mut orders);
+    assert_eq!(told(&orders), ["NBIRTH 2 0"]);
 }

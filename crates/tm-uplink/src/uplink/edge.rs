@@ -1,13 +1,15 @@
 //! The edge node on its connection: what it says is carried out, what happens is told to it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tm_service::Host;
-use tm_service::session::{Incoming, Turn, Will};
+use tm_service::session::{Attempt, Incoming, Turn, Will};
 use tm_sparkplug::{Event as EdgeEvent, Message, Next, Qos};
-use tm_types::{Clock, LinkStatus, Poll, Source, Stamp, Timestamp, code};
+use tm_types::{Clock, HealthStatus, LinkStatus, Poll, Source, Stamp, Timestamp, code};
 
 use super::{Uplink, token};
+use crate::anchors::Anchors;
 use crate::cloud;
 use crate::config::{Config, Payload};
 use crate::schedule::{Event, Polled};
@@ -18,27 +20,63 @@ const BD_SEQ: &str = "sparkplug";
 /// How long the good-bye may take; without it the broker publishes the will, which says the same.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The edge node, if that is how measurements are sent.
-pub(super) fn edge(config: &Config, host: &Host) -> Option<Box<Edge>> {
-    if config.payload != Payload::Sparkplug {
-        return None;
+/// What speaks Sparkplug, and how far what it says is carried out.
+pub(super) struct Speaker {
+    edge: Edge,
+    /// What it has said and is not done; carried out one after the other, whatever follows from each.
+    orders: VecDeque<Order>,
+    is_carrying_out: bool,
+    /// A connection that waits for it.
+    attempt: Option<Attempt>,
+    /// What is known of the time.
+    anchors: Anchors,
+    /// Connections of the link when the last one was begun.
+    connections: u64,
+    /// What is on flash as the number of the next connection.
+    kept_bd_seq: Option<u8>,
+    /// Bytes published since the last answer.
+    published: u64,
+}
+
+impl Speaker {
+    /// An edge node that is not connected, if that is how measurements are sent.
+    pub(super) fn new(config: &Config, host: &Host, anchors: Anchors) -> Option<Box<Self>> {
+        if config.payload != Payload::Sparkplug {
+            return None;
+        }
+        let servers = match cloud::addresses(config) {
+            Ok(Some((_, Some(_)))) => 2,
+            _ => 1,
+        };
+        let next = host.store.load(BD_SEQ).unwrap_or(0);
+        Some(Box::new(Self {
+            edge: Edge::new(node_config(config, host, servers), next),
+            orders: VecDeque::new(),
+            is_carrying_out: false,
+            attempt: None,
+            anchors,
+            connections: 0,
+            kept_bd_seq: None,
+            published: 0,
+        }))
     }
-    let servers = match cloud::addresses(config) {
-        Ok(Some((_, Some(_)))) => 2,
-        _ => 1,
-    };
-    let next = host.store.load(BD_SEQ).unwrap_or(0);
-    Some(Box::new(Edge::new(
-        node_config(config, host, servers),
-        next,
-    )))
+
+    pub(super) fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    /// Now, by the best clock there is.
+    fn present(&self, host: &Host) -> Stamp {
+        let now = host.clock.stamp();
+        self.anchors.corrected(now, now.boot)
+    }
 }
 
 impl Uplink<'_> {
     /// Makes the connection that waits, and lets the edge node look at the clock.
     pub(super) fn check_edge(&mut self, now: Duration) {
         self.make_attempt();
-        let deadline = self.edge.as_ref().and_then(|edge| edge.deadline());
+        let deadline = self.edge.as_ref().and_then(|node| node.edge.deadline());
         if deadline.is_some_and(|at| now >= at) {
             self.drive(EdgeEvent::Tick);
         }
@@ -47,18 +85,16 @@ impl Uplink<'_> {
         }
     }
 
-    /// Now, by the best clock there is.
-    fn present(&self) -> Stamp {
-        let now = self.host.clock.stamp();
-        self.anchors.corrected(now, now.boot)
-    }
-
     /// Makes the connection that waits, unless nobody knows what time it is: a birth of 1970 cannot be taken back.
     fn make_attempt(&mut self) {
-        let now = self.present();
+        let Some(node) = &mut self.edge else {
+            return;
+        };
+        let now = node.present(self.host);
         let cause = code::UPLINK_WAITS_FOR_CLOCK.plain();
-        if self.attempt.is_some() && is_unset(&now) {
-            if self.cloud.link.cause != cause {
+        let waits_already = self.cloud.link.cause == cause;
+        if node.attempt.is_some() && is_unset(&now) {
+            if !waits_already {
                 tracing::warn!("no connection to the cloud broker before the clock is set");
                 self.cloud.waits(LinkStatus::Failed, cause);
                 self.say_health();
@@ -66,30 +102,29 @@ impl Uplink<'_> {
             }
             return;
         }
-        let Some(attempt) = self.attempt.take() else {
+        let Some(attempt) = node.attempt.take() else {
             return;
         };
-        if self.cloud.link.cause == cause {
-            let broker = self.cloud.link.broker.clone().unwrap_or_default();
-            let cause = code::UPLINK_CONNECTING.with("broker", broker);
-            self.cloud.waits(LinkStatus::Connecting, cause);
-            self.say_health();
-        }
-        let was_connect_sent = self.was_connect_sent();
-        let Some(edge) = &mut self.edge else {
-            return;
-        };
-        self.connections = self.cloud.wire().connections;
+        let connections = self.cloud.wire().connections;
+        let was_connect_sent = connections != node.connections;
+        node.connections = connections;
         let server = self.cloud.server(&attempt.address);
-        let connect = edge.begin(server, was_connect_sent, &now);
+        let connect = node.edge.begin(server, was_connect_sent, &now);
+        let next = connect.next_bd_seq;
+        let is_kept = node.kept_bd_seq.replace(next) == Some(next);
         let will = Will {
             topic: connect.will.topic.to_string(),
             payload: connect.will.payload.into(),
             qos: cloud::qos(connect.will.qos),
             retain: connect.will.retain,
         };
-        let next = connect.next_bd_seq;
-        if self.kept_bd_seq.replace(next) == Some(next) {
+        if waits_already {
+            let broker = self.cloud.link.broker.clone().unwrap_or_default();
+            let cause = code::UPLINK_CONNECTING.with("broker", broker);
+            self.cloud.waits(LinkStatus::Connecting, cause);
+            self.say_health();
+        }
+        if is_kept {
             return attempt.with(will);
         }
         let store = self.host.store.clone();
@@ -102,9 +137,18 @@ impl Uplink<'_> {
         });
     }
 
-    /// Whether the last attempt may have got as far as CONNECT: not without a connection of the link.
-    fn was_connect_sent(&self) -> bool {
-        self.cloud.wire().connections != self.connections
+    /// A connection can be made; only an edge node is asked before.
+    pub(super) fn edge_connects(&mut self, attempt: Attempt) {
+        if let Some(node) = &mut self.edge {
+            node.attempt = Some(attempt);
+        }
+    }
+
+    /// More is known of the time.
+    pub(super) fn edge_knows_time(&mut self, anchors: Anchors) {
+        if let Some(node) = &mut self.edge {
+            node.anchors = anchors;
+        }
     }
 
     pub(super) fn edge_is_connected(&mut self) {
@@ -115,19 +159,23 @@ impl Uplink<'_> {
     }
 
     pub(super) fn edge_is_gone(&mut self) {
-        let now = self.present();
-        let connect_was_sent = self.was_connect_sent();
-        if let Some(edge) = &mut self.edge {
-            let gone = EdgeEvent::Disconnected { connect_was_sent };
-            // Nothing is sent any more; what was on its way is read again.
-            edge.on(gone, &now, &mut Vec::new());
-            self.published = 0;
-        }
+        let Some(node) = &mut self.edge else {
+            return;
+        };
+        let now = node.present(self.host);
+        // The last attempt got as far as CONNECT at the most where there was a connection of the link.
+        let connect_was_sent = self.cloud.wire().connections != node.connections;
+        let gone = EdgeEvent::Disconnected { connect_was_sent };
+        // Nothing is sent any more; what was on its way is read again.
+        node.edge.on(gone, &now, &mut Vec::new());
+        node.published = 0;
     }
 
     pub(super) fn edge_is_answered(&mut self, fence: u64) {
         self.cloud.flapping.acked();
-        self.bytes_acked += std::mem::take(&mut self.published);
+        if let Some(node) = &mut self.edge {
+            self.bytes_acked += std::mem::take(&mut node.published);
+        }
         self.drive(EdgeEvent::Fenced(fence));
     }
 
@@ -136,20 +184,44 @@ impl Uplink<'_> {
         if let Some(sent) = self.in_flight.get_mut(&ticket) {
             sent.bytes = 0;
         }
-        let now = self.present();
-        let Some(edge) = &mut self.edge else {
+        let Some(node) = &mut self.edge else {
             return;
         };
+        let now = node.present(self.host);
         let mut orders = Vec::new();
-        edge.send(ticket, is_backlog, polls, &now, &mut orders);
+        node.edge.send(ticket, is_backlog, polls, &now, &mut orders);
         self.carry_out(orders);
     }
 
     pub(super) fn edge_remembers(&mut self, source: &Source, poll: &Poll) {
-        let now = self.present();
-        if let Some(edge) = &mut self.edge {
-            edge.remember(source, poll, &now);
+        if let Some(node) = &mut self.edge {
+            let now = node.present(self.host);
+            node.edge.remember(source, poll, &now);
         }
+    }
+
+    /// A service tells how it is, or the broker that it is gone: with it its device lives and dies.
+    pub(super) fn edge_hears_of(&mut self, service: &str, health: &[u8]) {
+        /// Of a health, what counts here.
+        #[derive(serde::Deserialize)]
+        struct Status {
+            status: HealthStatus,
+        }
+        let Some(node) = &mut self.edge else {
+            return;
+        };
+        // One that was cleared, or that nobody can read, says nothing of the source.
+        let Ok(Status { status }) = serde_json::from_slice(health) else {
+            return;
+        };
+        let Ok(source) = Source::new(service) else {
+            return;
+        };
+        let now = node.present(self.host);
+        let mut orders = Vec::new();
+        let is_lost = status == HealthStatus::Down;
+        node.edge.hears_of(source, is_lost, &now, &mut orders);
+        self.carry_out(orders);
     }
 
     /// Whether a message is the edge node's business.
@@ -171,14 +243,14 @@ impl Uplink<'_> {
 
     /// Tells the edge node of an event, and does what it says.
     fn drive(&mut self, event: EdgeEvent<'_>) {
-        let now = self.present();
-        let Some(edge) = &mut self.edge else {
+        let Some(node) = &mut self.edge else {
             return;
         };
-        let was_born = edge.is_born();
+        let now = node.present(self.host);
+        let was_born = node.edge.is_born();
         let mut orders = Vec::new();
-        edge.on(event, &now, &mut orders);
-        let is_born = edge.is_born();
+        node.edge.on(event, &now, &mut orders);
+        let is_born = node.edge.is_born();
         self.carry_out(orders);
         if is_born && !was_born {
             let broker = self.cloud.link.broker.clone().unwrap_or_default();
@@ -190,14 +262,24 @@ impl Uplink<'_> {
 
     /// Carries out orders behind those that are not done: what follows from one must not overtake the others.
     fn carry_out(&mut self, orders: Vec<Order>) {
-        self.orders.extend(orders);
-        if std::mem::replace(&mut self.is_carrying_out, true) {
+        let Some(node) = &mut self.edge else {
+            return;
+        };
+        node.orders.extend(orders);
+        if std::mem::replace(&mut node.is_carrying_out, true) {
             return;
         }
-        while let Some(order) = self.orders.pop_front() {
+        while let Some(order) = self.next_order() {
             self.obey_edge(order);
         }
-        self.is_carrying_out = false;
+    }
+
+    /// The next order, if there is one; without any the carrying out is over.
+    fn next_order(&mut self) -> Option<Order> {
+        let node = self.edge.as_mut()?;
+        let order = node.orders.pop_front();
+        node.is_carrying_out = order.is_some();
+        order
     }
 
     fn obey_edge(&mut self, order: Order) {
@@ -214,7 +296,9 @@ impl Uplink<'_> {
     }
 
     fn publish(&mut self, message: Message) {
-        self.published += message.payload.len() as u64;
+        if let Some(node) = &mut self.edge {
+            node.published += message.payload.len() as u64;
+        }
         let token = match message.qos {
             // Nobody hears of those again.
             Qos::AtMostOnce => 0,
@@ -231,8 +315,8 @@ impl Uplink<'_> {
     }
 
     fn is_waiting_for_host(&self) -> bool {
-        let edge = self.edge.as_ref();
-        edge.is_some_and(|edge| edge.is_waiting_for_host())
+        let node = self.edge.as_ref();
+        node.is_some_and(|node| node.edge.is_waiting_for_host())
     }
 
     fn wait_for_host(&mut self, status: LinkStatus) {
@@ -255,12 +339,12 @@ fn is_unset(stamp: &Stamp) -> bool {
 impl Drop for Uplink<'_> {
     /// An edge node says that it goes; the connection ends in the background.
     fn drop(&mut self) {
-        let now = self.present();
-        let Some(edge) = &mut self.edge else {
+        let Some(node) = &mut self.edge else {
             return;
         };
+        let now = node.present(self.host);
         let mut orders = Vec::new();
-        edge.on(EdgeEvent::Stop, &now, &mut orders);
+        node.edge.on(EdgeEvent::Stop, &now, &mut orders);
         for order in orders {
             if let Order::Publish(message) = order {
                 self.publish(message);

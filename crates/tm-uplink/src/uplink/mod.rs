@@ -8,13 +8,13 @@ mod spend;
 mod tell;
 mod token;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage};
-use tm_service::session::{Attempt, DownReason, SessionEvent, Token};
+use tm_service::session::{DownReason, SessionEvent, Token};
 use tm_types::topic::{self, Class as Topic};
 use tm_types::{Anchor, Severity, UplinkState, code};
 
@@ -28,11 +28,12 @@ use crate::outlet::BATCH_BYTES;
 use crate::parts::Parts;
 use crate::profile::Profiles;
 use crate::schedule::{Effect, Event, Rules, Scheduler};
-use crate::sparkplug::{Edge, HELD_TICKETS, Order};
+use crate::sparkplug::HELD_TICKETS;
 use crate::states::States;
 
 pub(crate) use operation::OPERATIONS;
 
+use edge::Speaker;
 use spend::Spending;
 
 /// How often the state is told, and a disk that is absent is looked for.
@@ -76,20 +77,7 @@ pub(crate) struct Uplink<'a> {
     ingest: Ingest,
     cloud: Cloud,
     /// What speaks Sparkplug, if that is the payload.
-    edge: Option<Box<Edge>>,
-    /// What it has said and is not done; carried out one after the other, whatever follows from each.
-    orders: VecDeque<Order>,
-    is_carrying_out: bool,
-    /// A connection that waits for the edge node.
-    attempt: Option<Attempt>,
-    /// What is known of the time, for the edge node.
-    anchors: Anchors,
-    /// Connections of the link when the last one was begun.
-    connections: u64,
-    /// What is on flash as the number of the next connection.
-    kept_bd_seq: Option<u8>,
-    /// Bytes that the edge node has published since the last answer.
-    published: u64,
+    edge: Option<Box<Speaker>>,
     parts: Parts,
     keeper: Keeper,
     downlink: Downlink,
@@ -119,6 +107,7 @@ impl<'a> Uplink<'a> {
         bus: &'a mut Bus,
         keeper: Keeper,
         start: Start,
+        anchors: Anchors,
         is_disk_absent: bool,
     ) -> Self {
         let profiles = Profiles::new(config, host.store.load(PROFILE).flatten());
@@ -135,11 +124,11 @@ impl<'a> Uplink<'a> {
         };
         let now = host.clock.mono();
         let ingest = Ingest::open(host);
-        let edge = edge::edge(config, host);
+        let edge = Speaker::new(config, host, anchors);
         let check = Some(config.commands_check_s).filter(|seconds| *seconds > 0);
         let check = check.map(|seconds| Duration::from_secs(seconds.into()));
         bus.speak_while(ingest.standing());
-        let cloud = Cloud::open(config, host, edge.as_deref());
+        let cloud = Cloud::open(config, host, edge.as_deref().map(Speaker::edge));
         let spending = Spending::new(config, host, cloud.counter());
         Self {
             config,
@@ -149,13 +138,6 @@ impl<'a> Uplink<'a> {
             cloud,
             spending,
             edge,
-            orders: VecDeque::new(),
-            is_carrying_out: false,
-            attempt: None,
-            anchors: Anchors::of_earlier(host.store.load(ANCHORS).unwrap_or_default()),
-            connections: 0,
-            kept_bd_seq: None,
-            published: 0,
             parts: Parts::default(),
             keeper,
             downlink: Downlink::new(check, host.clock.stamp().mono_ms),
@@ -240,6 +222,7 @@ impl<'a> Uplink<'a> {
             Some(Topic::State(service)) => {
                 self.states.note(service, payload, self.host.clock.mono());
             }
+            Some(Topic::Health(service)) => self.edge_hears_of(service, &payload),
             Some(Topic::Clock(_)) => match serde_json::from_slice::<Anchor>(&payload) {
                 Ok(anchor) => self.keeper.tell(Command::Anchor {
                     anchor,
@@ -327,7 +310,7 @@ impl<'a> Uplink<'a> {
                 self.say_state();
             }
             SessionEvent::Acked(token) => self.acked(token),
-            SessionEvent::Connects(attempt) => self.attempt = Some(attempt),
+            SessionEvent::Connects(attempt) => self.edge_connects(attempt),
             SessionEvent::Message(message) if self.is_for_edge(&message) => {
                 self.edge_hears(&message);
             }
@@ -365,7 +348,7 @@ impl<'a> Uplink<'a> {
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
             Answer::Anchors(anchors) => {
                 self.host.store.save(ANCHORS, &anchors);
-                self.anchors = Anchors::of_earlier(anchors);
+                self.edge_knows_time(Anchors::of_earlier(anchors));
             }
             Answer::Polled(source, poll) => self.edge_remembers(&source, &poll),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),

@@ -19,7 +19,7 @@ impl Uplink<'_> {
             states,
             self.disk_at,
             self.downlink.deadline(),
-            self.edge.as_ref().and_then(|edge| edge.deadline()),
+            self.edge.as_ref().and_then(|node| node.edge().deadline()),
             self.profiles.deadline(),
         ];
         others

@@ -264,6 +264,47 @@ async fn a_birth_is_told_again_when_a_host_asks() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn a_device_dies_with_its_service() {
+    let world = World::new();
+    let mut host = Client::connect("scada", &world.cloud, OF_NODES).await;
+    let mut known = Host::default();
+    let running = world.start(config(&world));
+    let mut source = standing(&world).await;
+    let mut answers = Client::connect("answers", &world.bus, &["tm/v1/res/+"]).await;
+    let mut polls = Tank::default();
+    let last_is = |verb: &'static str| {
+        let topic = format!("spBv1.0/tm/{verb}/test/tank");
+        move |seen: &Seen| seen.messages.last().is_some_and(|last| last.topic == topic)
+    };
+    for n in 1..=2 {
+        source.publish_all(polls.take(1)).await;
+        host.until("the device", last_is("DBIRTH")).await;
+        assert_eq!(known.read(&host.seen).live.len(), n);
+        let down = r#"{"status":"down","reasons":[{"code":"service.connection_lost"}]}"#;
+        source.publish_retained("tm/v1/health/tank", down).await;
+        host.until("its death", last_is("DDEATH")).await;
+        source
+            .publish_retained("tm/v1/health/tank", r#"{"status":"up"}"#)
+            .await;
+        // What is no health kills nobody.
+        source.publish("tm/v1/health/tank", "down").await;
+        // An answer to what came behind them: they were read.
+        let flush = format!(
+            r#"{{"id":"f{n}","args":{{}},"ttl_ms":5000,"issuer":"test","issued_at":"2026-12-01T04:00:00.000Z"}}"#
+        );
+        source.publish("tm/v1/cmd/uplink/flush", flush).await;
+        let answer = format!("tm/v1/res/f{n}");
+        answers
+            .until("an answer", |seen| {
+                seen.messages.iter().any(|message| message.topic == answer)
+            })
+            .await;
+    }
+    assert_eq!(known.births, 1, "of the node");
+    running.stop().await;
+}
+
 /// When messages of that topic were made, by what they say.
 fn told_at<'a>(seen: &'a Seen, topic: &'a str) -> impl Iterator<Item = u64> + 'a {
     let messages = seen.messages.iter();
