@@ -13,8 +13,8 @@ use crate::message::Message;
 use crate::row;
 use crate::stream::StreamId;
 
-/// A buffer keeps this much when it is empty: an ordinary commit's worth.
-pub(crate) const KEPT_BYTES: usize = 300 * 1024;
+/// A buffer keeps this much when it is empty: more than an ordinary commit, less than one at full speed.
+pub(crate) const KEPT_BYTES: usize = 32 * 1024;
 
 /// How much a journal may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

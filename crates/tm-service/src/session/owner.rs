@@ -11,7 +11,7 @@ use super::link::{Link, Told};
 use super::{NotTaken, Options, Outgoing, Qos, Receipt, SessionEvent, Token, Turn};
 
 /// Events that may wait for the owner; beyond it the driver reads no more from the broker.
-const EVENTS: usize = 1024;
+const EVENTS: usize = 256;
 /// What a PUBLISH adds to topic and payload at most: fixed header, topic length, packet id.
 const PUBLISH_OVERHEAD: usize = 9;
 
