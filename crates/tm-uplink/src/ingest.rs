@@ -1,7 +1,5 @@
 //! The connection that only takes in: persistent session, acknowledged by hand, never publishing.
 
-use std::collections::VecDeque;
-
 use tm_service::Host;
 use tm_service::session::{Incoming, Qos, Receipt, Session, SessionEvent, Standing};
 use tm_types::topic;
@@ -22,8 +20,6 @@ const HANDFUL: usize = 512;
 const MESSAGES_MAX: usize = 4096;
 /// With more bytes of messages than this with the keeper, no more are read from the broker.
 const BYTES_MAX: usize = 1024 * 1024;
-/// Acknowledgements that the session has at once: each takes 200 bytes there, and that room is not given back.
-const RECEIPTS: usize = 256;
 
 /// The connection, and what of it the keeper has not taken in yet.
 pub(crate) struct Ingest {
@@ -32,8 +28,6 @@ pub(crate) struct Ingest {
     connection: u64,
     messages: usize,
     bytes: usize,
-    /// To be acknowledged on this connection, in this order.
-    receipts: VecDeque<Receipt>,
     was_up: bool,
 }
 
@@ -45,7 +39,6 @@ impl Ingest {
             connection: 0,
             messages: 0,
             bytes: 0,
-            receipts: VecDeque::new(),
             was_up: false,
         }
     }
@@ -53,7 +46,6 @@ impl Ingest {
     /// A new connection: the broker sends again what was not acknowledged.
     pub(crate) fn reopen(&mut self, host: &Host) {
         self.connection += 1;
-        self.receipts.clear();
         self.session = session(host);
     }
 
@@ -64,14 +56,6 @@ impl Ingest {
 
     /// The next event, once the keeper has room for it. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> SessionEvent {
-        while !self.receipts.is_empty() {
-            let some = self.receipts.len().min(RECEIPTS);
-            for receipt in self.receipts.drain(..some) {
-                self.session.acknowledge(receipt);
-            }
-            // Their turn to be written.
-            tokio::task::yield_now().await;
-        }
         if self.messages >= MESSAGES_MAX || self.bytes >= BYTES_MAX {
             return std::future::pending().await;
         }
@@ -108,7 +92,6 @@ impl Ingest {
     /// Notes a new connection; its number, and whether an earlier session was forgotten by the broker.
     pub(crate) fn came_up(&mut self, is_session_present: bool) -> (u64, bool) {
         self.connection += 1;
-        self.receipts.clear();
         let is_forgotten = std::mem::replace(&mut self.was_up, true) && !is_session_present;
         (self.connection, is_forgotten)
     }
@@ -118,10 +101,12 @@ impl Ingest {
         self.was_up
     }
 
-    /// Acknowledges messages of a connection, while the next event is waited for; nothing when that is gone.
-    pub(crate) fn acknowledge(&mut self, connection: u64, receipts: Vec<Receipt>) {
+    /// Acknowledges messages of a connection; nothing when that is gone.
+    pub(crate) fn acknowledge(&self, connection: u64, receipts: Vec<Receipt>) {
         if connection == self.connection {
-            self.receipts.extend(receipts);
+            for receipt in receipts {
+                self.session.acknowledge(receipt);
+            }
         }
     }
 }

@@ -416,6 +416,10 @@ impl Driver<'_> {
                 self.link.lock().on_sent(packet);
                 Ok(())
             }
+            Sent::PubAck(_) => {
+                self.link.lock().on_ack_sent();
+                Ok(())
+            }
             Sent::Subscribe(packet) => {
                 self.link.lock().on_asked(packet);
                 Ok(())

@@ -9,6 +9,9 @@ use rumqttc::{AsyncClient, ManualAck, PubAck, PublishOptions};
 use super::driver::mqtt_qos;
 use super::{NotTaken, Outgoing, Qos, Receipt, SessionEvent, Token, Turn};
 
+/// Acknowledgements that the client has at once: each takes 200 bytes there, and that room is not given back.
+const ACKS_FED: usize = 256;
+
 /// The present connection, shared by owner, driver and acknowledgers.
 #[derive(Debug, Default)]
 pub(super) struct Link(Mutex<Connection>);
@@ -33,6 +36,10 @@ pub(super) struct Connection {
     asking: VecDeque<Option<Token>>,
     /// Questions on the wire, by packet id.
     asked: HashMap<u16, Token>,
+    /// Messages of the broker to be acknowledged, by packet id, in this order; and acknowledgements
+    /// handed to the client that are not on the wire.
+    acks: VecDeque<u16>,
+    acks_fed: usize,
     /// The owner leaves it, and where to.
     left_for: Option<Turn>,
     /// When the broker last acknowledged something, or the first of what it owes was fed.
@@ -61,13 +68,10 @@ impl Link {
 
     /// Acknowledges an incoming message, if its connection still stands.
     pub(super) fn acknowledge(&self, receipt: Receipt) {
-        let connection = self.lock();
-        if connection.number != receipt.connection {
-            return;
-        }
-        if let Some(client) = &connection.client {
-            // The channel is unbounded, so this fails only when the connection has just ended.
-            let _ = client.try_manual_ack(ManualAck::PubAck(PubAck::new(receipt.packet)));
+        let mut connection = self.lock();
+        if connection.number == receipt.connection {
+            connection.acks.push_back(receipt.packet);
+            connection.feed_acks();
         }
     }
 }
@@ -121,6 +125,23 @@ impl Connection {
         }
         self.ask_due();
         self.leave_due();
+    }
+
+    /// An acknowledgement was written.
+    pub(super) fn on_ack_sent(&mut self) {
+        self.acks_fed = self.acks_fed.saturating_sub(1);
+        self.feed_acks();
+    }
+
+    fn feed_acks(&mut self) {
+        while self.acks_fed < ACKS_FED
+            && let Some(client) = &self.client
+            && let Some(packet) = self.acks.pop_front()
+        {
+            // The channel is unbounded, so this fails only when the connection has just ended.
+            let _ = client.try_manual_ack(ManualAck::PubAck(PubAck::new(packet)));
+            self.acks_fed += 1;
+        }
     }
 
     /// The broker acknowledges that packet id.
