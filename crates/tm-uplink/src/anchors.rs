@@ -62,6 +62,17 @@ impl Anchors {
         true
     }
 
+    /// What a clock would show now that had been set when this boot's anchor was told; the clock's own, if that was set.
+    pub(crate) fn as_set(&self, now: Stamp) -> Stamp {
+        match self.of(now.boot) {
+            Some(anchor) if is_poor(now.clock) => Stamp {
+                clock: anchor.source,
+                ..self.corrected(now, now.boot)
+            },
+            _ => now,
+        }
+    }
+
     /// The stamp as it is to be sent in this boot.
     pub(crate) fn corrected(&self, stamp: Stamp, boot: BootId) -> Stamp {
         if !is_poor(stamp.clock) {
@@ -182,6 +193,21 @@ mod tests {
             ..stamp(20_000, Clock::None)
         };
         assert_eq!(anchors.corrected(other, BOOT), other);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_has_set_goes_by_the_anchor() {
+        let mut anchors = Anchors::default();
+        let unset = stamp(60_000, Clock::None);
+        assert_eq!(anchors.as_set(unset), unset);
+        assert!(anchors.note(anchor(50_000, 1_790_000_000_000, 20)));
+        let now = anchors.as_set(unset);
+        assert_eq!(
+            (now.time.unix_ms(), now.clock),
+            (1_790_000_010_000, Clock::Gnss)
+        );
+        let set = stamp(60_000, Clock::Ntp);
+        assert_eq!(anchors.as_set(set), set);
     }
 
     #[test]

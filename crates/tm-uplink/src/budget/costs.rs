@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tm_service::metering::{Memory, Meter};
 use tm_service::session::Wire;
-use tm_service::{Clock, Host, Store};
+use tm_service::{Host, Store};
 use tm_types::{DataBytes, Stamp};
 
 use super::Period;
@@ -20,7 +20,8 @@ pub(crate) struct Costs {
     wire: Wire,
     /// What of the wire is in the meter.
     counted: DataBytes,
-    clock: Clock,
+    /// When it was last looked at.
+    seen: Stamp,
     store: Store,
 }
 
@@ -32,7 +33,7 @@ impl Costs {
             meter: Meter::new(memory, &host.device.timezone, billing_day),
             counted: DataBytes::default(),
             wire,
-            clock: host.clock.clone(),
+            seen: host.clock.stamp(),
             store: host.store.clone(),
         }
     }
@@ -51,11 +52,12 @@ impl Costs {
     }
 
     /// Counts what went over the wire until now; what the meter says of it.
-    pub(crate) fn look(&mut self) -> (&Meter, Stamp) {
-        let (gained, stamp) = (self.gained(), self.clock.stamp());
+    pub(crate) fn look(&mut self, now: Stamp) -> &Meter {
+        let gained = self.gained();
+        self.seen = now;
         self.counted = self.wire.with_headers();
         let day = self.meter.day_span();
-        self.meter.add(gained, &stamp);
+        self.meter.add(gained, &now);
         // A time that goes on by itself is no reason to wear the flash.
         let is_new_day = self.meter.day_span() != day;
         if is_new_day || total(gained) > 0 {
@@ -66,14 +68,14 @@ impl Costs {
             };
             self.store.save_every(COSTS, every, self.meter.memory());
         }
-        (&self.meter, stamp)
+        &self.meter
     }
 }
 
 impl Drop for Costs {
     /// The last bytes count too; they are written with everything that waits.
     fn drop(&mut self) {
-        self.look();
+        self.look(self.seen);
     }
 }
 

@@ -9,7 +9,6 @@ use tm_sparkplug::{Event as EdgeEvent, Message, Next, Qos};
 use tm_types::{Clock, HealthStatus, LinkStatus, Poll, Source, Stamp, Timestamp, code};
 
 use super::{Uplink, token};
-use crate::anchors::Anchors;
 use crate::cloud;
 use crate::config::{Config, Payload};
 use crate::schedule::{Event, Polled};
@@ -28,8 +27,6 @@ pub(super) struct Speaker {
     is_carrying_out: bool,
     /// A connection that waits for it.
     attempt: Option<Attempt>,
-    /// What is known of the time.
-    anchors: Anchors,
     /// Connections of the link when the last one was begun.
     connections: u64,
     /// What is on flash as the number of the next connection.
@@ -40,7 +37,7 @@ pub(super) struct Speaker {
 
 impl Speaker {
     /// An edge node that is not connected, if that is how measurements are sent.
-    pub(super) fn new(config: &Config, host: &Host, anchors: Anchors) -> Option<Box<Self>> {
+    pub(super) fn new(config: &Config, host: &Host) -> Option<Box<Self>> {
         if config.payload != Payload::Sparkplug {
             return None;
         }
@@ -54,7 +51,6 @@ impl Speaker {
             orders: VecDeque::new(),
             is_carrying_out: false,
             attempt: None,
-            anchors,
             connections: 0,
             kept_bd_seq: None,
             published: 0,
@@ -64,17 +60,14 @@ impl Speaker {
     pub(super) fn edge(&self) -> &Edge {
         &self.edge
     }
-
-    /// Now, by the best clock there is.
-    fn present(&self, host: &Host) -> Stamp {
-        let now = host.clock.stamp();
-        self.anchors.corrected(now, now.boot)
-    }
 }
 
 impl Uplink<'_> {
     /// Makes the connection that waits, and lets the edge node look at the clock.
     pub(super) fn check_edge(&mut self, now: Duration) {
+        if self.edge.is_none() {
+            return;
+        }
         self.make_attempt();
         let deadline = self.edge.as_ref().and_then(|node| node.edge.deadline());
         if deadline.is_some_and(|at| now >= at) {
@@ -87,10 +80,10 @@ impl Uplink<'_> {
 
     /// Makes the connection that waits, unless nobody knows what time it is: a birth of 1970 cannot be taken back.
     fn make_attempt(&mut self) {
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
-        let now = node.present(self.host);
         let cause = code::UPLINK_WAITS_FOR_CLOCK.plain();
         let waits_already = self.cloud.link.cause == cause;
         if node.attempt.is_some() && is_unset(&now) {
@@ -144,13 +137,6 @@ impl Uplink<'_> {
         }
     }
 
-    /// More is known of the time.
-    pub(super) fn edge_knows_time(&mut self, anchors: Anchors) {
-        if let Some(node) = &mut self.edge {
-            node.anchors = anchors;
-        }
-    }
-
     pub(super) fn edge_is_connected(&mut self) {
         self.drive(EdgeEvent::Connected);
         if self.is_waiting_for_host() {
@@ -159,10 +145,10 @@ impl Uplink<'_> {
     }
 
     pub(super) fn edge_is_gone(&mut self) {
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
-        let now = node.present(self.host);
         // The last attempt got as far as CONNECT at the most where there was a connection of the link.
         let connect_was_sent = self.cloud.wire().connections != node.connections;
         let gone = EdgeEvent::Disconnected { connect_was_sent };
@@ -184,18 +170,18 @@ impl Uplink<'_> {
         if let Some(sent) = self.in_flight.get_mut(&ticket) {
             sent.bytes = 0;
         }
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
-        let now = node.present(self.host);
         let mut orders = Vec::new();
         node.edge.send(ticket, is_backlog, polls, &now, &mut orders);
         self.carry_out(orders);
     }
 
     pub(super) fn edge_remembers(&mut self, source: &Source, poll: &Poll) {
+        let now = self.present();
         if let Some(node) = &mut self.edge {
-            let now = node.present(self.host);
             node.edge.remember(source, poll, &now);
         }
     }
@@ -207,6 +193,7 @@ impl Uplink<'_> {
         struct Status {
             status: HealthStatus,
         }
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
@@ -217,7 +204,6 @@ impl Uplink<'_> {
         let Ok(source) = Source::new(service) else {
             return;
         };
-        let now = node.present(self.host);
         let mut orders = Vec::new();
         let is_lost = status == HealthStatus::Down;
         node.edge.hears_of(source, is_lost, &now, &mut orders);
@@ -243,10 +229,10 @@ impl Uplink<'_> {
 
     /// Tells the edge node of an event, and does what it says.
     fn drive(&mut self, event: EdgeEvent<'_>) {
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
-        let now = node.present(self.host);
         let was_born = node.edge.is_born();
         let mut orders = Vec::new();
         node.edge.on(event, &now, &mut orders);
@@ -339,10 +325,10 @@ fn is_unset(stamp: &Stamp) -> bool {
 impl Drop for Uplink<'_> {
     /// An edge node says that it goes; the connection ends in the background.
     fn drop(&mut self) {
+        let now = self.present();
         let Some(node) = &mut self.edge else {
             return;
         };
-        let now = node.present(self.host);
         let mut orders = Vec::new();
         node.edge.on(EdgeEvent::Stop, &now, &mut orders);
         for order in orders {

@@ -16,7 +16,7 @@ use tm_service::Host;
 use tm_service::bus::{Bus, BusEvent, BusMessage};
 use tm_service::session::{DownReason, SessionEvent, Token};
 use tm_types::topic::{self, Class as Topic};
-use tm_types::{Anchor, Severity, UplinkState, code};
+use tm_types::{Anchor, Severity, Stamp, UplinkState, code};
 
 use crate::anchors::Anchors;
 use crate::cloud::{self, Cloud};
@@ -78,6 +78,8 @@ pub(crate) struct Uplink<'a> {
     cloud: Cloud,
     /// What speaks Sparkplug, if that is the payload.
     edge: Option<Box<Speaker>>,
+    /// What is known of the time.
+    anchors: Anchors,
     parts: Parts,
     keeper: Keeper,
     downlink: Downlink,
@@ -124,7 +126,7 @@ impl<'a> Uplink<'a> {
         };
         let now = host.clock.mono();
         let ingest = Ingest::open(host);
-        let edge = Speaker::new(config, host, anchors);
+        let edge = Speaker::new(config, host);
         let check = Some(config.commands_check_s).filter(|seconds| *seconds > 0);
         let check = check.map(|seconds| Duration::from_secs(seconds.into()));
         bus.speak_while(ingest.standing());
@@ -138,6 +140,7 @@ impl<'a> Uplink<'a> {
             cloud,
             spending,
             edge,
+            anchors,
             parts: Parts::default(),
             keeper,
             downlink: Downlink::new(check, host.clock.stamp().mono_ms),
@@ -318,6 +321,12 @@ impl<'a> Uplink<'a> {
         }
     }
 
+    /// Now, by the best that is known of the time.
+    fn present(&self) -> Stamp {
+        let now = self.host.clock.stamp();
+        self.anchors.corrected(now, now.boot)
+    }
+
     /// From now on the cloud takes what there is.
     fn cloud_stands(&mut self) {
         self.schedule(Event::Up);
@@ -348,7 +357,7 @@ impl<'a> Uplink<'a> {
             Answer::Prepared(prepared) => self.schedule(Event::Prepared(prepared)),
             Answer::Anchors(anchors) => {
                 self.host.store.save(ANCHORS, &anchors);
-                self.edge_knows_time(Anchors::of_earlier(anchors));
+                self.anchors = Anchors::of_earlier(anchors);
             }
             Answer::Polled(source, poll) => self.edge_remembers(&source, &poll),
             Answer::ClockKnown => self.schedule(Event::ClockKnown),

@@ -66,7 +66,8 @@ impl Uplink<'_> {
         let spending = &mut self.spending;
         spending.look_at = now + LOOK_EVERY;
         spending.growth.on_time(now);
-        let (meter, stamp) = spending.costs.look();
+        let stamp = self.anchors.as_set(self.host.clock.stamp());
+        let meter = spending.costs.look(stamp);
         let news = spending.budget.judge(meter, &stamp, now);
         spending.news = news.or(spending.news.take());
         let local_time = meter.local_time(&stamp);

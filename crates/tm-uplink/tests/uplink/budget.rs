@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 use tm_service::{Host, ManualClock, Store};
-use tm_types::{BootId, BudgetStep, Clock as Quality, ProfileReason, Stamp, UplinkState};
+use tm_types::{
+    Anchor, BootId, BudgetStep, Clock as Quality, ProfileReason, Stamp, Timestamp, UplinkState,
+};
 use tm_uplink::{Config, Payload};
 
 use crate::world::{
@@ -139,6 +141,48 @@ async fn a_spent_day_holds_measurements_and_lets_alarms_through_until_the_next_o
         .filter_map(|(_, event)| event["cause"]["code"].as_str())
         .collect();
     assert_eq!(codes, ["uplink.budget_spent", "uplink.budget_lasts"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_time_that_only_satellites_tell_bounds_a_day_too() {
+    let world = World::new();
+    let unset = Stamp {
+        time: Timestamp::of_unix_ms(1_000_000),
+        clock: Quality::None,
+        err_ms: None,
+        ..evening()
+    };
+    let (host, hand) = world.host_by_hand(unset);
+    has_used(&host, 1 << 20);
+    let config = Config {
+        budget_day_mib: Some(1),
+        ..world.config()
+    };
+    let running = world.start_on(config, host);
+    let mut source = standing(&world).await;
+    let anchor = Anchor {
+        boot: unset.boot,
+        mono_ms: unset.mono_ms,
+        utc: evening().time,
+        source: Quality::Gnss,
+        err_ms: 20,
+    };
+    let anchor = serde_json::to_string(&anchor).unwrap();
+    source.publish("tm/v1/clock/gnss", anchor).await;
+    awake(&world, &hand, async {
+        source
+            .until("a day that is spent and ends", |seen| {
+                let state = state(seen);
+                state.is_some_and(|state| {
+                    let ends = state.budget.day.ends.map(|ends| ends.to_string());
+                    state.budget.step == BudgetStep::Spent
+                        && ends.as_deref() == Some("2026-12-01T22:00:00.000Z")
+                })
+            })
+            .await;
+    })
+    .await;
     running.stop().await;
 }
 
