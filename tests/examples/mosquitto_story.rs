@@ -2,6 +2,7 @@
 //! way to the remote Mosquitto is open, shut, and open and shut by turns. Every message that the local Mosquitto
 //! acknowledged arrives at the remote one at least once and, after dropping repeats by
 //! (device, class, stream, seq) and by (run, n), exactly once. Checked with `tm decode`.
+//! With `--bad-disk` the uplink's writes fail by turns as well, by libfiu.
 
 #![expect(clippy::print_stdout, reason = "a story tells what happens")]
 
@@ -11,8 +12,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -39,6 +42,9 @@ struct Arguments {
     /// How often the uplink is killed; 200 need some more messages, such as 1000000.
     #[arg(long, default_value_t = 20)]
     kills: u32,
+    /// Writing and syncing the journal fail by turns until the last kill; needs `fiu-run` (Debian: fiu-utils).
+    #[arg(long)]
+    bad_disk: bool,
     /// Seed of every random moment.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -62,9 +68,19 @@ fn main() -> Result<()> {
 
     let (_decoder, arrivals) = decode(&arguments.tm, remote.address)?;
     let data = folder.path().join("uplink");
-    let start = || Uplink::start(&arguments.uplink, &data, local.address, &cloud_url);
+    let control = arguments.bad_disk.then(|| folder.path().join("fiu"));
+    let start = || {
+        Uplink::start(
+            &arguments.uplink,
+            control.as_deref(),
+            &data,
+            local.address,
+            &cloud_url,
+        )
+    };
     let mut uplink = start()?;
     local.wait_for_retained("tm/v1/health/uplink")?;
+    let complaints = Complaints::listen(local.address)?;
 
     let mut publisher = publish(local.address, arguments.messages, arguments.rate)?;
     let began = Instant::now();
@@ -75,10 +91,14 @@ fn main() -> Result<()> {
         let slot = span / arguments.kills;
         let early = slot.mul_f64(random.f64() * 0.9);
         let until = began + slot * (kill - 1) + early;
+        let faults = control
+            .as_deref()
+            .map(|control| Faults::start(&uplink, control, random.u64(..)));
         way.keep(&gate.handle(), until, &mut random, |until| {
             tally.take_until(&arrivals, until)
         })?;
         uplink.kill()?;
+        drop(faults);
         uplink = start()?;
         way = way.next();
         println!(
@@ -118,6 +138,11 @@ fn main() -> Result<()> {
         "{} never arrived, first {missing:?}",
         arguments.messages - tally.numbers.len() as u64
     );
+    if arguments.bad_disk {
+        let count = complaints.count();
+        println!("        health named the disk {count} times");
+        ensure!(count > 0, "no write has failed");
+    }
     println!("1 passed, 0 failed");
     Ok(())
 }
@@ -263,13 +288,29 @@ impl Tally {
 struct Uplink(Reaped);
 
 impl Uplink {
-    fn start(binary: &Path, data: &Path, local: SocketAddr, cloud_url: &str) -> Result<Self> {
+    /// With a place for libfiu's pipes its writes can be made to fail.
+    fn start(
+        binary: &Path,
+        control: Option<&Path>,
+        data: &Path,
+        local: SocketAddr,
+        cloud_url: &str,
+    ) -> Result<Self> {
         fs::create_dir_all(data)?;
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(data.with_extension("log"))?;
-        let process = Command::new(binary)
+        let mut command = match control {
+            // It becomes the uplink by `exec`.
+            Some(control) => {
+                let mut command = Command::new("fiu-run");
+                command.arg("-x").arg("-f").arg(control).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
+        let process = command
             .env_clear()
             .env("TM_BUS_URL", format!("mqtt://{local}"))
             .env("TM_DATA_DIR", data)
@@ -291,6 +332,96 @@ impl Uplink {
         self.0.0.kill()?;
         self.0.0.wait()?;
         Ok(())
+    }
+}
+
+/// Failing writes of one uplink, until this value goes.
+struct Faults {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Faults {
+    /// What fails: the journal alone writes at a place of a file and syncs its data. 5 is EIO, 28 ENOSPC.
+    const POINTS: [(&str, u32); 3] = [
+        ("posix/io/sync/fdatasync", 5),
+        ("posix/io/rw/pwrite", 5),
+        ("posix/io/rw/pwrite", 28),
+    ];
+
+    fn start(uplink: &Uplink, control: &Path, seed: u64) -> Self {
+        let (control, process) = (control.to_owned(), uplink.0.0.id().to_string());
+        let tell = move |command: &str| {
+            // One that has just begun or ended has no pipe, or nobody reads it.
+            let _ = Command::new("timeout")
+                .args(["2", "fiu-ctrl", "-f"])
+                .arg(&control)
+                .args(["-c", command, &process])
+                .stderr(Stdio::null())
+                .status();
+        };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let its_end = is_over.clone();
+        let thread = thread::spawn(move || {
+            let mut random = fastrand::Rng::with_seed(seed);
+            for (point, error) in Self::POINTS.iter().cycle() {
+                thread::sleep(Duration::from_millis(random.u64(50..600)));
+                tell(&format!("enable name={point},failinfo={error}"));
+                thread::sleep(Duration::from_millis(random.u64(50..600)));
+                // The kill may find it failing.
+                if its_end.load(Ordering::Relaxed) {
+                    return;
+                }
+                tell(&format!("disable name={point}"));
+            }
+        });
+        Self {
+            is_over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It ends at its next look; a panic of it was told already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How often the uplink's health names its disk.
+struct Complaints {
+    _listener: Reaped,
+    count: Arc<AtomicU64>,
+}
+
+impl Complaints {
+    fn listen(broker: SocketAddr) -> Result<Self> {
+        let mut listener = Command::new("mosquitto_sub")
+            .args(["-h", "127.0.0.1", "-p", &broker.port().to_string()])
+            .args(["-t", "tm/v1/health/uplink"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start mosquitto_sub")?;
+        let output = listener.stdout.take().context("the listener's output")?;
+        let count = Arc::new(AtomicU64::new(0));
+        let counts = count.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                counts.fetch_add(u64::from(line.contains("journal.disk_")), Ordering::Relaxed);
+            }
+        });
+        Ok(Self {
+            _listener: Reaped(listener),
+            count,
+        })
+    }
+
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the six services cost: resident memory and CPU of each, as processes of their own around
-//! a real Mosquitto, on simulated hardware at the product's usual pace.
+//! a real Mosquitto, on simulated hardware at the product's usual pace; and what all of it writes to flash.
 
 #![expect(clippy::print_stdout, reason = "a measurement prints its table")]
 
@@ -11,9 +11,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use tm::bench::device_bytes;
+use tm_columns::cabinet::Cabinet;
+use tm_service::Clock;
+use tm_service::session::{Options, Outgoing, Qos, Session, SessionEvent};
 use tm_sim::sim7600::Sim7600Config;
-use tm_sim::{Cabinet, CabinetConfig};
 use tm_tests::process::{Mosquitto, Reaped, Usage};
+use tm_types::{Clock as ClockQuality, Source, Stamp, topic};
 
 /// Measure the services.
 #[derive(Parser)]
@@ -30,23 +34,37 @@ struct Arguments {
     /// Measure and publish every second, as the demo does, instead of the product's usual pace.
     #[arg(long)]
     demo_pace: bool,
+    /// Publish the standard load of a cabinet as well: 11.1 measurements a second.
+    #[arg(long)]
+    standard_load: bool,
+    /// Where all files of the services and of the local broker lie; on a file system of its own its bytes are told.
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<PathBuf>,
 }
+
+/// Longer than a journalling file system keeps its own changes to itself (ext4: 5 s).
+const SETTLING: Duration = Duration::from_secs(6);
 
 const SERVICES: [&str; 6] = ["modem", "gnss", "sensors", "uplink", "api", "agent"];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let folder = tempfile::tempdir()?;
+    let folder = match &arguments.directory {
+        Some(base) => tempfile::tempdir_in(base),
+        None => tempfile::tempdir(),
+    }?;
+    // What a device does not have, or not on its flash.
+    let beside = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?;
     let local = Mosquitto::start(folder.path(), "local")?;
-    let cloud = Mosquitto::start(folder.path(), "cloud")?;
-    let hardware = folder.path().join("hardware");
+    let cloud = Mosquitto::start(beside.path(), "cloud")?;
+    let hardware = beside.path().join("hardware");
     fs::create_dir(&hardware)?;
     let modem = Sim7600Config::default();
-    let cabinet = runtime.block_on(Cabinet::start(CabinetConfig {
+    let cabinet = runtime.block_on(tm_sim::Cabinet::start(tm_sim::CabinetConfig {
         directory: hardware,
         seed: 42,
         modem,
@@ -77,7 +95,7 @@ fn main() -> Result<()> {
     for name in SERVICES {
         let data = folder.path().join(name);
         fs::create_dir(&data)?;
-        let log = fs::File::create(data.join("log"))?;
+        let log = fs::File::create(beside.path().join(name))?;
         let process = Command::new(arguments.binaries.join(format!("tm-{name}")))
             .env_clear()
             .env("TM_DATA_DIR", &data)
@@ -88,7 +106,13 @@ fn main() -> Result<()> {
             .with_context(|| format!("start {name}"))?;
         services.push((name, Reaped(process)));
     }
+    if arguments.standard_load {
+        local.wait_for_retained("tm/v1/health/uplink")?;
+        let bus = format!("mqtt://{}", local.address).parse()?;
+        runtime.spawn(publish(Session::open(Options::new("load", bus))));
+    }
     thread::sleep(Duration::from_secs(arguments.warm_up_s));
+    let written = device_bytes(folder.path());
     let before = usages(&mut services)?;
     let began = Instant::now();
     thread::sleep(Duration::from_secs(arguments.seconds));
@@ -111,6 +135,49 @@ fn main() -> Result<()> {
         );
     }
     println!("{:<10}{all:>12}", "together");
+    thread::sleep(SETTLING);
+    if let (Some((device, before)), Some((_, after))) = (written, device_bytes(folder.path())) {
+        let a_second = per_second(after - before, elapsed);
+        println!(
+            "{device}: {a_second:.0} B/s written by everybody, {:.0} MB a day",
+            a_second * 86_400.0 / 1e6
+        );
+    }
+    Ok(())
+}
+
+/// The standard load, as it is measured now, by sources that are not those of the services.
+async fn publish(mut session: Session) -> Result<()> {
+    while !matches!(session.next().await, SessionEvent::Up { .. }) {}
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut cabinet = Cabinet::new(42, false);
+    for second in 0_u64.. {
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => break,
+                _ = session.next() => {}
+            }
+        }
+        // Sensors and position each second, the modem every tenth.
+        let polls = if second.is_multiple_of(10) { 3 } else { 2 };
+        for (source, mut poll) in cabinet.by_ref().take(polls) {
+            poll.stamp = Stamp {
+                clock: ClockQuality::Ntp,
+                ..Clock::system().stamp()
+            };
+            let source = Source::new(&format!("load-{source}"))?;
+            let message = Outgoing {
+                token: 0,
+                topic: topic::data(&source),
+                payload: poll.to_json().into(),
+                qos: Qos::AtLeastOnce,
+                retain: false,
+            };
+            if let Err(error) = session.feed(message) {
+                println!("the load is not taken: {error:?}");
+            }
+        }
+    }
     Ok(())
 }
 

@@ -51,8 +51,10 @@ pub(super) async fn measure(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// Bytes written to the block device that holds `path`, by everybody.
-fn device_bytes(path: &Path) -> Option<(String, u64)> {
+/// The block device that holds `path`, and the bytes written to it since the system's start, by everybody.
+///
+/// `None` where the path is on none, such as in a `tmpfs`.
+pub fn device_bytes(path: &Path) -> Option<(String, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     let number = std::fs::metadata(path).ok()?.dev();
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));

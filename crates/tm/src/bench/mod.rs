@@ -8,6 +8,7 @@ mod bridge;
 mod collector;
 mod drain;
 mod flash;
+mod links;
 mod live;
 mod load;
 mod month;
@@ -27,6 +28,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use tempfile::TempDir;
 use tm_sim::GateHandle;
+
+pub use flash::device_bytes;
 
 use mosquitto::Mosquitto;
 
@@ -91,11 +94,13 @@ enum Which {
     Flash,
     /// How soon a journal is open again after a kill.
     Recovery,
+    /// Links that are half open, nearly dead, slow and far: connections, memory, and whether all arrives.
+    Links,
     /// A Mosquitto bridge with the same load, and what a kill costs each.
     Bridge,
     /// An outage of days at the standard load, and its end.
     Outage,
-    /// All but `flash`, `month`, `recovery` and `outage`, which take minutes.
+    /// All but `flash`, `month`, `recovery`, `links` and `outage`, which take minutes.
     All,
 }
 
@@ -165,6 +170,9 @@ async fn measure(bench: &Bench) -> Result<()> {
     }
     if wants(Which::Flash) {
         flash::measure(bench).await.context("measure the flash")?;
+    }
+    if wants(Which::Links) {
+        links::measure(bench).await.context("measure bad links")?;
     }
     if wants(Which::Outage) {
         outage::measure(bench).await.context("measure the outage")?;
