@@ -109,7 +109,7 @@ fn main() -> Result<()> {
     if arguments.standard_load {
         local.wait_for_retained("tm/v1/health/uplink")?;
         let bus = format!("mqtt://{}", local.address).parse()?;
-        runtime.spawn(publish(Session::open(Options::new("load", bus))));
+        runtime.spawn(async { publish(Options::new("load", bus)).await });
     }
     thread::sleep(Duration::from_secs(arguments.warm_up_s));
     let written = device_bytes(folder.path());
@@ -147,7 +147,8 @@ fn main() -> Result<()> {
 }
 
 /// The standard load, as it is measured now, by sources that are not those of the services.
-async fn publish(mut session: Session) -> Result<()> {
+async fn publish(options: Options) -> Result<()> {
+    let mut session = Session::open(options);
     while !matches!(session.next().await, SessionEvent::Up { .. }) {}
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut cabinet = Cabinet::new(42, false);
