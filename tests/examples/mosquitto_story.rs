@@ -357,6 +357,7 @@ impl Faults {
                 .args(["2", "fiu-ctrl", "-f"])
                 .arg(&control)
                 .args(["-c", command, &process])
+                .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status();
         };
