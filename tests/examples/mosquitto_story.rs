@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -97,8 +97,8 @@ fn main() -> Result<()> {
         way.keep(&gate.handle(), until, &mut random, |until| {
             tally.take_until(&arrivals, until)
         })?;
+        faults.map_or(Ok(()), Faults::end)?;
         uplink.kill()?;
-        drop(faults);
         uplink = start()?;
         way = way.next();
         println!(
@@ -335,10 +335,11 @@ impl Uplink {
     }
 }
 
-/// Failing writes of one uplink, until this value goes.
+/// Failing writes of one uplink.
 struct Faults {
-    is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    /// Goes when they are to end.
+    running: Sender<()>,
+    thread: JoinHandle<Result<()>>,
 }
 
 impl Faults {
@@ -350,47 +351,55 @@ impl Faults {
     ];
 
     fn start(uplink: &Uplink, control: &Path, seed: u64) -> Self {
-        let (control, process) = (control.to_owned(), uplink.0.0.id().to_string());
-        let tell = move |command: &str| {
-            // One that has just begun or ended has no pipe, or nobody reads it.
-            let _ = Command::new("timeout")
-                .args(["2", "fiu-ctrl", "-f"])
-                .arg(&control)
-                .args(["-c", command, &process])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        };
-        let is_over = Arc::new(AtomicBool::new(false));
-        let its_end = is_over.clone();
+        let (control, process) = (control.to_owned(), uplink.0.0.id());
+        let (running, end) = channel();
         let thread = thread::spawn(move || {
             let mut random = fastrand::Rng::with_seed(seed);
-            for (point, error) in Self::POINTS.iter().cycle() {
-                thread::sleep(Duration::from_millis(random.u64(50..600)));
-                tell(&format!("enable name={point},failinfo={error}"));
-                thread::sleep(Duration::from_millis(random.u64(50..600)));
-                // The kill may find it failing.
-                if its_end.load(Ordering::Relaxed) {
-                    return;
+            let is_over_after =
+                |ms| end.recv_timeout(Duration::from_millis(ms)) != Err(RecvTimeoutError::Timeout);
+            let pipe = format!("{}-{process}.out", control.display());
+            while !Path::new(&pipe).exists() {
+                if is_over_after(5) {
+                    return Ok(());
                 }
-                tell(&format!("disable name={point}"));
             }
+            for (point, error) in Self::POINTS.iter().cycle() {
+                if is_over_after(random.u64(50..600)) {
+                    return Ok(());
+                }
+                tell(
+                    &control,
+                    process,
+                    &format!("enable name={point},failinfo={error}"),
+                )?;
+                // The kill may find it failing.
+                if is_over_after(random.u64(50..600)) {
+                    return Ok(());
+                }
+                tell(&control, process, &format!("disable name={point}"))?;
+            }
+            Ok(())
         });
-        Self {
-            is_over,
-            thread: Some(thread),
-        }
+        Self { running, thread }
+    }
+
+    /// Nothing changes any more: what fails goes on to fail.
+    fn end(self) -> Result<()> {
+        drop(self.running);
+        self.thread.join().expect("the faults do not panic")
     }
 }
 
-impl Drop for Faults {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It ends at its next look; a panic of it was told already.
-            let _ = thread.join();
-        }
-    }
+/// A command for libfiu in a process that lives.
+fn tell(control: &Path, process: u32, command: &str) -> Result<()> {
+    let output = Command::new("timeout")
+        .args(["5", "fiu-ctrl", "-f"])
+        .arg(control)
+        .args(["-c", command, &process.to_string()])
+        .output()
+        .context("run fiu-ctrl")?;
+    ensure!(output.status.success(), "{command}: {output:?}");
+    Ok(())
 }
 
 /// How often the uplink's health names its disk.

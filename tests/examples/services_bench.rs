@@ -9,7 +9,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use tm::bench::device_bytes;
 use tm_columns::cabinet::Cabinet;
@@ -18,6 +18,7 @@ use tm_service::session::{Options, Outgoing, Qos, Session, SessionEvent};
 use tm_sim::sim7600::Sim7600Config;
 use tm_tests::process::{Mosquitto, Reaped, Usage};
 use tm_types::{Clock as ClockQuality, Source, Stamp, topic};
+use tokio::task::JoinHandle;
 
 /// Measure the services.
 #[derive(Parser)]
@@ -41,9 +42,6 @@ struct Arguments {
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
 }
-
-/// Longer than a journalling file system keeps its own changes to itself (ext4: 5 s).
-const SETTLING: Duration = Duration::from_secs(6);
 
 const SERVICES: [&str; 6] = ["modem", "gnss", "sensors", "uplink", "api", "agent"];
 
@@ -106,10 +104,11 @@ fn main() -> Result<()> {
             .with_context(|| format!("start {name}"))?;
         services.push((name, Reaped(process)));
     }
+    let mut load = None;
     if arguments.standard_load {
         local.wait_for_retained("tm/v1/health/uplink")?;
         let bus = format!("mqtt://{}", local.address).parse()?;
-        runtime.spawn(async { publish(Options::new("load", bus)).await });
+        load = Some(runtime.spawn(async { publish(Options::new("load", bus)).await }));
     }
     thread::sleep(Duration::from_secs(arguments.warm_up_s));
     let written = device_bytes(folder.path());
@@ -118,6 +117,10 @@ fn main() -> Result<()> {
     thread::sleep(Duration::from_secs(arguments.seconds));
     let after = usages(&mut services)?;
     let elapsed = began.elapsed().as_secs_f64();
+    if let Some(load) = load.filter(JoinHandle::is_finished) {
+        let ended = runtime.block_on(load)?;
+        ended.context("publish the load")?;
+    }
 
     println!(
         "{:<10}{:>12}{:>10}{:>12}{:>14}",
@@ -135,7 +138,6 @@ fn main() -> Result<()> {
         );
     }
     println!("{:<10}{all:>12}", "together");
-    thread::sleep(SETTLING);
     if let (Some((device, before)), Some((_, after))) = (written, device_bytes(folder.path())) {
         let a_second = per_second(after - before, elapsed);
         println!(
@@ -174,9 +176,9 @@ async fn publish(options: Options) -> Result<()> {
                 qos: Qos::AtLeastOnce,
                 retain: false,
             };
-            if let Err(error) = session.feed(message) {
-                println!("the load is not taken: {error:?}");
-            }
+            session
+                .feed(message)
+                .map_err(|error| anyhow!("the bus takes nothing: {error:?}"))?;
         }
     }
     Ok(())

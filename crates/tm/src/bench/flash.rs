@@ -14,8 +14,6 @@ use super::mosquitto::Mosquitto;
 use super::process::Uplink;
 use super::{Bench, per};
 
-/// Longer than a journalling file system keeps its own changes to itself (ext4: 5 s).
-const SETTLING: Duration = Duration::from_secs(6);
 /// The segments of the first minutes are small and grow: not what a day looks like.
 const GROWN_BYTES: u64 = 8 << 20;
 
@@ -31,7 +29,6 @@ pub(super) async fn measure(bench: &Bench) -> Result<()> {
         load.send_from(&mut cabinet, 10_000)?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    tokio::time::sleep(SETTLING).await;
     let journals = uplink.journals();
     let (name, before) = device_bytes(&journals).context("read the device's counters")?;
     let start = Instant::now();
@@ -41,7 +38,6 @@ pub(super) async fn measure(bench: &Bench) -> Result<()> {
         let rest = Duration::from_secs(second).saturating_sub(start.elapsed());
         let _ = tokio::time::timeout(rest, collector.forever()).await;
     }
-    tokio::time::sleep(SETTLING).await;
     let (_, after) = device_bytes(&journals).context("read the device's counters")?;
     println!(
         "{} s of the standard load in real time, a commit each second, batches of 60 s, cursor and segments included: {:.2} KiB a commit on {name} (everybody's)",
@@ -53,10 +49,13 @@ pub(super) async fn measure(bench: &Bench) -> Result<()> {
 
 /// The block device that holds `path`, and the bytes written to it since the system's start, by everybody.
 ///
-/// `None` where the path is on none, such as in a `tmpfs`.
+/// What waits in the kernel's memory is written first. `None` where the path is on no block device, such as in a
+/// `tmpfs`, or cannot be opened.
 pub fn device_bytes(path: &Path) -> Option<(String, u64)> {
     use std::os::unix::fs::MetadataExt as _;
-    let number = std::fs::metadata(path).ok()?.dev();
+    let place = std::fs::File::open(path).ok()?;
+    rustix::fs::syncfs(&place).ok()?;
+    let number = place.metadata().ok()?.dev();
     let (major, minor) = (rustix::fs::major(number), rustix::fs::minor(number));
     let device = format!("/sys/dev/block/{major}:{minor}");
     let stat = std::fs::read_to_string(format!("{device}/stat")).ok()?;
